@@ -1,0 +1,72 @@
+"""The chain: every entry's hash covers the entry before, so nothing can be left out, put in or changed unseen.
+
+The hash is over the stored bytes as they are. Verifying a chain parses no record.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+GENESIS = bytes(32)
+"""What stands before the first entry of an epoch."""
+
+_DOMAIN = b"guichet/v1/journal-entry\0"
+
+
+class ChainError(ValueError):
+    """A chain that was broken. ``sequence`` is the first entry that does not fit."""
+
+    def __init__(self, sequence: int, reason: str) -> None:
+        super().__init__(f"journal entry {sequence}: {reason}")
+        self.sequence = sequence
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A record in its place: ``record`` is the serialised guichet.v1.JournalRecord, verbatim."""
+
+    epoch: int
+    sequence: int
+    previous_hash: bytes
+    hash: bytes
+    record: bytes
+
+
+def entry_hash(epoch: int, sequence: int, previous_hash: bytes, record: bytes) -> bytes:
+    """SHA-256, 32 bytes, over the domain, epoch and sequence (8 bytes big-endian each), the previous hash and the record."""
+    place = epoch.to_bytes(8, "big") + sequence.to_bytes(8, "big")
+    return hashlib.sha256(_DOMAIN + place + previous_hash + record).digest()
+
+
+def next_entry(epoch: int, last: Entry | None, record: bytes) -> Entry:
+    """The entry that follows ``last`` in ``epoch``; None: the first one."""
+    sequence = 1 if last is None else last.sequence + 1
+    previous = GENESIS if last is None else last.hash
+    return Entry(epoch, sequence, previous, entry_hash(epoch, sequence, previous, record), record)
+
+
+def check_link(entry: Entry, epoch: int, last_sequence: int, last_hash: bytes) -> None:
+    """Raises :class:`ChainError` unless ``entry`` directly follows the given place of ``epoch``."""
+    if entry.epoch != epoch:
+        raise ChainError(entry.sequence, f"is of epoch {entry.epoch}, not {epoch}")
+    if entry.sequence != last_sequence + 1:
+        raise ChainError(entry.sequence, f"does not follow {last_sequence}")
+    if entry.previous_hash != last_hash:
+        raise ChainError(entry.sequence, "does not continue from the entry before it")
+    if entry.hash != entry_hash(entry.epoch, entry.sequence, entry.previous_hash, entry.record):
+        raise ChainError(entry.sequence, "was altered: its hash does not match its bytes")
+
+
+def verify_chain(entries: Iterable[Entry], epoch: int) -> tuple[int, bytes]:
+    """Check a whole epoch from its first entry; gives the last sequence and hash (0 and :data:`GENESIS` for none).
+
+    Raises :class:`ChainError` at the first entry that does not fit.
+    """
+    sequence, last_hash = 0, GENESIS
+    for entry in entries:
+        check_link(entry, epoch, sequence, last_hash)
+        sequence, last_hash = entry.sequence, entry.hash
+    return sequence, last_hash

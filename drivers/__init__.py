@@ -1,0 +1,1 @@
+"""Everything that touches hardware, and each device's simulator."""

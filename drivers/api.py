@@ -1,0 +1,459 @@
+"""What the terminal knows of devices: classes of them as protocols; events, states and counters as plain values.
+
+One task owns one device: :meth:`Device.run`. It ends with a :class:`drivers.errors.DeviceError` when the device is
+lost; the supervisor starts it again. What happens meanwhile arrives as events, called synchronously on the terminal's
+loop, because an event with money in it must be on disk before the device is answered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Protocol
+
+from guichet.ids import DeviceSerial
+from guichet.money import Money
+
+
+class DeviceState(Enum):
+    """Whether a device can do its work."""
+
+    STARTING = "starting"
+    READY = "ready"
+    WARNING = "warning"
+    FAULT = "fault"
+    ABSENT = "absent"
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceIdentity:
+    """Who the device says it is. ``simulated``: a program in a device's place, for development and training."""
+
+    driver: str
+    model: str
+    serial: DeviceSerial
+    firmware: str
+    simulated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceStatus:
+    """How a device is now. ``fault`` is the driver's stable code, empty when there is none."""
+
+    state: DeviceState
+    fault: str = ""
+    identity: DeviceIdentity | None = None
+    counters: Mapping[str, int] = field(default_factory=dict[str, int])
+
+
+@dataclass(frozen=True, slots=True)
+class SelfTestStep:
+    """One thing that a self-test looked at."""
+
+    name: str
+    passed: bool
+    detail: str
+
+
+class Device(Protocol):
+    """What every device has in common."""
+
+    @property
+    def status(self) -> DeviceStatus:
+        """How it is now; never blocks."""
+        ...
+
+    async def run(self) -> None:
+        """Own the device until cancelled. Raises :class:`drivers.errors.DeviceError` when it is lost."""
+        ...
+
+    async def self_test(self) -> tuple[SelfTestStep, ...]:
+        """Look at everything that can be looked at without money, paper or a customer."""
+        ...
+
+
+# --- cash -----------------------------------------------------------------------------------------------------------
+
+
+class Presence(Enum):
+    """Where a note is, as far as a cash module that came back can tell: the columns of the start-up table."""
+
+    PATH_EMPTY = "path empty"
+    IN_ESCROW = "in escrow, alive"
+    RETURNABLE = "returnable"
+    MOVING = "moving"
+    STACKED = "stacked event"
+    JAMMED = "jam"
+    OTHER_DEVICE = "other serial number"
+    NO_ANSWER = "no answer"
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The first answer after device or terminal came back, before anything was reset. Nothing happens to the device
+    until :meth:`CashModule.proceed`; a stacked event in it is not acknowledged before :meth:`CashModule.acknowledge`.
+
+    ``stacked_counter``: the device's count of notes that it stacked, where it has one.
+    """
+
+    identity: DeviceIdentity | None
+    presence: Presence
+    frame: bytes
+    note_type: int | None = None
+    stacked_counter: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The device has been initialised and its note table read; it accepts nothing yet. ``values`` is the table, by note
+    type; ``table_hash`` the SHA-256 of its bytes.
+    """
+
+    identity: DeviceIdentity
+    values: Mapping[int, Money]
+    table_hash: bytes
+    stacked_counter: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Accepting:
+    """A note is being drawn in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Escrowed:
+    """A note lies where it can still be given back. ``value`` is None for a type that the note table does not name."""
+
+    note_type: int
+    value: Money | None
+    frame: bytes
+    table_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Stacking:
+    """The note moves on to the cash box."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stacked:
+    """The note is in the cash box. The device holds this event until :meth:`CashModule.acknowledge`."""
+
+    note_type: int
+    value: Money | None
+    frame: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """The note went back to the customer's side. Held until acknowledged, as :class:`Stacked`."""
+
+    frame: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A note never reached escrow; ``reason`` is the device's, as a stable word."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cleared:
+    """The device is done with whatever it held: the path is empty. ``stacked_counter`` as counted now."""
+
+    stacked_counter: int | None
+    enabled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Something that a person must look at: ``code`` one of cheated, jam-validator, jam-box, box-full, box-removed,
+    failure-xx, pause, ...; ``over`` when it has passed.
+    """
+
+    code: str
+    over: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The device stopped answering. What it holds is not known until it is back."""
+
+    code: str
+
+
+class CashCommand(Enum):
+    """What can be asked of a cash module."""
+
+    ENABLE = "enable"
+    DISABLE = "disable"
+    STACK = "stack"
+    RETURN = "return"
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """The one completion of a command. ``refused``: the device did not do it; read its state before anything else."""
+
+    command: CashCommand
+    refused: str = ""
+
+
+CashEvent = (
+    Answered | Ready | Accepting | Escrowed | Stacking | Stacked | Returned | Rejected | Cleared | Trouble | Lost
+    | Completed
+)  # fmt: skip
+
+
+class CashModule(Device, Protocol):
+    """A single-note validator with escrow. Commands are posted at once and never block; each ends in one
+    :class:`Completed`. None of them is ever repeated blindly by the driver.
+    """
+
+    def subscribe(self, handler: Callable[[CashEvent], None]) -> None:
+        """``handler`` is called for every event, on the loop, before the device is answered."""
+        ...
+
+    def proceed(self) -> None:
+        """After :class:`Answered`: the answer is on record; initialise the device (which may return a note)."""
+        ...
+
+    def enable(self) -> None:
+        """Take the next note into escrow, of whatever type: the caller decides there. Legal after :class:`Ready`."""
+        ...
+
+    def disable(self) -> None:
+        """Take no further note. One on its way is finished."""
+        ...
+
+    def stack(self) -> None:
+        """Move the escrowed note to the cash box. The intent must be on disk before."""
+        ...
+
+    def return_note(self) -> None:
+        """Give the escrowed note back."""
+        ...
+
+    def acknowledge(self) -> None:
+        """The event that the device holds is on disk; let it go on."""
+        ...
+
+
+# --- card -----------------------------------------------------------------------------------------------------------
+
+
+class Pan:
+    """A card number on its way from the card to the seal and the PIN pad. It prints as stars and can be wiped.
+
+    Only code inside ``drivers`` and the host's sealed channel ever calls :meth:`reveal`.
+    """
+
+    __slots__ = ("_digits",)
+
+    def __init__(self, digits: bytes) -> None:
+        self._digits = bytearray(digits)
+
+    def reveal(self) -> bytes:
+        """The ASCII digits. Raises ValueError once wiped."""
+        if not self._digits:
+            raise ValueError("this card number has been wiped")
+        return bytes(self._digits)
+
+    @property
+    def masked(self) -> str:
+        """``**** 1234``: the last four digits only."""
+        return "**** " + self._digits[-4:].decode("ascii")
+
+    def wipe(self) -> None:
+        """Overwrite the digits and forget them."""
+        for index in range(len(self._digits)):
+            self._digits[index] = 0
+        self._digits.clear()
+
+    def __repr__(self) -> str:
+        return "Pan(****)"
+
+    def __reduce__(self) -> str:
+        raise TypeError("a card number is not serialised")
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What was read from a chip. ``masked`` is what everyone else may know; ``expiry`` is YYMM; ``languages`` are the
+    card's own preferences, best first, ISO 639-1.
+    """
+
+    pan: Pan
+    masked: str
+    expiry: str
+    label: str
+    languages: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CardInserted:
+    """A card lies in the reader; read it."""
+
+
+@dataclass(frozen=True, slots=True)
+class CardRemoved:
+    """The card is gone."""
+
+
+CardEvent = CardInserted | CardRemoved
+
+
+class CardReader(Device, Protocol):
+    """A reader into which a customer puts a card and takes it out again."""
+
+    def subscribe(self, handler: Callable[[CardEvent], None]) -> None:
+        """``handler`` is called on the loop for every insertion and removal."""
+        ...
+
+    @property
+    def card_inside(self) -> bool:
+        """Whether a card is in the reader now."""
+        ...
+
+    async def read(self) -> Card:
+        """Identify the card by its chip. Raises :class:`drivers.errors.CardError` with code ``unreadable``,
+        ``no-application``, ``blocked``, ``removed`` or ``invalid``, within five seconds.
+        """
+        ...
+
+
+# --- PIN pad --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class PinBlock:
+    """An encrypted PIN: ISO 9564 format 4, 16 bytes, under the AES DUKPT key of ``ksn`` (12 bytes)."""
+
+    block: bytes
+    ksn: bytes
+
+
+class PinPad(Device, Protocol):
+    """A pad that encrypts what is typed before it leaves the pad."""
+
+    async def enter_pin(self, pan: Pan, on_digits: Callable[[int], None]) -> PinBlock | None:
+        """Let the customer type a PIN of 4 to 12 digits; ``on_digits`` hears how many there are. None: the customer
+        pressed cancel. Cancelling the task ends the entry at the pad. Raises :class:`drivers.errors.DeviceError`.
+        """
+        ...
+
+
+# --- printer --------------------------------------------------------------------------------------------------------
+
+
+class Paper(Enum):
+    """How much paper there is."""
+
+    ADEQUATE = "adequate"
+    NEAR_END = "near end"
+    OUT = "out"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class PrinterState:
+    """What the printer's own status bytes say; ``can_print`` is what a caller wants to know before it promises."""
+
+    online: bool
+    paper: Paper
+    cover_open: bool
+    fault: str = ""
+
+    @property
+    def can_print(self) -> bool:
+        """Whether a document sent now would come out."""
+        return self.online and not self.cover_open and not self.fault and self.paper in (Paper.ADEQUATE, Paper.NEAR_END)
+
+
+class Align(Enum):
+    """Where text stands in its line."""
+
+    LEFT = "left"
+    CENTRE = "centre"
+    RIGHT = "right"
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A paragraph; wrapped at the paper's width."""
+
+    text: str
+    align: Align = Align.LEFT
+    bold: bool = False
+    large: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A name at the left and a value (an amount) at the right of one line, joined by spaces."""
+
+    left: str
+    right: str
+    bold: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A line across the paper."""
+
+
+@dataclass(frozen=True, slots=True)
+class QrCode:
+    """A two-dimensional code of at most 300 characters."""
+
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """Empty lines."""
+
+    lines: int = 1
+
+
+Block = Text | Row | Rule | QrCode | Space
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What goes onto paper, whatever the printer. ``title`` names it in logs; it is not printed."""
+
+    title: str
+    blocks: tuple[Block, ...]
+
+
+class ReceiptPrinter(Device, Protocol):
+    """A printer for receipts and statements."""
+
+    async def state(self) -> PrinterState:
+        """Ask the printer now. Raises :class:`drivers.errors.NoAnswer` for a mute one, within a second."""
+        ...
+
+    async def print(self, document: Document) -> None:
+        """Print and cut; returns when the printer says that it is done. Raises :class:`drivers.errors.DeviceFault`
+        with code ``paper-out``, ``cover-open``, ``offline`` or the printer's fault, and
+        :class:`drivers.errors.NoAnswer`, where what came out is not a whole document.
+        """
+        ...
+
+
+# --- how drivers are made -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceConfig:
+    """One device of a terminal's configuration: ``driver`` names it in :mod:`drivers.registry`; ``address`` is a
+    serial port's path, ``tcp://host:port``, or a PC/SC reader's name; ``options`` are the driver's own.
+    """
+
+    name: str
+    driver: str
+    address: str
+    options: Mapping[str, str] = field(default_factory=dict[str, str])

@@ -1,0 +1,1 @@
+"""Cash modules, one folder a protocol, the same five rooms in each."""

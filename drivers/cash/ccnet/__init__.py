@@ -1,0 +1,1 @@
+"""CCNET (CashCode NET) banknote validators."""

@@ -1,0 +1,586 @@
+"""The host's side of CCNET as a pure state machine: inputs and a time go in; bytes, events and a deadline come out.
+
+The life of a connection: *knocking* until the device answers a poll; the first answer is *reported* and nothing more
+is done until the caller has it on record and says proceed; *settling* until nothing moves any more; *reading* who the
+device is and what its note types are worth; *running*.
+
+What holds throughout (CashCode NET common specification 2.6, and its power-up states):
+
+* A stacked or returned note's event is acknowledged only when the caller says so. Until then the device repeats it.
+* STACK and RETURN are never sent again blindly: when their answer is lost, a poll says what became of them.
+* RESET is sent only after the first answer is on record, and never while a note may be on its way to the box.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+from hashlib import sha256
+
+from drivers.api import (
+    Accepting,
+    Answered,
+    CashCommand,
+    CashEvent,
+    Cleared,
+    Completed,
+    DeviceIdentity,
+    Escrowed,
+    Lost,
+    Presence,
+    Ready,
+    Rejected,
+    Returned,
+    Stacked,
+    Stacking,
+    Trouble,
+)
+from drivers.cash.ccnet.framing import Deframer, Frame, frame
+from drivers.cash.ccnet.messages import (
+    ALL_TYPES,
+    REJECT_REASONS,
+    Acknowledged,
+    Answer,
+    Command,
+    Identification,
+    Illegal,
+    MessageError,
+    NotAcknowledged,
+    NoteTable,
+    PollAnswer,
+    Request,
+    StackedCount,
+    State,
+    decode_answer,
+    encode_request,
+)
+from guichet.ids import DeviceSerial
+from guichet.money import Money
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Seconds. ``answer``: how long an answer may take; the specification's 10 ms plus what USB-serial adds. ``quiet``:
+    between the end of one exchange and the next. ``lost``: silence after which the device counts as gone.
+    """
+
+    poll: float = 0.2
+    answer: float = 0.25
+    quiet: float = 0.02
+    lost: float = 5.0
+    reset_again: float = 10.0
+
+
+# --- inputs and outputs ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """Bytes came."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """The deadline has passed, or nothing in particular."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proceed:
+    """The first answer is on record."""
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledge:
+    """The event that the device holds is on record."""
+
+
+@dataclass(frozen=True, slots=True)
+class Do:
+    """A command. ``own``: the machine's own wish, of which nobody awaits the completion."""
+
+    command: CashCommand
+    own: bool = False
+
+
+Input = Received | Tick | Proceed | Acknowledge | Do
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Put these bytes on the line."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Emit:
+    """Tell the caller, before anything that follows is sent."""
+
+    event: CashEvent
+
+
+Output = Send | Emit
+
+
+class Phase(Enum):
+    """Where in its life the connection is."""
+
+    KNOCKING = auto()
+    REPORTED = auto()
+    SETTLING = auto()
+    READING = auto()
+    RUNNING = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    request: Request
+    deadline: float
+
+
+_IDLE = frozenset({State.IDLING, State.DISABLED})
+_POWER_UP = frozenset({State.POWER_UP, State.POWER_UP_NOTE_IN_VALIDATOR, State.POWER_UP_NOTE_IN_STACKER})
+# States that pass by themselves: as a first answer they say nothing yet about where a note will end.
+_PASSING = frozenset({State.INITIALIZE, State.BUSY, State.REJECTING, State.CHEATED, State.PAUSE})
+_IN_ESCROW = frozenset({State.ESCROW, State.HOLDING})
+# States in which 37 (identification) is legal, so that the report of a device that came back can say who it is.
+_TELLS_IDENTITY = _POWER_UP | {State.DISABLED, State.FAILURE}
+_HELD = frozenset({State.STACKED, State.RETURNED})
+_STUCK = frozenset({State.JAM_VALIDATOR, State.JAM_BOX, State.FAILURE})
+
+_PRESENCE: Mapping[State, Presence] = {
+    State.POWER_UP: Presence.PATH_EMPTY,
+    State.IDLING: Presence.PATH_EMPTY,
+    State.DISABLED: Presence.PATH_EMPTY,
+    State.BOX_FULL: Presence.PATH_EMPTY,
+    State.BOX_REMOVED: Presence.PATH_EMPTY,
+    State.POWER_UP_NOTE_IN_VALIDATOR: Presence.RETURNABLE,
+    State.RETURNING: Presence.RETURNABLE,
+    State.RETURNED: Presence.RETURNABLE,
+    State.ESCROW: Presence.IN_ESCROW,
+    State.HOLDING: Presence.IN_ESCROW,
+    State.POWER_UP_NOTE_IN_STACKER: Presence.MOVING,
+    State.ACCEPTING: Presence.MOVING,
+    State.STACKING: Presence.MOVING,
+    State.STACKED: Presence.STACKED,
+    State.JAM_VALIDATOR: Presence.JAMMED,
+    State.JAM_BOX: Presence.JAMMED,
+    State.FAILURE: Presence.JAMMED,
+}
+
+_TROUBLE: Mapping[State, str] = {
+    State.BOX_FULL: "box-full",
+    State.BOX_REMOVED: "box-removed",
+    State.JAM_VALIDATOR: "jam-validator",
+    State.JAM_BOX: "jam-box",
+    State.CHEATED: "cheated",
+    State.PAUSE: "pause",
+    State.FAILURE: "failure",
+}
+
+_SIMULATED_PART = "GUICHET-SIM"
+_TRIES = 3
+
+
+class Machine:
+    """One connection to one validator. Feed it with :meth:`step`; it never blocks and never reads a clock."""
+
+    def __init__(self, timing: Timing) -> None:
+        self.timing = timing
+        self.phase = Phase.KNOCKING
+        self.identity: DeviceIdentity | None = None
+        self.values: Mapping[int, Money] = {}
+        self.stacked_counter: int | None = None
+        self._deframer = Deframer()
+        self._asked: _Asked | None = None
+        self._next_send: float | None = None
+        self._last_heard: float | None = None
+        self._last_reset: float | None = None
+        self._lost = False
+        self._state: PollAnswer | None = None
+        self._unpolled: Frame | None = None
+        self._holding = False
+        self._questions: deque[Command] = deque()
+        self._wanted: deque[Do] = deque()
+        self._unconfirmed: CashCommand | None = None
+        self._tries = 0
+        self._table_hash = b""
+        self._clear_pending = False
+        self._out: list[Output] = []
+
+    # --- the one entrance -------------------------------------------------------------------------------------------
+
+    def step(self, happened: Input, now: float) -> list[Output]:
+        """What follows from ``happened`` at ``now`` (monotonic seconds)."""
+        self._out = []
+        if self._last_heard is None:
+            self._last_heard = self._next_send = now
+        match happened:
+            case Received(data):
+                self._receive(data, now)
+            case Tick():
+                self._tick(now)
+            case Proceed():
+                self._proceed(now)
+            case Acknowledge():
+                self._acknowledge(now)
+            case Do():
+                self._wanted.append(happened)
+                self._hurry(now)
+        return self._out
+
+    @property
+    def deadline(self) -> float | None:
+        """When :class:`Tick` is due; None: only something from outside can move it."""
+        if self._asked is not None:
+            return self._asked.deadline
+        return self._next_send
+
+    # --- time -------------------------------------------------------------------------------------------------------
+
+    def _tick(self, now: float) -> None:
+        if self._asked is not None and now >= self._asked.deadline:
+            self._unanswered(self._asked.request, now)
+        if self._asked is None and self._next_send is not None and now >= self._next_send:
+            self._send_next(now)
+
+    def _unanswered(self, request: Request, now: float) -> None:
+        """Silence counts as NAK; what a command did is then read from the state, not assumed."""
+        self._asked = None
+        self._deframer.clear()
+        self._holding = False
+        self._next_send = now + self.timing.quiet
+        if request.command in (Command.STACK, Command.RETURN):
+            self._unconfirmed = CashCommand.STACK if request.command is Command.STACK else CashCommand.RETURN
+        elif request.command is Command.ENABLE_NOTE_TYPES:
+            self._tries += 1  # Asking twice does no harm: it says which notes may come, and moves none.
+            if self._tries >= _TRIES:
+                self._complete_enabling("no-answer")
+        elif request.command not in (Command.POLL, Command.RESET):
+            self._questions.appendleft(request.command)
+        silent = now - (self._last_heard if self._last_heard is not None else now)
+        if silent >= self.timing.lost and not self._lost:
+            self._lose("silent")
+
+    def _lose(self, code: str) -> None:
+        self._lost = True
+        self.phase = Phase.KNOCKING
+        self._questions.clear()
+        self._state = None
+        self._fail_wanted()
+        self._emit(Lost(code))
+
+    def _fail_wanted(self) -> None:
+        if self._unconfirmed is not None and not self._wanted:
+            self._emit(Completed(self._unconfirmed, "lost"))
+        self._unconfirmed = None
+        while self._wanted:
+            self._complete(self._wanted.popleft(), "lost")
+
+    def _hurry(self, now: float) -> None:
+        """A command need not wait for the next poll's time, only for the line to be quiet."""
+        if self._asked is None and self._next_send is not None and not self._holding:
+            self._next_send = min(self._next_send, now + self.timing.quiet)
+
+    # --- sending ----------------------------------------------------------------------------------------------------
+
+    def _send_next(self, now: float) -> None:
+        self._holding = False
+        if self._questions:
+            self._ask(Request(self._questions.popleft()), now)
+        elif self.phase is Phase.SETTLING and self._reset_due(now):
+            self._last_reset = now
+            self._ask(Request(Command.RESET), now)
+        elif self._wanted and self._unconfirmed is None and self.phase in (Phase.SETTLING, Phase.RUNNING):
+            self._do(self._wanted.popleft(), now)
+        elif self.phase is not Phase.REPORTED:
+            self._ask(Request(Command.POLL), now)
+        else:
+            self._next_send = None
+
+    def _ask(self, request: Request, now: float) -> None:
+        self._deframer.clear()
+        self._asked = _Asked(request, now + self.timing.answer)
+        self._out.append(Send(frame(encode_request(request))))
+
+    def _reset_due(self, now: float) -> bool:
+        """A device at power-up waits for RESET; a stuck one may come free by it, tried again and again with patience."""
+        if self._state is None:
+            return False
+        if self._state.state in _POWER_UP:
+            return self._last_reset is None or now - self._last_reset >= self.timing.lost
+        if self._state.state in _STUCK:
+            return self._last_reset is None or now - self._last_reset >= self.timing.reset_again
+        return False
+
+    def _do(self, wanted: Do, now: float) -> None:
+        """Send a command; it stays first in the queue until its answer, or the state, says what became of it."""
+        state = self._state.state if self._state is not None else None
+        moves_note = wanted.command in (CashCommand.STACK, CashCommand.RETURN)
+        if moves_note and state not in _IN_ESCROW:
+            self._refuse(wanted, "no-note-in-escrow", now)
+        elif wanted.command is CashCommand.ENABLE and self.phase is not Phase.RUNNING:
+            self._refuse(wanted, "not-ready", now)
+        else:
+            self._wanted.appendleft(wanted)
+            self._ask(_request_for(wanted.command), now)
+
+    def _refuse(self, wanted: Do, reason: str, now: float) -> None:
+        self._complete(wanted, reason)
+        self._next_send = now
+
+    def _complete(self, wanted: Do, refused: str) -> None:
+        self._tries = 0
+        if not wanted.own:
+            self._emit(Completed(wanted.command, refused))
+
+    # --- receiving --------------------------------------------------------------------------------------------------
+
+    def _receive(self, data: bytes, now: float) -> None:
+        for found in self._deframer.feed(data):
+            if isinstance(found, Frame):
+                self._hear(found, now)
+            elif found.damaged and self._asked is not None:
+                self._out.append(Send(frame(bytes((Command.NAK,)))))
+                self._unanswered(self._asked.request, now)
+
+    def _hear(self, found: Frame, now: float) -> None:
+        if self._asked is None:
+            return  # A late answer to a question that was given up: the next exchange asks again.
+        asked = self._asked.request.command
+        try:
+            answer = decode_answer(asked, found.payload)
+        except MessageError:
+            # It may have been an event with money in it, so it is not acknowledged: the device holds it.
+            self._emit(Trouble("unreadable-answer"))
+            self._finish_exchange(now, self.timing.poll)
+            return
+        self._last_heard = now
+        if self._lost:
+            self._lost = False
+        match answer:
+            case PollAnswer():
+                self._polled(answer, found, now)
+            case Identification() | NoteTable() | StackedCount():
+                self._out.append(Send(frame(bytes((Command.ACK,)))))
+                self._finish_exchange(now, self.timing.quiet)
+                self._learn(answer, now)
+            case Acknowledged() | NotAcknowledged() | Illegal():
+                self._confirmed(asked, answer, now)
+            case _:
+                self._finish_exchange(now, self.timing.quiet)
+
+    def _finish_exchange(self, now: float, pause: float) -> None:
+        self._asked = None
+        self._next_send = now + pause
+
+    def _confirmed(self, asked: Command, answer: Answer, now: float) -> None:
+        self._finish_exchange(now, self.timing.quiet)
+        done = isinstance(answer, Acknowledged)
+        match asked:
+            case Command.STACK | Command.RETURN if done:
+                self._complete(self._wanted.popleft(), "")
+            case Command.STACK | Command.RETURN:
+                self._unconfirmed = self._wanted[0].command
+            case Command.ENABLE_NOTE_TYPES:
+                self._complete_enabling("" if done else "refused")
+            case Command.COUNT_STACKED if isinstance(answer, Illegal):
+                self.stacked_counter = None
+                self._answered_all(now)
+            case Command.IDENTIFICATION | Command.GET_NOTE_TABLE | Command.COUNT_STACKED:
+                self._ask_again(asked, now)
+            case _:
+                pass
+
+    def _ask_again(self, asked: Command, now: float) -> None:
+        """Not answered in this state. A device that came back is reported all the same, even without its name."""
+        self._tries += 1
+        if self.phase is Phase.KNOCKING and self._tries >= _TRIES:
+            self._tries = 0
+            return
+        self._questions.appendleft(asked)
+        self._next_send = now + self.timing.poll
+
+    def _complete_enabling(self, refused: str) -> None:
+        if self._wanted and self._wanted[0].command in (CashCommand.ENABLE, CashCommand.DISABLE):
+            self._complete(self._wanted.popleft(), refused)
+
+    # --- what a poll says -------------------------------------------------------------------------------------------
+
+    def _polled(self, answer: PollAnswer, found: Frame, now: float) -> None:
+        before, self._state = self._state, answer
+        self._holding = answer.state in _HELD
+        pause = self.timing.poll
+        if answer.state is State.BUSY:
+            pause = max(pause, (answer.detail or 0) / 10)
+        self._finish_exchange(now, pause)
+        if not self._holding:
+            self._out.append(Send(frame(bytes((Command.ACK,)))))
+        match self.phase:
+            case Phase.KNOCKING:
+                self._first_answer(answer, found)
+            case Phase.SETTLING | Phase.RUNNING:
+                self._confirm_by_state(answer.state)
+                self._report_change(before, answer, found)
+            case Phase.REPORTED | Phase.READING:
+                pass
+
+    def _first_answer(self, answer: PollAnswer, found: Frame) -> None:
+        if answer.state in _PASSING:
+            return
+        self._unpolled = found
+        if answer.state in _TELLS_IDENTITY:
+            self._questions.extend((Command.IDENTIFICATION, Command.COUNT_STACKED))
+            self._next_send = self._next_send and self._next_send - self.timing.poll + self.timing.quiet
+        else:
+            self._report_presence()
+
+    def _report_presence(self) -> None:
+        found, answer = self._unpolled, self._state
+        if found is None or answer is None:
+            return
+        self._unpolled = None
+        self.phase = Phase.REPORTED
+        detail = answer.detail if answer.state in (State.ESCROW, State.STACKED, State.RETURNED) else None
+        presence = _PRESENCE[answer.state]
+        self._emit(Answered(self.identity, presence, found.raw, detail, self.stacked_counter))
+
+    def _proceed(self, now: float) -> None:
+        if self.phase is Phase.REPORTED:
+            self.phase = Phase.SETTLING
+            self._clear_pending = True
+            if not self._holding or self._next_send is None:
+                self._next_send = now + self.timing.quiet
+            if self._state is not None and self._state.state is State.IDLING:
+                self._wanted.appendleft(Do(CashCommand.DISABLE, own=True))
+
+    def _acknowledge(self, now: float) -> None:
+        if self._holding and self._asked is None:
+            self._holding = False
+            self._out.append(Send(frame(bytes((Command.ACK,)))))
+            self._next_send = now + self.timing.poll
+
+    def _confirm_by_state(self, state: State) -> None:
+        """What became of a STACK or RETURN whose answer was lost or was a no."""
+        if self._unconfirmed is None or state in _PASSING:
+            return
+        self._unconfirmed = None
+        self._complete(self._wanted.popleft(), "not-done" if state in _IN_ESCROW else "")
+
+    def _report_change(self, before: PollAnswer | None, answer: PollAnswer, found: Frame) -> None:
+        changed = before != answer
+        if changed and before is not None and before.state in _TROUBLE:
+            self._emit(Trouble(self._trouble(before), over=True))
+        match answer.state:
+            case State.STACKED:
+                self._clear_pending = True
+                self._emit(Stacked(answer.detail or 0, self.values.get(answer.detail or 0), found.raw))
+            case State.RETURNED:
+                self._clear_pending = True
+                self._emit(Returned(found.raw))
+            case State.IDLING | State.DISABLED:
+                self._idle(changed)
+            case _ if answer.state in _POWER_UP and changed:
+                self._came_back(found)
+            case State.INITIALIZE if self.phase is Phase.RUNNING:
+                self._restart()
+            case _ if changed:
+                self._report_new(answer, found)
+            case _:
+                pass
+
+    def _report_new(self, answer: PollAnswer, found: Frame) -> None:
+        match answer.state:
+            case State.ACCEPTING:
+                self._clear_pending = True
+                self._emit(Accepting())
+            case State.ESCROW:
+                note_type = answer.detail or 0
+                self._emit(Escrowed(note_type, self.values.get(note_type), found.raw, self._table_hash))
+            case State.STACKING:
+                self._emit(Stacking())
+            case State.REJECTING:
+                self._clear_pending = True
+                self._emit(Rejected(REJECT_REASONS.get(answer.detail or 0, f"reason-{answer.detail or 0:02x}")))
+            case _ if answer.state in _TROUBLE:
+                self._emit(Trouble(self._trouble(answer)))
+                if answer.state in _STUCK:
+                    self._restart()
+            case _:
+                pass
+
+    @staticmethod
+    def _trouble(answer: PollAnswer) -> str:
+        word = _TROUBLE[answer.state]
+        return f"{word}-{answer.detail:02x}" if answer.detail is not None else word
+
+    def _restart(self) -> None:
+        """The device begins anew, or must: it is settled and read again before it takes another note."""
+        if self.phase is Phase.RUNNING:
+            self.phase = Phase.SETTLING
+
+    def _came_back(self, found: Frame) -> None:
+        """A power cut at the device alone: what it says now is reported before anything is done to it."""
+        self.phase = Phase.KNOCKING
+        self._last_reset = None
+        self._clear_pending = False
+        self._fail_wanted()
+        if self._state is not None:
+            self._first_answer(self._state, found)
+
+    # --- idle, and what is asked there ------------------------------------------------------------------------------
+
+    def _idle(self, changed: bool) -> None:
+        if self.phase is Phase.SETTLING:
+            if self._state is not None and self._state.state is State.DISABLED:
+                self.phase = Phase.READING
+                self._questions.extend((Command.IDENTIFICATION, Command.GET_NOTE_TABLE, Command.COUNT_STACKED))
+            elif not self._wanted:
+                self._wanted.append(Do(CashCommand.DISABLE, own=True))
+        elif self._clear_pending and (self.stacked_counter is not None or changed):
+            self._clear_pending = False
+            self._questions.append(Command.COUNT_STACKED)
+
+    def _learn(self, answer: Identification | NoteTable | StackedCount, now: float) -> None:
+        match answer:
+            case Identification(part, serial, _):
+                simulated = part.startswith(_SIMULATED_PART)
+                self.identity = DeviceIdentity("ccnet", part, DeviceSerial(serial), "", simulated)
+            case NoteTable(values, raw):
+                self.values, self._table_hash = values, sha256(raw).digest()
+            case StackedCount(count):
+                self.stacked_counter = count
+                self._answered_all(now)
+
+    def _answered_all(self, now: float) -> None:
+        """The count is always the last question of a round."""
+        self._next_send = now + self.timing.quiet
+        if self.phase is Phase.KNOCKING:
+            self._report_presence()
+        elif self.phase is Phase.READING and self.identity is not None:
+            self.phase = Phase.RUNNING
+            self._clear_pending = False
+            self._emit(Ready(self.identity, self.values, self._table_hash, self.stacked_counter))
+        elif self.phase is Phase.RUNNING:
+            idling = self._state is not None and self._state.state is State.IDLING
+            self._emit(Cleared(self.stacked_counter, idling))
+
+    def _emit(self, event: CashEvent) -> None:
+        self._out.append(Emit(event))
+
+
+def _request_for(command: CashCommand) -> Request:
+    match command:
+        case CashCommand.STACK:
+            return Request(Command.STACK)
+        case CashCommand.RETURN:
+            return Request(Command.RETURN)
+        case CashCommand.ENABLE:
+            # Every type, and through escrow: one that is not taken then comes back with a reason, not with a shrug.
+            return Request(Command.ENABLE_NOTE_TYPES, ALL_TYPES, ALL_TYPES)
+        case CashCommand.DISABLE:
+            return Request(Command.ENABLE_NOTE_TYPES)

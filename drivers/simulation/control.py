@@ -1,0 +1,58 @@
+"""Acting on a simulated device from outside: one line asks, one line answers, over a Unix socket.
+
+The first word of an answer is ``ok`` or ``error``; what follows is for people or, where a command says so, JSON.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+_MAX_LINE = 64 * 1024
+_ANSWER_SECONDS = 30.0
+
+HandleLine = Callable[[str], Awaitable[str]]
+"""Takes a line without its end, gives the answer's text; raises ValueError for what it does not understand."""
+
+
+async def serve_control(path: Path, handle: HandleLine) -> asyncio.Server:
+    """Answer lines at ``path`` until the server is closed."""
+
+    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while line := await reader.readline():
+                writer.write((await _answer(handle, line)).encode() + b"\n")
+                await writer.drain()
+        except (ConnectionError, ValueError):
+            writer.write(b"error line too long\n")
+        finally:
+            writer.close()
+
+    path.unlink(missing_ok=True)
+    return await asyncio.start_unix_server(converse, path, limit=_MAX_LINE)
+
+
+async def _answer(handle: HandleLine, line: bytes) -> str:
+    try:
+        answer = await handle(line.decode("utf-8").strip())
+    except (ValueError, LookupError) as error:
+        return f"error {error}".replace("\n", " ")
+    return f"ok {answer}".rstrip()
+
+
+def ask(path: Path, line: str) -> str:
+    """Send one line and return what follows ``ok``. Raises ValueError with the text of an ``error`` answer, and OSError
+    where nobody listens. Blocks; for tests, scripts and the command line.
+    """
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line_to:
+        line_to.settimeout(_ANSWER_SECONDS)
+        line_to.connect(str(path))
+        line_to.sendall(line.encode() + b"\n")
+        with line_to.makefile("rb") as answers:
+            answer = answers.readline().decode().strip()
+    verdict, _, text = answer.partition(" ")
+    if verdict != "ok":
+        raise ValueError(text or "no answer")
+    return text

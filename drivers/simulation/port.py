@@ -1,0 +1,43 @@
+"""The simulator's end of a wire: a pty behind a stable name, or a TCP port."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pty
+import socket
+import tty
+from pathlib import Path
+
+from drivers.transport.api import ByteTransport
+from drivers.transport.stream import DescriptorTransport
+
+
+def serve_pty(device: str, link: Path) -> ByteTransport:
+    """A new pty whose terminal end is found at ``link``, as a USB-serial port would be under /dev/guichet.
+
+    The simulator keeps the terminal end open itself, so that a driver that goes and comes back finds the device as it
+    left it instead of a hang-up.
+    """
+    near, far = pty.openpty()
+    tty.setraw(far)
+    os.set_blocking(near, False)
+    temporary = link.with_name(link.name + ".new")
+    temporary.unlink(missing_ok=True)
+    temporary.symlink_to(os.ttyname(far))
+    temporary.replace(link)
+
+    def release() -> None:
+        link.unlink(missing_ok=True)
+        os.close(near)
+        os.close(far)
+
+    return DescriptorTransport(device, near, release)
+
+
+async def accept_tcp(device: str, listener: socket.socket) -> ByteTransport:
+    """The next connection to ``listener``, a listening non-blocking socket."""
+    line, _ = await asyncio.get_running_loop().sock_accept(listener)
+    line.setblocking(False)
+    line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return DescriptorTransport(device, line.fileno(), line.close)

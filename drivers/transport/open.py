@@ -1,0 +1,63 @@
+"""Opens a device's address: a serial port or pty by its path, a TCP server as ``tcp://host:port``."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from functools import partial
+from pathlib import Path
+
+import serial
+
+from drivers.errors import ConfigurationError, TransportError
+from drivers.transport.api import ByteTransport
+from drivers.transport.stream import DescriptorTransport
+
+_CONNECT_SECONDS = 5.0
+
+
+async def open_address(address: str, *, device: str, baud: int = 9600) -> ByteTransport:
+    """An open line to ``address``, 8 data bits, no parity, one stop bit where it is serial.
+
+    Raises :class:`drivers.errors.TransportError` (``absent``, ``taken``, ``refused``) and
+    :class:`drivers.errors.ConfigurationError` for an address that is not one.
+    """
+    if address.startswith("tcp://"):
+        return await _open_tcp(address, device)
+    if address.startswith("/"):
+        return _open_serial(address, device, baud)
+    raise ConfigurationError(device, "bad-address", f"{address!r}: a path or tcp://host:port")
+
+
+def _open_serial(path: str, device: str, baud: int) -> ByteTransport:
+    if not Path(path).exists():
+        raise TransportError(device, "absent", path)
+    try:
+        port = serial.Serial(path, baudrate=baud, timeout=0, write_timeout=0, exclusive=True)
+    except (serial.SerialException, OSError) as error:
+        raise TransportError(device, "taken", f"{path}: {error}") from error
+    port.reset_input_buffer()
+    descriptor = port.fileno()
+    os.set_blocking(descriptor, False)
+    return DescriptorTransport(device, descriptor, port.close)
+
+
+async def _open_tcp(address: str, device: str) -> ByteTransport:
+    host, _, port = address.removeprefix("tcp://").rpartition(":")
+    if not host or not port.isdecimal():
+        raise ConfigurationError(device, "bad-address", f"{address!r}: expected tcp://host:port")
+    line = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    line.setblocking(False)
+    try:
+        async with asyncio.timeout(_CONNECT_SECONDS):
+            await asyncio.get_running_loop().sock_connect(line, (host.strip("[]"), int(port)))
+    except (OSError, TimeoutError) as error:
+        line.close()
+        raise TransportError(device, "refused", f"{address}: {error or 'no answer'}") from error
+    line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return DescriptorTransport(device, line.fileno(), partial(_close, line))
+
+
+def _close(line: socket.socket) -> None:
+    line.close()

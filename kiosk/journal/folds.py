@@ -1,0 +1,286 @@
+"""What the journal amounts to: the open session, notes, deposits, the outbox, the box's counts. Pure.
+
+A fold is a function of the records in their order and of nothing else; folding again from the start gives the same.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from enum import Enum, auto
+from hashlib import sha256
+
+from guichet.ids import AccountId, BoxPeriodId, DepositId, DeviceSerial, NoteId, SessionId
+from guichet.journal.chain import Entry
+from guichet.journal.records import Fact, from_wire
+from guichet.money import Currency, Money
+from guichet.v1 import journal_pb2 as pb
+
+
+class NotePhase(Enum):
+    """How far a note has come, by the last record about it."""
+
+    ESCROWED = auto()
+    RETURN_INTENDED = auto()
+    STACK_INTENDED = auto()
+    STACKED = auto()
+    ACK_SENT = auto()
+    CLEARED = auto()
+    RETURNED = auto()
+    IN_DOUBT = auto()
+    FOUND = auto()
+
+
+_UNDECIDED = frozenset({NotePhase.ESCROWED, NotePhase.RETURN_INTENDED, NotePhase.STACK_INTENDED})
+# An answer after which a stacked event may be another note's than the last one's.
+_MOVEMENT = frozenset({pb.DEVICE_PRESENCE_MOVING, pb.DEVICE_PRESENCE_IN_ESCROW, pb.DEVICE_PRESENCE_RETURNABLE})
+_IN_BOX = frozenset({NotePhase.STACKED, NotePhase.ACK_SENT, NotePhase.CLEARED})
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One note's story so far. ``value`` is None only for a find of unknown value."""
+
+    note_id: NoteId
+    deposit_id: DepositId
+    phase: NotePhase
+    value: Money | None
+    note_type: int
+    device_serial: DeviceSerial
+    box_period_id: BoxPeriodId
+    counter_baseline: int | None = None
+    outcome_number: int = 0
+
+    @property
+    def undecided(self) -> bool:
+        """No outcome yet."""
+        return self.phase in _UNDECIDED
+
+    @property
+    def credited(self) -> bool:
+        """In the box, for the customer."""
+        return self.phase in _IN_BOX
+
+    @property
+    def open(self) -> bool:
+        """The device may still have something to say about it."""
+        return self.undecided or self.phase in (NotePhase.STACKED, NotePhase.ACK_SENT)
+
+
+@dataclass(frozen=True, slots=True)
+class Deposit:
+    """One deposit. ``closed_at`` is the sequence of its deposit_closed, 0 while it is open."""
+
+    deposit_id: DepositId
+    session_id: SessionId
+    account_id: AccountId
+    account_masked: str
+    currency: Currency
+    box_period_id: BoxPeriodId
+    device_serial: DeviceSerial
+    device_simulated: bool
+    notes: tuple[NoteId, ...] = ()
+    closed_at: int = 0
+    acceptance_opened: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """Signed bytes about a deposit that the host has not answered yet."""
+
+    deposit_id: DepositId
+    content: bytes
+    signature: bytes
+    attempts: int = 0
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of the content: its name."""
+        return sha256(self.content).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class BoxPeriod:
+    """What goes into a cash box between two exchanges. ``device_serial`` is the module that holds it."""
+
+    box_period_id: BoxPeriodId
+    device_serial: DeviceSerial
+
+
+@dataclass(slots=True)
+class Fold:
+    """The state after some records. :meth:`apply` is the only thing that changes it."""
+
+    session: SessionId | None = None
+    box_period: BoxPeriod | None = None
+    notes: dict[NoteId, Note] = field(default_factory=dict[NoteId, Note])
+    deposits: dict[DepositId, Deposit] = field(default_factory=dict[DepositId, Deposit])
+    outbox: dict[bytes, Advice] = field(default_factory=dict[bytes, Advice])
+    answers: dict[DepositId, bytes] = field(default_factory=dict[DepositId, bytes])
+    tables: dict[DeviceSerial, dict[int, Money]] = field(default_factory=dict[DeviceSerial, dict[int, Money]])
+    table_hashes: dict[DeviceSerial, bytes] = field(default_factory=dict[DeviceSerial, bytes])
+    last_note: NoteId | None = None
+    moved_since_cleared: bool = False
+
+    # --- questions --------------------------------------------------------------------------------------------------
+
+    @property
+    def open_note(self) -> Note | None:
+        """The note that the device may still have something to say about; a validator has at most one."""
+        note = self.notes.get(self.last_note) if self.last_note is not None else None
+        return note if note is not None and note.open else None
+
+    @property
+    def last(self) -> Note | None:
+        """The last note that was in the device's hands."""
+        return self.notes.get(self.last_note) if self.last_note is not None else None
+
+    @property
+    def open_deposit(self) -> Deposit | None:
+        """The deposit that is not closed; there is at most one."""
+        return next((d for d in self.deposits.values() if not d.closed_at), None)
+
+    def notes_of(self, deposit: DepositId) -> list[Note]:
+        """A deposit's notes, in the order in which they came."""
+        return [self.notes[note] for note in self.deposits[deposit].notes]
+
+    @property
+    def in_doubt(self) -> list[Note]:
+        """Notes whose outcome cannot be known."""
+        return [note for note in self.notes.values() if note.phase is NotePhase.IN_DOUBT]
+
+    def box_counts(self) -> Counter[tuple[BoxPeriodId, Money, NotePhase]]:
+        """Notes by box period, value and kind: CLEARED for all that are credited, IN_DOUBT, FOUND."""
+        counts: Counter[tuple[BoxPeriodId, Money, NotePhase]] = Counter()
+        for note in self.notes.values():
+            kind = NotePhase.CLEARED if note.credited else note.phase
+            if note.value is not None and kind in (NotePhase.CLEARED, NotePhase.IN_DOUBT, NotePhase.FOUND):
+                counts[note.box_period_id, note.value, kind] += 1
+        return counts
+
+    # --- records ----------------------------------------------------------------------------------------------------
+
+    def apply(self, entry: Entry, fact: Fact) -> None:
+        """Take one more record into account."""
+        match fact:
+            case pb.SessionOpened():
+                self.session = SessionId(fact.session_id)
+            case pb.SessionClosed():
+                self.session = None
+            case pb.BoxPeriodOpened():
+                self.box_period = BoxPeriod(BoxPeriodId(fact.box_period_id), DeviceSerial(fact.device_serial))
+            case pb.DeviceAnswered():
+                self.moved_since_cleared |= fact.presence in _MOVEMENT
+            case pb.NoteTableRead():
+                serial = DeviceSerial(fact.device_serial)
+                self.tables[serial] = {kind.note_type: from_wire(kind.value) for kind in fact.types}
+                self.table_hashes[serial] = fact.table_hash
+            case pb.DepositOpened() | pb.AcceptanceOpened() | pb.DepositClosed():
+                self._apply_deposit(entry, fact)
+            case pb.AdviceSigned() | pb.SettlementSent() | pb.Settled():
+                self._apply_settlement(fact)
+            case pb.TerminalStarted() | pb.Incident():
+                pass
+            case _:
+                self._apply_note(fact)
+
+    def _apply_deposit(self, entry: Entry, fact: pb.DepositOpened | pb.AcceptanceOpened | pb.DepositClosed) -> None:
+        deposit_id = DepositId(fact.deposit_id)
+        match fact:
+            case pb.DepositOpened():
+                self.deposits[deposit_id] = Deposit(
+                    deposit_id,
+                    SessionId(fact.session_id),
+                    AccountId(fact.account_id),
+                    fact.account_masked,
+                    Currency(fact.currency),
+                    BoxPeriodId(fact.box_period_id),
+                    DeviceSerial(fact.device_serial),
+                    fact.device_simulated,
+                )
+            case pb.AcceptanceOpened():
+                self.deposits[deposit_id] = replace(self.deposits[deposit_id], acceptance_opened=True)
+            case pb.DepositClosed():
+                self.deposits[deposit_id] = replace(self.deposits[deposit_id], closed_at=entry.sequence)
+
+    def _apply_settlement(self, fact: pb.AdviceSigned | pb.SettlementSent | pb.Settled) -> None:
+        match fact:
+            case pb.AdviceSigned():
+                advice = Advice(DepositId(fact.deposit_id), fact.content, fact.signature)
+                self.outbox[advice.digest] = advice
+            case pb.SettlementSent():
+                if fact.advice_hash in self.outbox:
+                    self.outbox[fact.advice_hash] = replace(self.outbox[fact.advice_hash], attempts=fact.attempt)
+            case pb.Settled():
+                self.outbox.pop(fact.advice_hash, None)
+                self.answers[DepositId(fact.deposit_id)] = fact.answer
+
+    def _apply_note(self, fact: Fact) -> None:
+        match fact:
+            case pb.NoteEscrowed():
+                self._new_note(fact)
+            case pb.NoteFound():
+                self._found(fact)
+            case pb.StackIntended():
+                baseline = fact.counter_baseline if fact.HasField("counter_baseline") else None
+                self._advance(fact.note_id, NotePhase.STACK_INTENDED, baseline=baseline)
+            case pb.ReturnIntended():
+                self._advance(fact.note_id, NotePhase.RETURN_INTENDED)
+            case pb.NoteStacked():
+                self._advance(fact.note_id, NotePhase.STACKED, outcome=fact.outcome_number)
+            case pb.AckSent():
+                self._advance(fact.note_id, NotePhase.ACK_SENT)
+            case pb.NoteCleared():
+                self._advance(fact.note_id, NotePhase.CLEARED)
+                self.moved_since_cleared = False
+            case pb.NoteReturned():
+                self._advance(fact.note_id, NotePhase.RETURNED, outcome=fact.outcome_number)
+            case pb.NoteInDoubt():
+                self._advance(fact.note_id, NotePhase.IN_DOUBT, outcome=fact.outcome_number)
+            case _:
+                raise ValueError(f"a fact that no fold knows: {fact.DESCRIPTOR.name}")
+
+    def _new_note(self, fact: pb.NoteEscrowed) -> None:
+        deposit = self.deposits[DepositId(fact.deposit_id)]
+        note = Note(
+            NoteId(fact.note_id),
+            deposit.deposit_id,
+            NotePhase.ESCROWED,
+            from_wire(fact.value),
+            fact.note_type,
+            DeviceSerial(fact.device_serial),
+            deposit.box_period_id,
+        )
+        self._add(note)
+
+    def _found(self, fact: pb.NoteFound) -> None:
+        value = from_wire(fact.value) if fact.HasField("value") else None
+        note = Note(
+            NoteId(fact.note_id),
+            DepositId(fact.candidate_deposit_id),
+            NotePhase.FOUND,
+            value,
+            0,
+            DeviceSerial(fact.device_serial),
+            BoxPeriodId(fact.box_period_id),
+            outcome_number=fact.outcome_number,
+        )
+        self._add(note)
+
+    def _add(self, note: Note) -> None:
+        self.notes[note.note_id] = note
+        self.last_note, self.moved_since_cleared = note.note_id, False
+        deposit = self.deposits.get(note.deposit_id)
+        if deposit is not None and not deposit.closed_at:
+            self.deposits[deposit.deposit_id] = replace(deposit, notes=(*deposit.notes, note.note_id))
+
+    def _advance(
+        self, note_id: str, phase: NotePhase, *, baseline: int | None = None, outcome: int | None = None
+    ) -> None:
+        note = self.notes[NoteId(note_id)]
+        self.notes[note.note_id] = replace(
+            note,
+            phase=phase,
+            counter_baseline=note.counter_baseline if baseline is None else baseline,
+            outcome_number=note.outcome_number if outcome is None else outcome,
+        )

@@ -1,0 +1,443 @@
+"""The cash desk: the one place where a note's story is written, in step with the device that moves it.
+
+Every event of the cash module arrives here synchronously. The order is always the same: decide, put it on record, and
+only then let the device go on (intent before action, record before acknowledgement). What a flow or a screen wants to
+know it reads from :attr:`CashDesk.view`; it never talks to the device itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from types import EllipsisType
+
+from drivers.api import (
+    Accepting,
+    Answered,
+    CashCommand,
+    CashEvent,
+    CashModule,
+    Cleared,
+    Completed,
+    DeviceIdentity,
+    Escrowed,
+    Lost,
+    Presence,
+    Ready,
+    Rejected,
+    Returned,
+    Stacked,
+    Stacking,
+    Trouble,
+)
+from guichet.ids import DepositId, SessionId
+from guichet.journal.records import to_wire
+from guichet.money import Money
+from guichet.v1 import customer_pb2
+from guichet.v1 import journal_pb2 as pb
+from kiosk.journal.folds import Deposit, Note, NotePhase
+from kiosk.journal.store import JournalError
+from kiosk.terminal.note_book import NoteBook, cell_name
+from kiosk.terminal.recovery import Action, Count, LastRecord, Outcome, Situation, decide
+
+_COUNTER_MODULUS = 65536
+_PASSING_TROUBLE = frozenset({"pause", "cheated", "unreadable-answer"})
+
+_ROWS: Mapping[NotePhase, LastRecord] = {
+    NotePhase.ESCROWED: LastRecord.ESCROWED,
+    NotePhase.RETURN_INTENDED: LastRecord.RETURN_INTENDED,
+    NotePhase.STACK_INTENDED: LastRecord.STACK_INTENDED,
+    NotePhase.STACKED: LastRecord.STACKED,
+    NotePhase.ACK_SENT: LastRecord.STACKED,
+    NotePhase.IN_DOUBT: LastRecord.IN_DOUBT,
+}
+
+_PRESENCES: Mapping[Presence, pb.DevicePresence.ValueType] = {
+    Presence.PATH_EMPTY: pb.DEVICE_PRESENCE_PATH_EMPTY,
+    Presence.IN_ESCROW: pb.DEVICE_PRESENCE_IN_ESCROW,
+    Presence.RETURNABLE: pb.DEVICE_PRESENCE_RETURNABLE,
+    Presence.MOVING: pb.DEVICE_PRESENCE_MOVING,
+    Presence.STACKED: pb.DEVICE_PRESENCE_STACKED,
+    Presence.JAMMED: pb.DEVICE_PRESENCE_JAMMED,
+    Presence.OTHER_DEVICE: pb.DEVICE_PRESENCE_OTHER_DEVICE,
+    Presence.NO_ANSWER: pb.DEVICE_PRESENCE_NO_ANSWER,
+}
+
+
+class Stage(Enum):
+    """What the slot is doing."""
+
+    CLOSED = auto()
+    OPEN = auto()
+    DRAWING_IN = auto()
+    ESCROW = auto()
+    STACKING = auto()
+    RETURNING = auto()
+    CLEARING = auto()
+
+
+class Back(Enum):
+    """Why the last note came back."""
+
+    NONE = auto()
+    NOT_RECOGNISED = auto()
+    NOT_ACCEPTED = auto()
+    OTHER_CURRENCY = auto()
+    ASKED = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class DeskView:
+    """What others may know. ``fault`` is the device's or the journal's stable code; ``note`` the value in the slot."""
+
+    ready: bool = False
+    stage: Stage = Stage.CLOSED
+    fault: str = ""
+    note: Money | None = None
+    back: Back = Back.NONE
+
+
+@dataclass(slots=True)
+class _Device:
+    """What the device has said of itself."""
+
+    identity: DeviceIdentity | None = None
+    counter: int | None = None
+    values: Mapping[int, Money] = field(default_factory=dict[int, Money])
+    box_was_out: bool = False
+
+
+class CashDesk:
+    """One cash module and its part of the journal."""
+
+    def __init__(self, cash: CashModule, book: NoteBook) -> None:
+        self._cash = cash
+        self._book = book
+        self._device = _Device()
+        self._live: DepositId | None = None
+        self._denominations: frozenset[Money] = frozenset()
+        self._listeners: list[Callable[[], None]] = []
+        self.view = DeskView()
+        cash.subscribe(self._handle)
+
+    def on_change(self, listener: Callable[[], None]) -> None:
+        """``listener`` is called whenever :attr:`view` or the journal may have changed."""
+        self._listeners.append(listener)
+
+    @property
+    def values(self) -> frozenset[Money]:
+        """Every value that the device's table names."""
+        return frozenset(self._device.values.values())
+
+    # --- what a flow does -------------------------------------------------------------------------------------------
+
+    def open_deposit(
+        self, session: SessionId, account: customer_pb2.Account, denominations: frozenset[Money], config_version: str
+    ) -> DepositId:
+        """Begin a deposit to ``account``, of notes among ``denominations``. The device must be ready."""
+        if not self.view.ready or self._device.identity is None:
+            raise RuntimeError("a deposit needs a cash module that is ready")
+        self._live = self._book.open_deposit(session, account, self._device.identity, config_version)
+        self._denominations = denominations
+        return self._live
+
+    def accept(self) -> None:
+        """Open the slot for the next note. Raises :class:`kiosk.journal.store.JournalError` where it could not be
+        recorded: then the slot stays shut.
+        """
+        deposit = self._live_deposit()
+        if deposit is None or not self.view.ready or self._book.fold.open_note is not None:
+            return
+        if not self._book.journal.can_take_a_note():
+            self._change(ready=False, fault="journal-full")
+            raise JournalError("not enough space to record a note")
+        if not deposit.acceptance_opened:
+            accepted = sorted(value.minor for value in self._denominations)
+            self._book.record(pb.AcceptanceOpened(deposit_id=deposit.deposit_id, denominations=accepted))
+        self._cash.enable()
+
+    def close_slot(self) -> None:
+        """Take no further note; one that is on its way is finished."""
+        self._cash.disable()
+
+    def take(self) -> None:
+        """Stack the note in escrow: the intent first."""
+        note = self._book.fold.open_note
+        if note is not None and note.phase is NotePhase.ESCROWED:
+            self._guarded(lambda: self._intend_stack(note))
+
+    def give_back(self, reason: pb.ReturnReason.ValueType) -> None:
+        """Return the note in escrow."""
+        note = self._book.fold.open_note
+        if note is not None and note.phase is NotePhase.ESCROWED:
+            self._change(back=Back.ASKED if reason == pb.RETURN_REASON_CUSTOMER else Back.NOT_ACCEPTED)
+            self._guarded(lambda: self._intend_return(note, reason))
+
+    @property
+    def undecided(self) -> bool:
+        """A note's outcome is still to come; the deposit cannot be closed."""
+        note = self._book.fold.open_note
+        return note is not None and note.undecided
+
+    def no_answer(self) -> None:
+        """The device has been silent for as long as anyone can wait: the start-up table's last column."""
+        if self.undecided:
+            self._guarded(lambda: self._resolve(Presence.NO_ANSWER, None, b"", restart=True))
+
+    def close_deposit(self, end: pb.DepositEnd.ValueType) -> None:
+        """Close the open deposit, unless a note of it is still undecided. Raises
+        :class:`kiosk.journal.store.JournalError`; the deposit then closes after the next start.
+        """
+        deposit = self._book.fold.open_deposit
+        if deposit is None or self.undecided:
+            return
+        self._live = None
+        self._cash.disable()
+        self._book.close_deposit(deposit, end)
+        self._begin_period_if_due()
+
+    # --- what the device says ---------------------------------------------------------------------------------------
+
+    def _handle(self, event: CashEvent) -> None:
+        self._guarded(lambda: self._on(event))
+
+    def _guarded(self, work: Callable[[], None]) -> None:
+        """What cannot be recorded is not acknowledged, and no further note is let in."""
+        try:
+            work()
+            self._close_orphan()
+        except JournalError:
+            self._change(ready=False, fault="journal")
+            self._cash.disable()
+            note = self._book.fold.open_note
+            if note is not None and note.phase is NotePhase.ESCROWED:
+                self._cash.return_note()
+        for listener in self._listeners:
+            listener()
+
+    def _on(self, event: CashEvent) -> None:
+        match event:
+            case Answered():
+                self._answered(event)
+            case Ready():
+                self._ready(event)
+            case Escrowed():
+                self._escrowed(event)
+            case Stacked(note_type, _, frame):
+                self._resolve(Presence.STACKED, note_type, frame)
+            case Returned(frame):
+                self._resolve(Presence.RETURNABLE, None, frame)
+                self._cash.acknowledge()
+            case Cleared(counter, enabled):
+                self._device.counter = counter
+                self._path_is_empty(Stage.OPEN if enabled else Stage.CLOSED)
+            case Completed(command, refused):
+                self._completed(command, refused)
+            case Accepting():
+                self._change(stage=Stage.DRAWING_IN, back=Back.NONE)
+            case Stacking():
+                self._change(stage=Stage.STACKING)
+            case Rejected():
+                self._change(stage=Stage.RETURNING, back=Back.NOT_RECOGNISED)
+            case Trouble(code, over):
+                self._trouble(code, over=over)
+            case Lost(code):
+                self._change(ready=False, stage=Stage.CLOSED, fault=code)
+
+    def _answered(self, event: Answered) -> None:
+        period, presence = self._book.fold.box_period, event.presence
+        if event.identity is not None and period is not None and event.identity.serial != period.device_serial:
+            presence = Presence.OTHER_DEVICE
+        self._device.identity = event.identity or self._device.identity
+        self._device.counter = event.stacked_counter
+        self._book.record(
+            pb.DeviceAnswered(
+                device="cash",
+                device_serial=event.identity.serial if event.identity else "",
+                presence=_PRESENCES[presence],
+                frame=event.frame,
+                stacked_counter=event.stacked_counter,
+            )
+        )
+        self._change(ready=False, stage=Stage.CLOSED, fault="")
+        self._resolve(presence, event.note_type, event.frame, restart=True)
+
+    def _ready(self, event: Ready) -> None:
+        self._device.identity, self._device.counter = event.identity, event.stacked_counter
+        self._device.values = event.values
+        serial = event.identity.serial
+        if self._book.fold.table_hashes.get(serial) != event.table_hash:
+            types = [pb.NoteTypeValue(note_type=kind, value=to_wire(value)) for kind, value in event.values.items()]
+            self._book.record(pb.NoteTableRead(device_serial=serial, table_hash=event.table_hash, types=types))
+        self._path_is_empty(Stage.CLOSED)
+        self._begin_period_if_due()
+        self._change(ready=self._book.journal.failure is None, fault="")
+
+    def _path_is_empty(self, stage: Stage) -> None:
+        note = self._book.fold.last
+        if note is not None and note.phase in (NotePhase.STACKED, NotePhase.ACK_SENT):
+            self._book.record(pb.NoteCleared(note_id=note.note_id, stacked_counter=self._device.counter))
+            self._compare_count(note)
+        elif note is not None and (note.undecided or note.phase is NotePhase.IN_DOUBT):
+            self._resolve(Presence.PATH_EMPTY, None, b"")
+        self._change(stage=stage, note=None)
+
+    def _compare_count(self, note: Note) -> None:
+        """A counter that disagrees never takes a credit away: it stops the next note until someone has counted."""
+        if self._count(note) in (Count.SAME, Count.OTHER):
+            text = f"baseline {note.counter_baseline}, now {self._device.counter}"
+            self._book.incident("counter-disagrees", text, note)
+            self._change(ready=False, fault="counter-disagrees")
+
+    def _escrowed(self, event: Escrowed) -> None:
+        deposit, last, device = self._live_deposit(), self._book.fold.last, self._device.identity
+        if last is not None and last.phase in (NotePhase.STACKED, NotePhase.ACK_SENT):
+            self._book.record(pb.NoteCleared(note_id=last.note_id))
+        self._cash.disable()
+        if deposit is None or event.value is None or device is None:
+            # Nothing about it can be recorded as money: whatever it is, it goes back.
+            self._change(stage=Stage.RETURNING, back=Back.NOT_ACCEPTED, note=None)
+            self._cash.return_note()
+            return
+        self._book.escrowed(deposit, device, event.value, event.note_type, event.frame, event.table_hash)
+        self._change(stage=Stage.ESCROW, note=event.value, back=Back.NONE)
+        self._turn_away(deposit, event.value)
+
+    def _turn_away(self, deposit: Deposit, value: Money) -> None:
+        """A note that this deposit does not take goes back at once."""
+        note = self._book.fold.open_note
+        if note is None or value in self._denominations:
+            return
+        if value.currency != deposit.currency:
+            self._change(back=Back.OTHER_CURRENCY)
+            self._intend_return(note, pb.RETURN_REASON_OTHER_CURRENCY)
+        else:
+            self._change(back=Back.NOT_ACCEPTED)
+            self._intend_return(note, pb.RETURN_REASON_NOT_ACCEPTED)
+
+    def _intend_stack(self, note: Note) -> None:
+        self._book.record(pb.StackIntended(note_id=note.note_id, counter_baseline=self._device.counter))
+        self._change(stage=Stage.STACKING)
+        self._cash.stack()
+
+    def _intend_return(self, note: Note, reason: pb.ReturnReason.ValueType) -> None:
+        self._book.record(pb.ReturnIntended(note_id=note.note_id, reason=reason))
+        self._change(stage=Stage.RETURNING)
+        self._cash.return_note()
+
+    def _completed(self, command: CashCommand, refused: str) -> None:
+        if refused == "not-done" and command is CashCommand.STACK:
+            self._resolve(Presence.IN_ESCROW, None, b"")
+        elif refused == "not-done" and command is CashCommand.RETURN:
+            self._cash.return_note()
+        elif command is CashCommand.ENABLE and not refused:
+            self._change(stage=Stage.OPEN)
+
+    def _trouble(self, code: str, *, over: bool) -> None:
+        if over:
+            self._change(fault="" if self.view.fault == code else self.view.fault)
+            return
+        self._device.box_was_out |= code == "box-removed"
+        self._book.incident(code, "reported by the device", self._book.fold.open_note)
+        if code.startswith(("jam", "failure")):
+            self._resolve(Presence.JAMMED, None, b"")
+        if code not in _PASSING_TROUBLE:
+            self._change(ready=False, stage=Stage.CLOSED, fault=code)
+
+    # --- the start-up table at work ---------------------------------------------------------------------------------
+
+    def _resolve(self, presence: Presence, note_type: int | None, frame: bytes, *, restart: bool = False) -> None:
+        """Decide by the table, write it down, then let the device do what follows."""
+        note = self._book.fold.last
+        row = _ROWS.get(note.phase, LastRecord.NONE) if note is not None else LastRecord.NONE
+        situation = Situation(row, presence, self._same_type(note, row, note_type), self._count(note))
+        decision = decide(situation)
+        if decision.incident:
+            self._book.incident(cell_name(situation), f"outcome: {decision.outcome.name.lower()}", note)
+        if decision.outcome is Outcome.FOUND:
+            self._book.found(self._device.identity, note_type, frame)
+        elif note is not None:
+            self._book.decided(note, situation, decision, frame, restart=restart)
+        self._act(decision.action)
+
+    def _same_type(self, note: Note | None, row: LastRecord, note_type: int | None) -> bool:
+        """Whether a stacked event is the note's own. One that was cleared repeats itself only if nothing moved since."""
+        if note is None or note_type is None or (row is LastRecord.NONE and self._book.fold.moved_since_cleared):
+            return False
+        return note.note_type == note_type
+
+    def _act(self, action: Action) -> None:
+        note = self._book.fold.last
+        match action:
+            case Action.ACKNOWLEDGE:
+                self._cash.acknowledge()
+                if note is not None and note.phase is NotePhase.STACKED:
+                    self._book.record(pb.AckSent(note_id=note.note_id))
+                self._change(stage=Stage.CLEARING)
+                self._cash.proceed()
+            case Action.RETURN:
+                if note is not None and note.phase in (NotePhase.ESCROWED, NotePhase.STACK_INTENDED):
+                    intended = pb.ReturnIntended(note_id=note.note_id, reason=pb.RETURN_REASON_RECOVERY)
+                    self._book.record(intended)
+                self._cash.return_note()
+                self._cash.proceed()
+            case Action.PROCEED | Action.FINISH | Action.STOP:
+                self._cash.proceed()
+            case Action.ASK_AGAIN:
+                pass  # The supervisor keeps asking for as long as the terminal runs.
+
+    def _count(self, note: Note | None) -> Count:
+        """What the counter says, where it may say anything: the same device, the same box period, a known baseline."""
+        if note is None:
+            return Count.UNKNOWN
+        period, identity = self._book.fold.box_period, self._device.identity
+        now, before = self._device.counter, note.counter_baseline
+        same_device = identity is not None and identity.serial == note.device_serial
+        same_period = period is not None and period.box_period_id == note.box_period_id
+        if now is None or before is None or not same_device or not same_period:
+            return Count.UNKNOWN
+        match (now - before) % _COUNTER_MODULUS:
+            case 0:
+                return Count.SAME
+            case 1:
+                return Count.ONE_MORE
+            case _:
+                return Count.OTHER
+
+    # --- small things -----------------------------------------------------------------------------------------------
+
+    def _close_orphan(self) -> None:
+        """A deposit of an earlier life closes to its own account as soon as its last note is decided."""
+        deposit = self._book.fold.open_deposit
+        if deposit is not None and deposit.deposit_id != self._live and not self.undecided:
+            self.close_deposit(pb.DEPOSIT_END_RESTART)
+
+    def _begin_period_if_due(self) -> None:
+        period, identity = self._book.fold.box_period, self._device.identity
+        if identity is None or self._book.fold.open_deposit is not None:
+            return
+        if period is None or period.device_serial != identity.serial or self._device.box_was_out:
+            self._book.begin_period(identity, self._device.counter)
+            self._device.box_was_out = False
+
+    def _live_deposit(self) -> Deposit | None:
+        return self._book.fold.deposits.get(self._live) if self._live is not None else None
+
+    def _change(
+        self,
+        *,
+        ready: bool | None = None,
+        stage: Stage | None = None,
+        fault: str | None = None,
+        back: Back | None = None,
+        note: Money | EllipsisType | None = ...,
+    ) -> None:
+        view = self.view
+        self.view = DeskView(
+            view.ready if ready is None else ready,
+            view.stage if stage is None else stage,
+            view.fault if fault is None else fault,
+            view.note if isinstance(note, EllipsisType) else note,
+            view.back if back is None else back,
+        )

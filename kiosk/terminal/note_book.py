@@ -1,0 +1,193 @@
+"""The note book: writes what the cash desk decides into the journal, and signs what the host is to know of it."""
+
+from __future__ import annotations
+
+from drivers.api import DeviceIdentity, Presence
+from guichet.ids import AccountId, BoxPeriodId, DepositId, NoteId, SessionId, TerminalId
+from guichet.journal.records import Fact, to_wire
+from guichet.money import Currency, Money
+from guichet.seams import Clock, Domain, Ids, Signer
+from guichet.v1 import customer_pb2
+from guichet.v1 import journal_pb2 as pb
+from guichet.v1 import settlement_pb2 as settlement
+from kiosk.journal.folds import Deposit, Fold, Note
+from kiosk.journal.store import Journal
+from kiosk.settlement.advice import advice_bytes, outcomes, settles_something
+from kiosk.terminal.recovery import Decision, LastRecord, Outcome, Situation
+
+
+class NoteBook:
+    """The money's part of the journal. Every method raises :class:`kiosk.journal.store.JournalError` when nothing can
+    be written; nothing has happened to the device then.
+    """
+
+    def __init__(self, terminal: TerminalId, journal: Journal, clock: Clock, ids: Ids, signer: Signer) -> None:
+        self._terminal = terminal
+        self._clock = clock
+        self._ids = ids
+        self._signer = signer
+        self.journal = journal
+
+    @property
+    def fold(self) -> Fold:
+        """What the journal amounts to now."""
+        return self.journal.fold
+
+    def record(self, *facts: Fact) -> None:
+        """Write ``facts`` in one transaction."""
+        self.journal.append(*facts)
+
+    def incident(self, code: str, text: str, note: Note | None) -> None:
+        """Something that a person should look at."""
+        self.record(pb.Incident(code=code, device="cash", text=text, note_id=note.note_id if note else ""))
+
+    # --- deposits ---------------------------------------------------------------------------------------------------
+
+    def open_deposit(
+        self, session: SessionId, account: customer_pb2.Account, device: DeviceIdentity, config_version: str
+    ) -> DepositId:
+        """A new deposit to ``account``, into the box that is in."""
+        period = self.fold.box_period
+        if period is None:
+            raise RuntimeError("no box period is open")
+        deposit_id = DepositId(self._ids.new())
+        self.record(
+            pb.DepositOpened(
+                deposit_id=deposit_id,
+                session_id=session,
+                account_id=account.account_id,
+                account_masked=account.masked_number,
+                currency=Currency(account.currency).code,
+                box_period_id=period.box_period_id,
+                config_version=config_version,
+                device_serial=device.serial,
+                device_simulated=device.simulated,
+            )
+        )
+        return deposit_id
+
+    def close_deposit(self, deposit: Deposit, end: pb.DepositEnd.ValueType) -> None:
+        """Close it and sign its advice, in one transaction."""
+        sequence = self._last_sequence() + 1
+        closed = pb.DepositClosed(deposit_id=deposit.deposit_id, end=end)
+        stated = outcomes(deposit, self.fold.notes_of(deposit.deposit_id))
+        if settles_something(stated):
+            self.record(closed, self._signed(deposit, stated, sequence))
+        else:
+            self.record(closed)
+
+    def begin_period(self, device: DeviceIdentity, counter: int | None) -> None:
+        """A cash box is in, and what goes into it from here on belongs together."""
+        period = BoxPeriodId(self._ids.new())
+        opened = pb.BoxPeriodOpened(box_period_id=period, device_serial=device.serial, stacked_counter=counter)
+        self.record(opened)
+
+    # --- notes ------------------------------------------------------------------------------------------------------
+
+    def escrowed(
+        self, deposit: Deposit, device: DeviceIdentity, value: Money, note_type: int, frame: bytes, table_hash: bytes
+    ) -> None:
+        """A note of ``deposit`` lies in escrow."""
+        self.record(
+            pb.NoteEscrowed(
+                note_id=self._ids.new(),
+                deposit_id=deposit.deposit_id,
+                value=to_wire(value),
+                note_type=note_type,
+                frame=frame,
+                note_table_hash=table_hash,
+                device_serial=device.serial,
+            )
+        )
+
+    def decided(self, note: Note, situation: Situation, decision: Decision, frame: bytes, *, restart: bool) -> None:
+        """Write the outcome of ``decision``, a new numbered one that follows the note's last."""
+        number = note.outcome_number + 1
+        evidence = _evidence(situation, restart=restart)
+        fact: Fact
+        match decision.outcome:
+            case Outcome.CREDITED:
+                fact = pb.NoteStacked(note_id=note.note_id, evidence=evidence, frame=frame, outcome_number=number)
+            case Outcome.RETURNED:
+                fact = pb.NoteReturned(note_id=note.note_id, evidence=evidence, frame=frame, outcome_number=number)
+            case Outcome.IN_DOUBT:
+                fact = pb.NoteInDoubt(note_id=note.note_id, reason=cell_name(situation), outcome_number=number)
+            case _:
+                return
+        self.record(fact)
+        self._supplement(note.note_id, simulated=False)
+
+    def found(self, device: DeviceIdentity | None, note_type: int | None, frame: bytes) -> None:
+        """A note is in the box that no open note accounts for. During a deposit it is that one's candidate; otherwise
+        it is advised of under its own number.
+        """
+        period, candidate = self.fold.box_period, self.fold.open_deposit
+        serial = device.serial if device is not None else (period.device_serial if period is not None else None)
+        table = self.fold.tables.get(serial, {}) if serial is not None else {}
+        value = table.get(note_type) if note_type is not None else None
+        note_id = NoteId(self._ids.new())
+        self.record(
+            pb.NoteFound(
+                note_id=note_id,
+                value=to_wire(value) if value is not None else None,
+                frame=frame,
+                device_serial=serial or "",
+                box_period_id=period.box_period_id if period is not None else "",
+                candidate_deposit_id=candidate.deposit_id if candidate is not None else "",
+                outcome_number=1,
+            )
+        )
+        if candidate is None and value is not None:
+            self._supplement(note_id, simulated=device is not None and device.simulated)
+
+    # --- what the host is to know -----------------------------------------------------------------------------------
+
+    def _supplement(self, note_id: NoteId, *, simulated: bool) -> None:
+        """A new outcome after its deposit was closed, and a find without one, are advices of their own."""
+        note = self.fold.notes[note_id]
+        deposit = self.fold.deposits.get(note.deposit_id)
+        if deposit is None:
+            deposit = _ownerless(note, simulated=simulated)
+        elif not deposit.closed_at:
+            return
+        self.record(self._signed(deposit, outcomes(deposit, [note]), self._last_sequence()))
+
+    def _signed(self, deposit: Deposit, stated: list[settlement.NoteOutcome], sequence: int) -> pb.AdviceSigned:
+        now, epoch = self._clock.wall_us(), self.journal.epoch
+        content = advice_bytes(self._terminal, deposit, stated, now, epoch, sequence)
+        signature = self._signer.sign(Domain.DEPOSIT_ADVICE, content)
+        return pb.AdviceSigned(deposit_id=deposit.deposit_id, content=content, signature=signature)
+
+    def _last_sequence(self) -> int:
+        return self.journal.last.sequence if self.journal.last is not None else 0
+
+
+def cell_name(situation: Situation) -> str:
+    """The cell of the start-up table as a stable word, such as ``stack-intended-path-empty``."""
+    return f"{situation.last.name}-{situation.presence.name}".lower().replace("_", "-")
+
+
+def _evidence(situation: Situation, *, restart: bool) -> pb.Evidence.ValueType:
+    match situation.presence:
+        case Presence.STACKED:
+            return pb.EVIDENCE_EVENT_AFTER_RESTART if restart else pb.EVIDENCE_EVENT
+        case Presence.PATH_EMPTY if situation.last in (LastRecord.STACK_INTENDED, LastRecord.IN_DOUBT):
+            return pb.EVIDENCE_COUNTER
+        case _:
+            return pb.EVIDENCE_PATH
+
+
+def _ownerless(note: Note, *, simulated: bool) -> Deposit:
+    """What stands for the deposit of a find that has none: it is named after the note, and no account is."""
+    if note.value is None:
+        raise ValueError("a find of unknown value is an incident, not an advice")
+    return Deposit(
+        DepositId(note.note_id),
+        SessionId(""),
+        AccountId(""),
+        "",
+        note.value.currency,
+        note.box_period_id,
+        note.device_serial,
+        simulated,
+    )

@@ -388,7 +388,7 @@ class CashDesk:
                 pass  # The supervisor keeps asking for as long as the terminal runs.
 
     def _count(self, note: Note | None) -> Count:
-        """What the counter says, where it may say anything: the same device, the same box period, a known baseline."""
+        """What the counter says, where it may say anything: same device and box period, a known baseline."""
         if note is None:
             return Count.UNKNOWN
         period, identity = self._book.fold.box_period, self._device.identity

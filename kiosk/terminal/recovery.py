@@ -37,8 +37,9 @@ class Count(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """Everything that the decision depends on. ``same_type``: a stacked event names the journalled type (in the NONE row:
-    it can only be the repeat of the last note's).
+    """Everything that the decision depends on.
+
+    ``same_type``: a stacked event names the journalled type; in the NONE row, it can only be the last note's repeat.
     """
 
     last: LastRecord

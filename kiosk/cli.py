@@ -1,0 +1,107 @@
+"""``guichet-kiosk``: everything that runs on a terminal, by name."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+
+from kiosk.diagnostics.commands import add_diag_arguments, add_journal_arguments, diag, journal
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command. Exit status: 0 done, 1 found something wrong, 2 wrong usage or configuration."""
+    parser = argparse.ArgumentParser(prog="guichet-kiosk", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    enrol = commands.add_parser("enrol", help="make this machine a terminal, with a ticket of the host")
+    enrol.add_argument("--ticket", type=Path, required=True, help="the ticket's file; it works once")
+    enrol.add_argument("--data", type=Path, required=True, help="where key and certificate are kept")
+    enrol.add_argument("--description", default="", help="for the operator: which machine this is")
+
+    terminal = commands.add_parser("terminal", help="run the terminal: devices, sessions, journal, settlement")
+    terminal.add_argument("--config", type=Path, required=True, help="its configuration (TOML)")
+
+    screen = commands.add_parser("screen", help="run the screen of a terminal")
+    run = commands.add_parser("run", help="start a host and a kiosk with simulated devices on this machine")
+    add_diag_arguments(commands.add_parser("diag", help="devices, states, counters, a self-test each"))
+    add_journal_arguments(commands.add_parser("journal", help="list or verify the journal"))
+    commands.add_parser("load", help="many terminals at once (not there yet)")
+
+    words = sys.argv[1:] if argv is None else argv
+    match words[0] if words else "":
+        case "screen":
+            return _screen(parser, screen, words)
+        case "run":
+            return _run(parser, run, words)
+        case _:
+            return _dispatch(parser.parse_args(words))
+
+
+def _dispatch(arguments: argparse.Namespace) -> int:
+    match arguments.command:
+        case "enrol":
+            return _enrol(arguments)
+        case "terminal":
+            return _terminal(arguments)
+        case "diag":
+            return diag(arguments)
+        case "journal":
+            return journal(arguments)
+        case _:
+            print("guichet-kiosk load: not there yet; it comes with the fleet's load tests", file=sys.stderr)
+            return 2
+
+
+def _screen(parser: argparse.ArgumentParser, screen: argparse.ArgumentParser, words: list[str]) -> int:
+    # Kivy is only imported where a screen is wanted.
+    from kiosk.screen import main as screen_main
+
+    screen_main.add_arguments(screen)
+    return screen_main.main(parser.parse_args(words))
+
+
+def _run(parser: argparse.ArgumentParser, run: argparse.ArgumentParser, words: list[str]) -> int:
+    try:
+        from kiosk.workbench import run as workbench
+    except ModuleNotFoundError as error:
+        if not str(error.name).startswith("kiosk.workbench"):
+            raise
+        print("guichet-kiosk run: this is a production installation: it has no simulated devices", file=sys.stderr)
+        return 2
+    workbench.add_arguments(run)
+    return workbench.main(parser.parse_args(words))
+
+
+def _enrol(arguments: argparse.Namespace) -> int:
+    from kiosk.terminal.enrolment import EnrolmentError, enrol, read_ticket
+
+    try:
+        identity = asyncio.run(enrol(read_ticket(arguments.ticket), arguments.data, arguments.description))
+    except EnrolmentError as error:
+        print(f"guichet-kiosk enrol: {error}", file=sys.stderr)
+        return 1
+    print(f"enrolled as {identity.terminal_id}, epoch {identity.epoch}{', for training' if identity.training else ''}")
+    return 0
+
+
+def _terminal(arguments: argparse.Namespace) -> int:
+    from drivers.errors import ConfigurationError
+    from kiosk.journal.store import JournalError
+    from kiosk.terminal.config import ConfigError, load_config
+    from kiosk.terminal.enrolment import EnrolmentError
+    from kiosk.terminal.main import Seams, Terminal
+
+    async def serve() -> None:
+        await Terminal(load_config(arguments.config), Seams()).run()
+
+    try:
+        asyncio.run(serve())
+    except (ConfigError, ConfigurationError, EnrolmentError) as error:
+        print(f"guichet-kiosk terminal: {error}", file=sys.stderr)
+        return 2
+    except JournalError as error:
+        print(f"guichet-kiosk terminal: out of service: {error}", file=sys.stderr)
+        return 1
+    return 0

@@ -1,0 +1,1 @@
+"""Looking into a terminal: devices, self-tests, the journal; on the command line."""

@@ -1,0 +1,135 @@
+"""``guichet-kiosk diag`` and ``guichet-kiosk journal``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterable
+from itertools import groupby
+from pathlib import Path
+
+from google.protobuf.json_format import MessageToDict
+
+from guichet.journal.chain import ChainError, Entry, verify_chain
+from guichet.journal.records import RecordError, decode, fact_of
+from guichet.v1 import health_pb2, local_pb2
+from kiosk.diagnostics.local_client import TerminalNotRunning, read_journal, self_test, status
+from kiosk.journal.store import JournalError, read_stopped
+from kiosk.terminal.config import ConfigError, TerminalConfig, load_config
+
+
+def add_diag_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command line of ``diag``."""
+    parser.add_argument("--config", type=Path, required=True, help="the terminal's configuration")
+    parser.add_argument("--json", action="store_true", help="for scripts")
+    parser.add_argument("--no-self-test", action="store_true", help="only list; test nothing")
+    parser.add_argument("device", nargs="*", help="only these (default: all)")
+
+
+def diag(arguments: argparse.Namespace) -> int:
+    """List devices, states and counters and run a self-test each. 0: all passed; 1: something is wrong; 2: no
+    terminal or no such device.
+    """
+    try:
+        config: TerminalConfig = load_config(arguments.config)
+        now = status(config.socket)
+        chosen = arguments.device or [device.name for device in now.health.devices]
+        tests = {} if arguments.no_self_test else {name: self_test(config.socket, name) for name in chosen}
+    except (ConfigError, TerminalNotRunning, RuntimeError) as error:
+        print(f"guichet-kiosk diag: {error}")
+        return 2
+    if arguments.json:
+        report = {
+            "status": MessageToDict(now, preserving_proto_field_name=True),
+            "self_tests": {n: MessageToDict(t, preserving_proto_field_name=True) for n, t in tests.items()},
+        }
+        print(json.dumps(report, indent=2, ensure_ascii=False))
+    else:
+        _print_status(now, tests)
+    healthy = all(
+        d.state in (health_pb2.DEVICE_STATE_READY, health_pb2.DEVICE_STATE_WARNING) for d in now.health.devices
+    )
+    return 0 if healthy and all(test.passed for test in tests.values()) else 1
+
+
+def _print_status(now: local_pb2.GetStatusResponse, tests: dict[str, local_pb2.RunSelfTestResponse]) -> None:
+    health = now.health
+    service = health_pb2.ServiceState.Name(health.service).removeprefix("SERVICE_STATE_").replace("_", " ").lower()
+    print(f"{now.terminal_id}: {service}; host {'connected' if now.host_connected else 'away'}")
+    print(f"open deposits {health.open_deposits}, notes in doubt {health.notes_in_doubt}, "
+          f"journal {health.journal_free_bytes // 2**20} MiB free")  # fmt: skip
+    for device in health.devices:
+        state = health_pb2.DeviceState.Name(device.state).removeprefix("DEVICE_STATE_").lower()
+        counters = "".join(f", {counter.name} {counter.value}" for counter in device.counters)
+        simulated = " (simulated)" if device.simulated else ""
+        fault = f" [{device.fault}]" if device.fault else ""
+        print(f"\n{device.name:8} {state}{fault}  {device.driver} {device.model} {device.serial}{simulated}{counters}")
+        for step in tests[device.name].steps if device.name in tests else ():
+            print(f"  {'ok ' if step.passed else 'BAD'} {step.name}: {step.detail}")
+
+
+def add_journal_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command line of ``journal``."""
+    parser.add_argument("action", choices=("list", "verify"), help="list the records, or check the whole chain")
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("--config", type=Path, help="the terminal's configuration; running or stopped")
+    where.add_argument("--file", type=Path, help="a journal's file; its terminal must have stopped")
+    parser.add_argument("--json", action="store_true", help="for scripts: one object a line")
+
+
+def journal(arguments: argparse.Namespace) -> int:
+    """List or verify. 0: good; 1: the chain is broken; 2: no journal to be had."""
+    try:
+        entries = _entries(arguments)
+        if arguments.action == "list":
+            _list(entries, as_json=arguments.json)
+            return 0
+        return _verify(entries, as_json=arguments.json)
+    except (ConfigError, JournalError, TerminalNotRunning, RuntimeError) as error:
+        print(f"guichet-kiosk journal: {error}")
+        return 2
+
+
+def _entries(arguments: argparse.Namespace) -> list[Entry]:
+    if arguments.file is not None:
+        return read_stopped(arguments.file)
+    config = load_config(arguments.config)
+    try:
+        return read_journal(config.socket)
+    except TerminalNotRunning:
+        return read_stopped(config.journal)
+
+
+def _list(entries: Iterable[Entry], *, as_json: bool) -> None:
+    for entry in entries:
+        record = decode(entry.record)
+        fact = fact_of(record)
+        body = MessageToDict(fact, preserving_proto_field_name=True)
+        if as_json:
+            place = {"epoch": entry.epoch, "sequence": entry.sequence, "at_us": record.recorded_at_us}
+            print(json.dumps({**place, "fact": fact.DESCRIPTOR.name, **body}, ensure_ascii=False))
+        else:
+            words = " ".join(f"{key}={_short(value)}" for key, value in body.items())
+            print(f"{entry.epoch}/{entry.sequence:<6} {fact.DESCRIPTOR.name:18} {words}")
+
+
+def _short(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=False).strip('"')
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
+def _verify(entries: list[Entry], *, as_json: bool) -> int:
+    broken = ""
+    count = 0
+    try:
+        for epoch, of_epoch in groupby(entries, key=lambda entry: entry.epoch):
+            count += verify_chain(of_epoch, epoch)[0]
+        for entry in entries:
+            decode(entry.record)
+    except (ChainError, RecordError) as error:
+        broken = str(error)
+    if as_json:
+        print(json.dumps({"entries": count, "intact": not broken, "broken": broken}))
+    else:
+        print(f"BROKEN: {broken}" if broken else f"{count} entries, chain intact")
+    return 1 if broken else 0

@@ -1,0 +1,55 @@
+"""Asking the running terminal over its Unix socket."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import grpc
+
+from guichet.journal.chain import Entry
+from guichet.v1 import local_pb2 as pb
+from guichet.v1.local_pb2_grpc import LocalTerminalStub
+
+_SECONDS = 30.0
+
+
+class TerminalNotRunning(Exception):
+    """Nobody answers at the socket."""
+
+
+@contextmanager
+def local_terminal(socket: Path) -> Generator[LocalTerminalStub]:
+    """The running terminal's service. Raises :class:`TerminalNotRunning` and, for refused calls, RuntimeError."""
+    if not socket.exists():
+        raise TerminalNotRunning(f"no terminal at {socket}")
+    with grpc.insecure_channel(f"unix:{socket}") as channel:
+        try:
+            yield LocalTerminalStub(channel)
+        except grpc.RpcError as error:
+            if not isinstance(error, grpc.Call):
+                raise
+            if error.code() is grpc.StatusCode.UNAVAILABLE:
+                raise TerminalNotRunning(f"no terminal answers at {socket}") from error
+            raise RuntimeError(f"{error.code().name}: {error.details()}") from error
+
+
+def status(socket: Path) -> pb.GetStatusResponse:
+    """How the terminal is."""
+    with local_terminal(socket) as terminal:
+        return terminal.GetStatus(pb.GetStatusRequest(), timeout=_SECONDS)
+
+
+def self_test(socket: Path, device: str) -> pb.RunSelfTestResponse:
+    """Let the terminal test one device."""
+    with local_terminal(socket) as terminal:
+        return terminal.RunSelfTest(pb.RunSelfTestRequest(device=device), timeout=_SECONDS)
+
+
+def read_journal(socket: Path) -> list[Entry]:
+    """The whole chain of the terminal's epoch."""
+    with local_terminal(socket) as terminal:
+        answers = terminal.ReadJournal(pb.ReadJournalRequest(from_sequence=1), timeout=_SECONDS)
+        entries = [answer.entry for answer in answers]
+    return [Entry(e.epoch, e.sequence, e.previous_hash, e.hash, e.record) for e in entries]

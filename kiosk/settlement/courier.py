@@ -1,0 +1,37 @@
+"""Whoever carries items to the host, as settlement sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from guichet.v1 import terminal_link_pb2 as pb
+
+
+class HostAway(Exception):
+    """The host cannot be reached now, or did not answer in time. What was to be sent is still to be sent."""
+
+
+class HostRefused(Exception):
+    """The host answered that it does not take an item; ``code`` is a ``RefusalCode``."""
+
+    def __init__(self, code: pb.RefusalCode.ValueType, text: str) -> None:
+        super().__init__(f"{pb.RefusalCode.Name(code)}: {text}")
+        self.code = code
+
+
+class Courier(Protocol):
+    """The connection to the host."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether items can be sent now."""
+        ...
+
+    def on_change(self, listener: Callable[[pb.Welcome | None], None]) -> None:
+        """``listener`` hears the host's welcome at every connection, and None when it is lost."""
+        ...
+
+    async def request(self, item: pb.ConnectRequest) -> pb.ConnectResponse:
+        """Send ``item`` and return its result. Raises :class:`HostAway` and :class:`HostRefused`."""
+        ...

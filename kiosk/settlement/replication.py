@@ -1,0 +1,96 @@
+"""The journal's copy at the host: entries go up in order until the host holds all of them."""
+
+from __future__ import annotations
+
+import asyncio
+
+from guichet.journal.chain import GENESIS
+from guichet.limits import MAX_RECORDS_PER_BATCH
+from guichet.v1 import journal_pb2
+from guichet.v1 import terminal_link_pb2 as pb
+from kiosk.journal.store import Journal
+from kiosk.log import EventLog
+from kiosk.settlement.courier import Courier, HostAway, HostRefused
+
+
+class Replicator:
+    """Sends what the host does not hold. ``forked``: the host has other entries in our places; nothing goes up until a
+    person has looked, and the terminal takes no money.
+    """
+
+    def __init__(self, journal: Journal, link: Courier, log: EventLog) -> None:
+        self._journal = journal
+        self._link = link
+        self._log = log
+        self._moved = asyncio.Event()
+        self._held = asyncio.Condition()
+        self.held_sequence = 0
+        self.forked = False
+        self._welcomed = False
+        journal.observe(lambda _entry, _fact: self._moved.set())
+        link.on_change(self._on_link)
+
+    def _on_link(self, welcome: pb.Welcome | None) -> None:
+        self._welcomed = welcome is not None
+        if welcome is not None:
+            self.held_sequence = welcome.held_sequence
+            self.forked = not self._continues(welcome)
+            if self.forked:
+                self._log.event("journal.forked", held_sequence=welcome.held_sequence)
+        self._moved.set()
+
+    def _continues(self, welcome: pb.Welcome) -> bool:
+        """Whether what the host holds is the beginning of what we have."""
+        if welcome.held_sequence == 0:
+            return True
+        entry = next(self._journal.entries(welcome.held_sequence, 1), None)
+        return entry is not None and entry.hash == (welcome.held_hash or GENESIS)
+
+    async def run(self) -> None:
+        """Replicate until cancelled."""
+        while True:
+            await self._moved.wait()
+            self._moved.clear()
+            try:
+                while self._welcomed and not self.forked and self._behind:
+                    await self._send_batch()
+            except HostAway:
+                continue  # The next welcome says where to go on.
+            except HostRefused as error:
+                self._refused(error)
+
+    @property
+    def _behind(self) -> bool:
+        return self._journal.last is not None and self._journal.last.sequence > self.held_sequence
+
+    async def _send_batch(self) -> None:
+        entries = [
+            journal_pb2.JournalEntry(
+                epoch=entry.epoch,
+                sequence=entry.sequence,
+                previous_hash=entry.previous_hash,
+                hash=entry.hash,
+                record=entry.record,
+            )
+            for entry in self._journal.entries(self.held_sequence + 1, MAX_RECORDS_PER_BATCH)
+        ]
+        answer = await self._link.request(pb.ConnectRequest(journal=pb.JournalBatch(entries=entries)))
+        async with self._held:
+            self.held_sequence = max(self.held_sequence, answer.journal_held.sequence)
+            self._held.notify_all()
+
+    def _refused(self, error: HostRefused) -> None:
+        self._log.event("journal.refused", reason=str(error))
+        if error.code == pb.REFUSAL_CODE_FORK:
+            self.forked = True
+        elif error.code != pb.REFUSAL_CODE_BUSY:
+            self._welcomed = False  # Only a new hello can tell where to go on.
+
+    async def wait_held(self, sequence: int, seconds: float) -> bool:
+        """Whether the host holds everything up to ``sequence``, waiting up to ``seconds`` for it."""
+        try:
+            async with asyncio.timeout(seconds), self._held:
+                await self._held.wait_for(lambda: self.held_sequence >= sequence)
+        except TimeoutError:
+            return False
+        return True

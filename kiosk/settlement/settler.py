@@ -1,0 +1,147 @@
+"""Delivers advices, oldest first, until the host has answered each; one that is refused never blocks the others."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from hashlib import sha256
+
+from google.protobuf.message import DecodeError
+
+from guichet.seams import Clock, Domain
+from guichet.signing import BadSignature, verify
+from guichet.v1 import journal_pb2, settlement_pb2
+from guichet.v1 import terminal_link_pb2 as pb
+from kiosk.journal.folds import Advice
+from kiosk.journal.store import Journal
+from kiosk.log import EventLog
+from kiosk.settlement.courier import Courier, HostAway, HostRefused
+
+_FIRST_RETRY = 2.0
+_LONGEST_RETRY = 600.0
+
+
+class BadAnswer(Exception):
+    """An answer that is not the host's, or not to this advice. It is not taken; the advice stays open."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    """``due`` in monotonic seconds; each refusal doubles the wait."""
+
+    due: float
+    wait: float
+
+
+class Settler:
+    """The terminal's outbox at work."""
+
+    def __init__(self, journal: Journal, link: Courier, host_signing_key: bytes, clock: Clock, log: EventLog) -> None:
+        self._journal = journal
+        self._link = link
+        self._host_key = host_signing_key
+        self._clock = clock
+        self._log = log
+        self._moved = asyncio.Event()
+        self._refusals: dict[bytes, _Refusal] = {}
+        self._settled = asyncio.Condition()
+        journal.observe(lambda _entry, _fact: self._moved.set())
+        link.on_change(self._on_link)
+
+    def _on_link(self, welcome: pb.Welcome | None) -> None:
+        if welcome is not None:
+            self._refusals.clear()  # A host that is back deserves to be asked at once.
+        self._moved.set()
+
+    async def run(self) -> None:
+        """Settle until cancelled. Raises :class:`kiosk.journal.store.JournalError` when answers cannot be kept."""
+        while True:
+            advice = self._next()
+            if advice is None or not self._link.connected:
+                await self._wait()
+            else:
+                await self._deliver(advice)
+
+    def _next(self) -> Advice | None:
+        now = self._clock.monotonic()
+        for digest, advice in self._journal.fold.outbox.items():
+            refusal = self._refusals.get(digest)
+            if refusal is None or now >= refusal.due:
+                return advice
+        return None
+
+    async def _wait(self) -> None:
+        now = self._clock.monotonic()
+        due = [refusal.due - now for refusal in self._refusals.values()]
+        try:
+            async with asyncio.timeout(max(0.0, min(due)) if due and self._link.connected else None):
+                await self._moved.wait()
+        except TimeoutError:
+            return  # A refused advice is due again.
+        self._moved.clear()
+
+    async def _deliver(self, advice: Advice) -> None:
+        digest = advice.digest
+        sent = journal_pb2.SettlementSent(deposit_id=advice.deposit_id, attempt=advice.attempts + 1, advice_hash=digest)
+        self._journal.append(sent)
+        item = pb.ConnectRequest(advice=pb.SignedAdvice(content=advice.content, signature=advice.signature))
+        try:
+            response = await self._link.request(item)
+            self._accept(advice, response.answer)
+        except (HostRefused, BadAnswer) as error:
+            before = self._refusals.get(digest)
+            wait = min(before.wait * 2, _LONGEST_RETRY) if before else _FIRST_RETRY
+            self._refusals[digest] = _Refusal(self._clock.monotonic() + wait, wait)
+            self._log.event("settlement.refused", deposit=advice.deposit_id, reason=str(error), retry_seconds=wait)
+        except HostAway:
+            self._refusals[digest] = _Refusal(self._clock.monotonic() + _FIRST_RETRY, _FIRST_RETRY)
+        else:
+            self._refusals.pop(digest, None)
+            async with self._settled:
+                self._settled.notify_all()
+
+    def _accept(self, advice: Advice, answer: pb.SignedAnswer) -> None:
+        """Check that the answer is the host's and to this advice, then keep it."""
+        stated = check_answer(advice, answer, self._host_key)
+        for note in stated.notes:
+            if note.booking == settlement_pb2.BOOKING_CONFLICT:
+                self._log.event("settlement.conflict", deposit=advice.deposit_id, note=note.note_id)
+        settled = journal_pb2.Settled(
+            deposit_id=advice.deposit_id, answer=answer.content, signature=answer.signature, advice_hash=advice.digest
+        )
+        self._journal.append(settled)
+        self._log.event("settlement.settled", deposit=advice.deposit_id, notes=len(stated.notes))
+
+    async def wait_settled(self, deposit_id: str, seconds: float) -> settlement_pb2.SettlementAnswer | None:
+        """The host's answer about a deposit, waiting up to ``seconds`` for it."""
+
+        def answered() -> bool:
+            return any(known == deposit_id for known in self._journal.fold.answers)
+
+        try:
+            async with asyncio.timeout(seconds), self._settled:
+                await self._settled.wait_for(answered)
+        except TimeoutError:
+            return None
+        for known, answer in self._journal.fold.answers.items():
+            if known == deposit_id:
+                return settlement_pb2.SettlementAnswer.FromString(answer)
+        return None
+
+
+def check_answer(advice: Advice, answer: pb.SignedAnswer, host_key: bytes) -> settlement_pb2.SettlementAnswer:
+    """The answer, once it is sure to be the host's, to this advice, about the same notes and amounts. Raises
+    :class:`BadAnswer`.
+    """
+    try:
+        verify(host_key, Domain.SETTLEMENT_ANSWER, answer.content, answer.signature)
+        stated = settlement_pb2.SettlementAnswer.FromString(answer.content)
+    except (BadSignature, DecodeError) as error:
+        raise BadAnswer(str(error)) from error
+    asked = settlement_pb2.DepositAdvice.FromString(advice.content)
+    if stated.advice_hash != sha256(advice.content).digest() or stated.deposit_id != asked.deposit_id:
+        raise BadAnswer("the answer is to another advice")
+    expected = [(n.note_id, n.outcome_number, n.value.minor, n.value.currency) for n in asked.notes]
+    if [(n.note_id, n.outcome_number, n.value.minor, n.value.currency) for n in stated.notes] != expected:
+        raise BadAnswer("the answer is about other notes or amounts")
+    return stated

@@ -1,0 +1,128 @@
+"""A terminal's configuration: one TOML file, checked whole before anything starts."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import cast
+
+from drivers.api import DeviceConfig
+from guichet.money import Money, MoneyError, parse_money
+
+DEVICES = ("cash", "card", "pinpad", "printer")
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot be used; the text says which key and what is expected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """Seconds. ``escrow_hold``: how long a note that will be taken can still be asked back. ``device_grace``: how long
+    a silent cash module may take to come back before an open note is in doubt. ``customer``: without a touch.
+    """
+
+    escrow_hold: float = 1.5
+    device_grace: float = 30.0
+    customer: float = 60.0
+    notice: float = 20.0
+    settlement_wait: float = 5.0
+    replication_wait: float = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class TerminalConfig:
+    """Everything a terminal is told.
+
+    ``unreplicated_cap``: the value of notes that may lie in the box while the host does not hold their records.
+    ``host``: host:port in place of the enrolment's, where the way to the host has changed; empty otherwise.
+    ``version``: a digest of the file, named in every deposit.
+    """
+
+    data: Path
+    socket: Path
+    devices: Mapping[str, DeviceConfig]
+    denominations: frozenset[Money]
+    unreplicated_cap: Money
+    timings: Timings = field(default_factory=Timings)
+    version: str = ""
+    host: str = ""
+
+    @property
+    def journal(self) -> Path:
+        """Where the journal lies."""
+        return self.data / "journal.db"
+
+
+def load_config(path: Path) -> TerminalConfig:
+    """Read ``path``. Raises :class:`ConfigError`."""
+    try:
+        raw = path.read_bytes()
+        table = tomllib.loads(raw.decode("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path}: {error}") from error
+    known = {"data", "socket", "host", "denominations", "unreplicated_cap", "timings", "devices"}
+    if unknown := sorted(set(table) - known):
+        raise ConfigError(f"{path}: unknown {', '.join(unknown)}; known are {', '.join(sorted(known))}")
+    return TerminalConfig(
+        data=Path(_text(table, "data")),
+        socket=Path(_text(table, "socket")),
+        devices=_devices(_table(table, "devices")),
+        denominations=frozenset(_money(text, "denominations") for text in _texts(table, "denominations")),
+        unreplicated_cap=_money(_text(table, "unreplicated_cap", "500 EUR"), "unreplicated_cap"),
+        timings=_timings(_table(table, "timings")),
+        version=sha256(raw).hexdigest()[:12],
+        host=_text(table, "host") if "host" in table else "",
+    )
+
+
+def _devices(table: Mapping[str, object]) -> dict[str, DeviceConfig]:
+    if unknown := sorted(set(table) - set(DEVICES)):
+        raise ConfigError(f"devices: unknown {', '.join(unknown)}; known are {', '.join(DEVICES)}")
+    devices: dict[str, DeviceConfig] = {}
+    for name in DEVICES:
+        device = _table(table, name)
+        if device:
+            options = {k: str(v) for k, v in device.items() if k not in ("driver", "address")}
+            devices[name] = DeviceConfig(name, _text(device, "driver"), _text(device, "address", "any"), options)
+    return devices
+
+
+def _timings(table: Mapping[str, object]) -> Timings:
+    values: dict[str, float] = {}
+    for key, value in table.items():
+        if key not in Timings.__dataclass_fields__ or not isinstance(value, int | float) or not 0 <= value <= 3600:
+            raise ConfigError(f"timings.{key}: one of {', '.join(Timings.__dataclass_fields__)}, 0 to 3600 seconds")
+        values[key] = float(value)
+    return Timings(**values)
+
+
+def _table(table: Mapping[str, object], key: str) -> Mapping[str, object]:
+    value = table.get(key, {})
+    if not isinstance(value, dict):
+        raise ConfigError(f"{key}: expected a table")
+    return cast("dict[str, object]", value)
+
+
+def _text(table: Mapping[str, object], key: str, default: str | None = None) -> str:
+    value = table.get(key, default)
+    if not isinstance(value, str) or not value:
+        raise ConfigError(f"{key}: expected a text")
+    return value
+
+
+def _texts(table: Mapping[str, object], key: str) -> list[str]:
+    value = table.get(key)
+    if not isinstance(value, list) or not value:
+        raise ConfigError(f"{key}: expected a list of amounts such as '20 EUR'")
+    return [str(item) for item in cast("list[object]", value)]
+
+
+def _money(text: str, key: str) -> Money:
+    try:
+        return parse_money(text)
+    except MoneyError as error:
+        raise ConfigError(f"{key}: {error}") from error

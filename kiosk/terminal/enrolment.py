@@ -1,0 +1,180 @@
+"""How this machine comes to be a terminal: a ticket from the host, a key that is made here and stays here."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import cast
+
+import grpc
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from guichet.ids import TerminalId, check_terminal_id
+from guichet.signing import EcdsaSigner
+from guichet.v1 import enrolment_pb2
+from guichet.v1.enrolment_pb2_grpc import EnrolmentStub
+
+_SECONDS = 15.0
+
+
+class EnrolmentError(Exception):
+    """This machine could not be enrolled, or what it keeps of its enrolment cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """What an engineer carries from the host to the kiosk; the CA in it is checked against the fingerprint."""
+
+    address: str
+    port: int
+    enrol_port: int
+    code: str
+    authority_pem: str
+    fingerprint: str
+
+    def __repr__(self) -> str:
+        return f"Ticket({self.address}, code ****)"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who this terminal is and how it speaks to its host. The private key is a file of its own."""
+
+    terminal_id: TerminalId
+    epoch: int
+    training: bool
+    address: str
+    port: int
+    authority_pem: str
+    certificate_pem: str
+    host_sealing_key: bytes
+    host_signing_key: bytes
+    key_pem: bytes
+
+    def __repr__(self) -> str:
+        return f"Identity({self.terminal_id}, epoch {self.epoch})"
+
+    @property
+    def target(self) -> str:
+        """The host as grpc names it."""
+        return f"{self.address}:{self.port}"
+
+    def signer(self) -> EcdsaSigner:
+        """Signs as this terminal."""
+        key = serialization.load_pem_private_key(self.key_pem, None)
+        if not isinstance(key, ec.EllipticCurvePrivateKey):
+            raise EnrolmentError("the terminal's key is not an elliptic-curve key")
+        return EcdsaSigner(key)
+
+    def channel_credentials(self) -> grpc.ChannelCredentials:
+        """MTLS as this terminal, trusting only the host's own CA."""
+        return grpc.ssl_channel_credentials(
+            self.authority_pem.encode(), self.key_pem, self.certificate_pem.encode()
+        )  # fmt: skip
+
+
+def read_ticket(path: Path) -> Ticket:
+    """The ticket in ``path``. Raises :class:`EnrolmentError`, also for a CA that is not the fingerprint's."""
+    try:
+        table = cast("dict[str, object]", json.loads(path.read_text(encoding="utf-8")))
+        ticket = Ticket(
+            str(table["address"]),
+            int(str(table["port"])),
+            int(str(table["enrol_port"])),
+            str(table["code"]),
+            str(table["authority_pem"]),
+            str(table["fingerprint"]),
+        )
+        authority = x509.load_pem_x509_certificate(ticket.authority_pem.encode())
+    except (OSError, KeyError, ValueError, TypeError) as error:
+        raise EnrolmentError(f"{path} is not an enrolment ticket: {error}") from error
+    fingerprint = authority.fingerprint(hashes.SHA256()).hex()
+    if fingerprint != ticket.fingerprint.replace(":", "").lower():
+        raise EnrolmentError("the certificate authority in the ticket is not the one of its fingerprint")
+    return ticket
+
+
+async def enrol(ticket: Ticket, data: Path, description: str) -> Identity:
+    """Enrol with ``ticket`` and keep the result in ``data``. Raises :class:`EnrolmentError`; a machine that is enrolled
+    already keeps what it has.
+    """
+    if (data / "identity.json").exists():
+        raise EnrolmentError(f"{data} is enrolled already; its journal belongs to that enrolment")
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "terminal")])
+    csr = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, hashes.SHA256())
+    request = enrolment_pb2.EnrolRequest(
+        code=ticket.code,
+        csr_pem=csr.public_bytes(serialization.Encoding.PEM).decode(),
+        description=description[:200],
+    )
+    credentials = grpc.ssl_channel_credentials(ticket.authority_pem.encode())
+    async with grpc.aio.secure_channel(f"{ticket.address}:{ticket.enrol_port}", credentials) as channel:
+        try:
+            answer = await EnrolmentStub(channel).Enrol(request, timeout=_SECONDS)
+        except grpc.aio.AioRpcError as error:
+            raise EnrolmentError(f"the host says {error.code().name}: {error.details()}") from error
+    return _keep(ticket, answer, key, data)
+
+
+def _keep(ticket: Ticket, answer: enrolment_pb2.EnrolResponse, key: ec.EllipticCurvePrivateKey, data: Path) -> Identity:
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    identity = Identity(
+        check_terminal_id(answer.terminal_id),
+        answer.epoch,
+        answer.training,
+        ticket.address,
+        ticket.port,
+        ticket.authority_pem,
+        answer.certificate_pem,
+        answer.host_sealing_key,
+        answer.host_signing_key,
+        pem,
+    )
+    data.mkdir(parents=True, exist_ok=True)
+    _write_secret(data / "key.pem", pem)
+    if answer.pin_initial_key:
+        pin = {"key": answer.pin_initial_key.hex(), "key_id": answer.pin_key_id.hex()}
+        _write_secret(data / "pin_key.json", json.dumps(pin).encode())
+    kept = {name: value.hex() if isinstance(value, bytes) else value for name, value in asdict(identity).items()}
+    del kept["key_pem"]
+    # Written last: only a whole enrolment counts as one.
+    _write_secret(data / "identity.json", json.dumps(kept, indent=1).encode())
+    return identity
+
+
+def _write_secret(path: Path, content: bytes) -> None:
+    temporary = path.with_name(path.name + ".new")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as out:
+        out.write(content)
+        out.flush()
+        os.fsync(out.fileno())
+    temporary.replace(path)
+
+
+def load_identity(data: Path) -> Identity:
+    """What :func:`enrol` kept. Raises :class:`EnrolmentError` where this machine is not enrolled."""
+    try:
+        table = cast("dict[str, str]", json.loads((data / "identity.json").read_text(encoding="utf-8")))
+        return Identity(
+            check_terminal_id(table["terminal_id"]),
+            int(table["epoch"]),
+            bool(table["training"]),
+            table["address"],
+            int(table["port"]),
+            table["authority_pem"],
+            table["certificate_pem"],
+            bytes.fromhex(table["host_sealing_key"]),
+            bytes.fromhex(table["host_signing_key"]),
+            (data / "key.pem").read_bytes(),
+        )
+    except FileNotFoundError as error:
+        raise EnrolmentError(f"{data} is not enrolled: run 'guichet-kiosk enrol'") from error
+    except (KeyError, ValueError, TypeError) as error:
+        raise EnrolmentError(f"{data}/identity.json cannot be read: {error}") from error

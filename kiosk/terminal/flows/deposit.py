@@ -1,0 +1,271 @@
+"""The deposit: from the account to the receipt. What happens to a note is the cash desk's; this flow opens the slot
+when it may, says what is going on, and ends when the customer, the clock or the device does.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from guichet.ids import DepositId
+from guichet.journal.records import to_wire
+from guichet.limits import MAX_NOTES_PER_DEPOSIT
+from guichet.money import Currency, Money, total
+from guichet.v1 import customer_pb2
+from guichet.v1 import journal_pb2 as journal
+from guichet.v1 import screen_pb2 as pb
+from kiosk.journal.folds import Deposit, Note
+from kiosk.journal.store import JournalError
+from kiosk.terminal.cash_desk import Back, Stage
+from kiosk.terminal.flows.accounts import choose_account
+from kiosk.terminal.flows.printing import can_print
+from kiosk.terminal.flows.result import show_result
+from kiosk.terminal.front import End, SessionOver
+from kiosk.terminal.parts import CustomerSession, Parts
+
+_LOOK_AGAIN_SECONDS = 1.0
+
+_BACKS = {
+    Back.NONE: pb.NOTE_BACK_UNSPECIFIED,
+    Back.NOT_RECOGNISED: pb.NOTE_BACK_NOT_RECOGNISED,
+    Back.NOT_ACCEPTED: pb.NOTE_BACK_NOT_ACCEPTED,
+    Back.OTHER_CURRENCY: pb.NOTE_BACK_OTHER_CURRENCY,
+    Back.ASKED: pb.NOTE_BACK_ASKED,
+}
+
+
+class Ended(Enum):
+    """Why no further note is taken."""
+
+    CUSTOMER = auto()
+    TIMEOUT = auto()
+    CARD_TAKEN = auto()
+    DEVICE = auto()
+    LIMIT = auto()
+
+
+_ENDS = {
+    Ended.CUSTOMER: journal.DEPOSIT_END_CUSTOMER,
+    Ended.TIMEOUT: journal.DEPOSIT_END_TIMEOUT,
+    Ended.CARD_TAKEN: journal.DEPOSIT_END_CUSTOMER,
+    Ended.DEVICE: journal.DEPOSIT_END_DEVICE,
+    Ended.LIMIT: journal.DEPOSIT_END_LIMIT,
+}
+_STOPS = {
+    Ended.CUSTOMER: pb.DEPOSIT_STOP_UNSPECIFIED,
+    Ended.TIMEOUT: pb.DEPOSIT_STOP_TIMEOUT,
+    Ended.CARD_TAKEN: pb.DEPOSIT_STOP_UNSPECIFIED,
+    Ended.DEVICE: pb.DEPOSIT_STOP_DEVICE,
+    Ended.LIMIT: pb.DEPOSIT_STOP_LIMIT,
+}
+
+
+@dataclass(slots=True)
+class _Progress:
+    """One deposit on its way. Times are monotonic seconds."""
+
+    deposit_id: DepositId
+    paper: bool
+    last_sign_of_life: float
+    escrow_since: float | None = None
+    silent_since: float | None = None
+    finish: Ended | None = None
+
+
+async def deposit_flow(parts: Parts, session: CustomerSession) -> None:
+    """One deposit. Raises :class:`kiosk.terminal.front.SessionOver` when the customer is gone; the deposit is closed
+    then, and everything that was stacked is on its way to the account.
+    """
+    account = await choose_account(parts, session, pb.SERVICE_DEPOSIT)
+    if account is None or not await _may_begin(parts):
+        return
+    paper = await can_print(parts)
+    if not paper and not await _goes_on_without_receipt(parts):
+        return
+    denominations = _denominations(parts, account)
+    try:
+        deposit_id = parts.desk.open_deposit(session.session_id, account, denominations, parts.config.version)
+    except (JournalError, RuntimeError):
+        await _notice(parts, pb.NOTICE_CASH_OUT, parts.desk.view.fault or "cash")
+        return
+    progress = _Progress(deposit_id, paper, parts.clock.monotonic())
+    over = await _take_notes(parts, progress)
+    deposit = parts.journal.fold.deposits[deposit_id]
+    if over is not None and over.end is End.CARD_TAKEN:
+        raise over
+    stop = _STOPS[progress.finish or Ended.DEVICE]
+    await show_result(parts, deposit, stop)
+
+
+async def _may_begin(parts: Parts) -> bool:
+    """Before the first note: whether there is everything that it takes to keep it safe."""
+    if not parts.desk.view.ready or not parts.journal.can_take_a_note() or parts.replicator.forked:
+        await _notice(parts, pb.NOTICE_CASH_OUT, parts.desk.view.fault or "journal")
+        return False
+    if not parts.link.connected:
+        await _notice(parts, pb.NOTICE_HOST_AWAY, "host")
+        return False
+    return True
+
+
+async def _goes_on_without_receipt(parts: Parts) -> bool:
+    view = pb.NoticeView(notice=pb.NOTICE_NO_RECEIPT, code="printer", controls=["continue", "back"])
+    return await parts.front.choose(view, parts.config.timings.customer) == "continue"
+
+
+async def _notice(parts: Parts, notice: pb.Notice.ValueType, code: str) -> None:
+    view = pb.NoticeView(notice=notice, code=code, controls=["back"])
+    await parts.front.choose(view, parts.config.timings.notice)
+
+
+def _denominations(parts: Parts, account: customer_pb2.Account) -> frozenset[Money]:
+    currency = Currency(account.currency)
+    return frozenset(value for value in parts.config.denominations & parts.desk.values if value.currency == currency)
+
+
+# --- taking notes ---------------------------------------------------------------------------------------------------
+
+
+async def _take_notes(parts: Parts, progress: _Progress) -> SessionOver | None:
+    """Until the deposit is closed. A customer who is gone does not end it before its last note is decided."""
+    gone: SessionOver | None = None
+    while parts.journal.fold.deposits[progress.deposit_id].closed_at == 0:
+        try:
+            await _one_look(parts, progress)
+        except SessionOver as over:
+            gone = over
+            progress.finish = progress.finish or Ended.CARD_TAKEN
+            parts.front.begin_session()  # Heard once; the note in the slot still needs this loop.
+        except JournalError:
+            # Nothing can be written: nothing more is taken, and what is on record closes after the next start.
+            return gone
+    return gone
+
+
+async def _one_look(parts: Parts, progress: _Progress) -> None:
+    """Look at the desk, do what is due, show it, wait for the next thing to happen."""
+    now = parts.clock.monotonic()
+    _advance(parts, progress, now)
+    if progress.finish is not None and not parts.desk.undecided and not _note_inside(parts):
+        parts.desk.close_deposit(_ENDS[progress.finish])
+        return
+    await _open_slot(parts, progress)
+    await parts.front.show(_view(parts, progress))
+    control = await parts.front.touched(_LOOK_AGAIN_SECONDS, ends_session=False)
+    if control is not None:
+        progress.last_sign_of_life = parts.clock.monotonic()
+        _touched(parts, progress, control)
+
+
+def _advance(parts: Parts, progress: _Progress, now: float) -> None:
+    """What time alone brings about."""
+    timings, view = parts.config.timings, parts.desk.view
+    if view.stage in (Stage.DRAWING_IN, Stage.ESCROW, Stage.STACKING):
+        progress.last_sign_of_life = now
+    if view.stage is Stage.ESCROW:
+        progress.escrow_since = progress.escrow_since if progress.escrow_since is not None else now
+        if progress.finish is not None:
+            parts.desk.give_back(journal.RETURN_REASON_CUSTOMER)
+        elif now - progress.escrow_since >= timings.escrow_hold:
+            parts.desk.take()
+    else:
+        progress.escrow_since = None
+    if view.ready:
+        progress.silent_since = None
+    else:
+        progress.silent_since = progress.silent_since if progress.silent_since is not None else now
+        if view.fault or now - progress.silent_since >= timings.device_grace:
+            progress.finish = progress.finish or Ended.DEVICE
+        if now - progress.silent_since >= timings.device_grace:
+            parts.desk.no_answer()
+    if now - progress.last_sign_of_life >= timings.customer:
+        progress.finish = progress.finish or Ended.TIMEOUT
+
+
+def _note_inside(parts: Parts) -> bool:
+    """A note that is not decided or still moves; the slot must come to rest first."""
+    return parts.desk.view.ready and parts.desk.view.stage in (
+        Stage.DRAWING_IN,
+        Stage.ESCROW,
+        Stage.STACKING,
+        Stage.RETURNING,
+        Stage.CLEARING,
+    )
+
+
+async def _open_slot(parts: Parts, progress: _Progress) -> None:
+    """The next note may come when nothing is in the way and the records of the last are safe elsewhere, or few."""
+    if progress.finish is not None:
+        if parts.desk.view.stage is Stage.OPEN:
+            parts.desk.close_slot()
+        return
+    if not parts.desk.view.ready or parts.desk.view.stage is not Stage.CLOSED:
+        return
+    if len(_notes(parts, progress)) >= MAX_NOTES_PER_DEPOSIT:
+        progress.finish = Ended.LIMIT
+        return
+    last = parts.journal.last
+    if last is not None and parts.link.connected:
+        await parts.replicator.wait_held(last.sequence, parts.config.timings.replication_wait)
+    if _unreplicated(parts, progress) >= parts.config.unreplicated_cap.minor:
+        progress.finish = Ended.LIMIT
+        return
+    parts.desk.accept()
+
+
+def _unreplicated(parts: Parts, progress: _Progress) -> int:
+    """Minor units in the box of this deposit that only this machine knows of."""
+    last = parts.journal.last
+    if last is None or parts.replicator.held_sequence >= last.sequence:
+        return 0
+    return sum(note.value.minor for note in _notes(parts, progress) if note.credited and note.value is not None)
+
+
+def _touched(parts: Parts, progress: _Progress, control: str) -> None:
+    match control:
+        case "finish" | "cancel":
+            progress.finish = progress.finish or Ended.CUSTOMER
+        case "give_back":
+            parts.desk.give_back(journal.RETURN_REASON_CUSTOMER)
+        case _:
+            parts.log.event("touch.unknown", control=control[:40])
+
+
+def _notes(parts: Parts, progress: _Progress) -> list[Note]:
+    return parts.journal.fold.notes_of(progress.deposit_id)
+
+
+# --- what the screen shows ------------------------------------------------------------------------------------------
+
+
+def _view(parts: Parts, progress: _Progress) -> pb.DepositView:
+    deposit: Deposit = parts.journal.fold.deposits[progress.deposit_id]
+    desk, credited = parts.desk.view, [n.value for n in _notes(parts, progress) if n.credited and n.value is not None]
+    counts = sorted(Counter(credited).items(), key=lambda item: -item[0].minor)
+    view = pb.DepositView(
+        stage=_stage(desk.stage, first=not credited, ready=desk.ready),
+        account_masked=deposit.account_masked,
+        total=to_wire(total(credited, deposit.currency)),
+        notes=[pb.NoteCount(value=to_wire(value), count=count) for value, count in counts],
+        host_away=not parts.link.connected,
+        note_back=_BACKS[desk.back],
+        no_receipt=not progress.paper,
+    )
+    if desk.note is not None:
+        view.current_note.CopyFrom(to_wire(desk.note))
+    return view
+
+
+def _stage(stage: Stage, *, first: bool, ready: bool) -> pb.DepositStage.ValueType:
+    match stage:
+        case Stage.OPEN:
+            return pb.DEPOSIT_STAGE_INSERT_FIRST if first else pb.DEPOSIT_STAGE_INSERT_MORE
+        case Stage.DRAWING_IN | Stage.ESCROW:
+            return pb.DEPOSIT_STAGE_CHECKING_NOTE
+        case Stage.STACKING | Stage.CLEARING:
+            return pb.DEPOSIT_STAGE_STACKING
+        case Stage.RETURNING:
+            return pb.DEPOSIT_STAGE_RETURNING
+        case Stage.CLOSED:
+            return pb.DEPOSIT_STAGE_HOLD_ON if ready else pb.DEPOSIT_STAGE_STACKING

@@ -1,0 +1,161 @@
+"""The terminal's side of the screen: the view of the moment, and the touches that come back for it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator
+from enum import Enum, auto
+
+import grpc
+
+from guichet.v1 import screen_pb2 as pb
+from guichet.v1.screen_pb2_grpc import ScreenServicer
+from kiosk.log import EventLog
+
+Content = (
+    pb.AttractView | pb.WaitView | pb.PinView | pb.MenuView | pb.AccountsView | pb.DepositView
+    | pb.DepositResultView | pb.StatementView | pb.NoticeView | pb.GoodbyeView | pb.OutOfServiceView
+)  # fmt: skip
+
+_FIELD_OF = {
+    field.message_type.full_name: field.name
+    for field in pb.View.DESCRIPTOR.oneofs_by_name["content"].fields
+    if field.message_type is not None
+}
+_MAX_TOUCHES = 16
+
+
+class End(Enum):
+    """Why a session is over before its last word."""
+
+    CARD_TAKEN = auto()
+    TIMEOUT = auto()
+
+
+class SessionOver(Exception):
+    """Raised where a flow waits for the customer: there is none any more."""
+
+    def __init__(self, end: End) -> None:
+        super().__init__(end.name)
+        self.end = end
+
+
+class Front(ScreenServicer):
+    """One screen, whichever process it is now. The newest view wins; a touch counts only for the view it was on."""
+
+    def __init__(self, log: EventLog, *, training: bool) -> None:
+        self._log = log
+        self._training = training
+        self._view = pb.View(view_id=0, language="en", training=training)
+        self._touches: asyncio.Queue[pb.Touched] = asyncio.Queue(maxsize=_MAX_TOUCHES)
+        self._changed = asyncio.Condition()
+        self._wake = asyncio.Event()
+        self._over: End | None = None
+        self.language = "en"
+        self.attached = False
+
+    # --- for flows --------------------------------------------------------------------------------------------------
+
+    async def show(self, content: Content) -> None:
+        """Put ``content`` on the glass, unless it is there already."""
+        name = _FIELD_OF[content.DESCRIPTOR.full_name]
+        if self._view.WhichOneof("content") == name and getattr(self._view, name) == content:
+            return
+        view = pb.View(view_id=self._view.view_id + 1, language=self.language, training=self._training)
+        body = getattr(view, name)
+        body.CopyFrom(content)
+        body.SetInParent()
+        async with self._changed:
+            self._view = view
+            self._changed.notify_all()
+
+    async def touched(self, seconds: float, *, ends_session: bool = True) -> str | None:
+        """The control that was touched on the view of the moment; None when :meth:`wake` was called. Raises
+        :class:`SessionOver` when the card is gone or, unless told not to, when nobody touches for ``seconds``.
+        """
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._next()
+        except TimeoutError as error:
+            if ends_session:
+                raise SessionOver(End.TIMEOUT) from error
+            return None
+
+    async def choose(self, content: Content, seconds: float) -> str:
+        """Show ``content`` and wait for one of its controls. Raises :class:`SessionOver`."""
+        await self.show(content)
+        while True:
+            control = await self.touched(seconds)
+            if control is not None:
+                return control
+
+    async def _next(self) -> str | None:
+        while True:
+            if self._over is not None:
+                raise SessionOver(self._over)
+            while not self._touches.empty():
+                touch = self._touches.get_nowait()
+                if touch.view_id == self._view.view_id:
+                    return touch.control
+            if self._wake.is_set():
+                self._wake.clear()
+                return None
+            await self._something()
+
+    async def _something(self) -> None:
+        """Returns when there may be a touch, a wake or an end."""
+        touch = asyncio.ensure_future(self._touches.get())
+        wake = asyncio.ensure_future(self._wake.wait())
+        try:
+            await asyncio.wait((touch, wake), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            wake.cancel()
+            if touch.done() and not touch.cancelled():
+                self._touches.put_nowait(touch.result())
+            touch.cancel()
+
+    def wake(self) -> None:
+        """Let whoever waits look at the world again."""
+        self._wake.set()
+
+    def begin_session(self) -> None:
+        """A customer is here."""
+        self._over = None
+        self._wake.clear()
+
+    def end_session(self, end: End) -> None:
+        """The customer is gone; whoever waits for a touch hears it."""
+        self._over = end
+        self._wake.set()
+
+    # --- for the screen ---------------------------------------------------------------------------------------------
+
+    async def Attach(
+        self,
+        request_iterator: AsyncIterable[pb.AttachRequest],
+        context: grpc.aio.ServicerContext[pb.AttachRequest, pb.AttachResponse],
+    ) -> AsyncIterator[pb.AttachResponse]:
+        """One screen's connection."""
+        listening = asyncio.create_task(self._listen(request_iterator))
+        self.attached = True
+        self._log.event("screen.attached")
+        shown = -1
+        try:
+            while True:
+                view = await self._newer_than(shown)
+                shown = view.view_id
+                yield pb.AttachResponse(view=view)
+        finally:
+            listening.cancel()
+            self.attached = False
+            self._log.event("screen.detached")
+
+    async def _newer_than(self, shown: int) -> pb.View:
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._view.view_id != shown)
+            return self._view
+
+    async def _listen(self, requests: AsyncIterable[pb.AttachRequest]) -> None:
+        async for request in requests:
+            if request.WhichOneof("event") == "touched" and not self._touches.full():
+                self._touches.put_nowait(request.touched)

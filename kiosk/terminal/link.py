@@ -1,0 +1,169 @@
+"""The terminal's one connection to its host: items go up with ids, each gets its own result."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import grpc
+
+from guichet.ids import ItemId
+from guichet.limits import MAX_MESSAGE_BYTES
+from guichet.seams import Ids, Random
+from guichet.v1 import terminal_link_pb2 as pb
+from guichet.v1.customer_pb2_grpc import CustomerQueriesStub
+from guichet.v1.terminal_link_pb2_grpc import TerminalLinkStub
+from kiosk.log import EventLog
+from kiosk.settlement.courier import HostAway, HostRefused
+
+if TYPE_CHECKING:  # The generated module has this name for the type checker only.
+    from guichet.v1.customer_pb2_grpc import CustomerQueriesAsyncStub
+
+_FIRST_RETRY = 0.5
+_LONGEST_RETRY = 30.0
+_HELLO_SECONDS = 10.0
+_ITEM_SECONDS = 10.0
+# Found out within seconds that a cable was pulled, instead of after TCP's own quarter of an hour.
+_OPTIONS = (
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 3_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.max_pings_without_data", 0),
+    ("grpc.initial_reconnect_backoff_ms", 500),
+    ("grpc.max_reconnect_backoff_ms", 5_000),
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class HostAddress:
+    """Where the host is and as whom to come; ``credentials`` carry the terminal's certificate."""
+
+    target: str
+    credentials: grpc.ChannelCredentials
+
+
+class HostLink:
+    """Keeps the stream up for as long as it runs; everything else waits for it or does without."""
+
+    def __init__(
+        self, address: HostAddress, hello: Callable[[], pb.Hello], ids: Ids, random: Random, log: EventLog
+    ) -> None:
+        self._address = address
+        self._hello = hello
+        self._ids = ids
+        self._random = random
+        self._log = log
+        self._outgoing: asyncio.Queue[pb.ConnectRequest] = asyncio.Queue(maxsize=64)
+        self._waiting: dict[ItemId, asyncio.Future[pb.ConnectResponse]] = {}
+        self._listeners: list[Callable[[pb.Welcome | None], None]] = []
+        self._channel: grpc.aio.Channel | None = None
+        self.connected = False
+
+    def on_change(self, listener: Callable[[pb.Welcome | None], None]) -> None:
+        """``listener`` hears the host's welcome at every connection, and None when it is lost."""
+        self._listeners.append(listener)
+
+    @property
+    def queries(self) -> CustomerQueriesAsyncStub:
+        """The customer's questions, over the same connection. Raises :class:`HostAway` while there is none."""
+        if self._channel is None or not self.connected:
+            raise HostAway("not connected")
+        return CustomerQueriesStub(self._channel)
+
+    async def request(self, item: pb.ConnectRequest) -> pb.ConnectResponse:
+        """Send ``item`` and return its result. Raises :class:`kiosk.settlement.courier.HostAway` and
+        :class:`kiosk.settlement.courier.HostRefused`.
+        """
+        if not self.connected:
+            raise HostAway("not connected")
+        return await self._exchange(item, _ITEM_SECONDS)
+
+    async def _exchange(self, item: pb.ConnectRequest, seconds: float) -> pb.ConnectResponse:
+        item.item_id = self._ids.new()
+        result: asyncio.Future[pb.ConnectResponse] = asyncio.get_running_loop().create_future()
+        self._waiting[ItemId(item.item_id)] = result
+        try:
+            async with asyncio.timeout(seconds):
+                await self._outgoing.put(item)
+                response = await result
+        except TimeoutError as error:
+            raise HostAway("no answer in time") from error
+        finally:
+            self._waiting.pop(ItemId(item.item_id), None)
+        if response.WhichOneof("item") == "refused":
+            raise HostRefused(response.refused.code, response.refused.text)
+        return response
+
+    # --- keeping it up ----------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Connect, and connect again, until cancelled."""
+        retry = _FIRST_RETRY
+        while True:
+            try:
+                async with grpc.aio.secure_channel(
+                    self._address.target, self._address.credentials, options=list(_OPTIONS)
+                ) as channel:
+                    await self._hold(channel)
+                    retry = _FIRST_RETRY
+            except* (grpc.aio.AioRpcError, HostAway, HostRefused) as group:
+                was_connected = self.connected
+                self._lose()
+                if was_connected:
+                    retry = _FIRST_RETRY
+                self._log.event("host.away", reason=_reason(group), retry_seconds=round(retry, 1))
+            # Between half and all of it: terminals that lost one host do not all come back at one moment.
+            await asyncio.sleep(retry * (0.5 + self._random.bytes(1)[0] / 512))
+            retry = min(retry * 2, _LONGEST_RETRY)
+
+    async def _hold(self, channel: grpc.aio.Channel) -> None:
+        self._channel = channel
+        self._outgoing = asyncio.Queue(maxsize=64)
+        call = TerminalLinkStub(channel).Connect(self._items())
+        async with asyncio.TaskGroup() as tasks:
+            reading = tasks.create_task(self._read(call))
+            response = await self._exchange(pb.ConnectRequest(hello=self._hello()), _HELLO_SECONDS)
+            self.connected = True
+            self._log.event("host.connected", held_sequence=response.welcome.held_sequence)
+            self._tell(response.welcome)
+            await reading
+
+    async def _items(self) -> AsyncIterator[pb.ConnectRequest]:
+        while True:
+            yield await self._outgoing.get()
+
+    async def _read(self, call: AsyncIterable[pb.ConnectResponse]) -> None:
+        async for response in call:
+            waiting = self._waiting.get(ItemId(response.answers_item_id))
+            if waiting is not None and not waiting.done():
+                waiting.set_result(response)
+        raise HostAway("the host ended the connection")
+
+    def _lose(self) -> None:
+        was_connected, self.connected, self._channel = self.connected, False, None
+        for waiting in self._waiting.values():
+            if not waiting.done():
+                waiting.set_exception(HostAway("the connection was lost"))
+        if was_connected:
+            self._tell(None)
+
+    def _tell(self, welcome: pb.Welcome | None) -> None:
+        for listener in self._listeners:
+            listener(welcome)
+
+
+def _reason(group: BaseExceptionGroup[BaseException]) -> str:
+    """The first real cause in what may be groups in groups."""
+    error: BaseException = group
+    while True:
+        match error:
+            case BaseExceptionGroup():
+                inner: tuple[BaseException, ...] = error.exceptions
+                error = inner[0]
+            case grpc.aio.AioRpcError():
+                return f"{error.code().name}: {error.details()}"
+            case _:
+                return str(error)

@@ -1,0 +1,86 @@
+"""What the terminal answers on its own machine: status, self-tests, the journal."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+
+import grpc
+
+from drivers.api import Device
+from drivers.errors import DeviceError
+from guichet.v1 import health_pb2, journal_pb2
+from guichet.v1 import local_pb2 as pb
+from guichet.v1.local_pb2_grpc import LocalTerminalServicer
+from kiosk.journal.store import Journal
+
+
+class LocalTerminal(LocalTerminalServicer):
+    """The service; on the same Unix socket as the screen's."""
+
+    def __init__(
+        self,
+        terminal_id: str,
+        devices: Mapping[str, tuple[str, Device]],
+        journal: Journal,
+        health: Callable[[], health_pb2.TerminalHealth],
+        connected: Callable[[], bool],
+        session_open: Callable[[], bool],
+    ) -> None:
+        self._terminal_id = terminal_id
+        self._devices = devices
+        self._journal = journal
+        self._health = health
+        self._connected = connected
+        self._session_open = session_open
+
+    async def GetStatus(
+        self,
+        request: pb.GetStatusRequest,
+        context: grpc.aio.ServicerContext[pb.GetStatusRequest, pb.GetStatusResponse],
+    ) -> pb.GetStatusResponse:
+        """How the terminal is."""
+        return pb.GetStatusResponse(
+            terminal_id=self._terminal_id,
+            health=self._health(),
+            host_connected=self._connected(),
+            session_open=self._session_open(),
+        )
+
+    async def RunSelfTest(
+        self,
+        request: pb.RunSelfTestRequest,
+        context: grpc.aio.ServicerContext[pb.RunSelfTestRequest, pb.RunSelfTestResponse],
+    ) -> pb.RunSelfTestResponse:
+        """One device's own test. Never under a customer's hands."""
+        if request.device not in self._devices:
+            await context.abort(grpc.StatusCode.NOT_FOUND, f"no device {request.device!r}: {', '.join(self._devices)}")
+        if self._session_open():
+            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, "a session is open")
+        try:
+            steps = await self._devices[request.device][1].self_test()
+        except DeviceError as error:
+            failed = pb.SelfTestStep(name="device", passed=False, detail=str(error))
+            return pb.RunSelfTestResponse(passed=False, steps=[failed])
+        return pb.RunSelfTestResponse(
+            passed=all(step.passed for step in steps),
+            steps=[pb.SelfTestStep(name=step.name, passed=step.passed, detail=step.detail) for step in steps],
+        )
+
+    async def ReadJournal(
+        self,
+        request: pb.ReadJournalRequest,
+        context: grpc.aio.ServicerContext[pb.ReadJournalRequest, pb.ReadJournalResponse],
+    ) -> AsyncIterator[pb.ReadJournalResponse]:
+        """The chain from a sequence on, as it is now."""
+        if request.from_sequence < 1:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "sequences begin at 1")
+        for entry in list(self._journal.entries(request.from_sequence)):
+            yield pb.ReadJournalResponse(
+                entry=journal_pb2.JournalEntry(
+                    epoch=entry.epoch,
+                    sequence=entry.sequence,
+                    previous_hash=entry.previous_hash,
+                    hash=entry.hash,
+                    record=entry.record,
+                )
+            )

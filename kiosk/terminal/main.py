@@ -1,0 +1,267 @@
+"""The terminal process: everything made once, joined, and kept running until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import cast
+
+import grpc
+
+from drivers.api import CardReader, CashModule, Device, DeviceConfig, PinPad, ReceiptPrinter
+from drivers.context import DriverContext
+from drivers.registry import open_device
+from drivers.transport.api import OpenTransport
+from drivers.transport.open import open_address
+from guichet.ids import TerminalId
+from guichet.limits import CLOCK_TOLERANCE_US, HEARTBEAT_SECONDS
+from guichet.sealing import HpkeSealer
+from guichet.seams import Clock, Ids, Random
+from guichet.system import SystemClock, SystemIds, SystemRandom
+from guichet.v1 import health_pb2
+from guichet.v1 import journal_pb2 as journal_pb
+from guichet.v1 import terminal_link_pb2 as link_pb
+from guichet.v1.local_pb2_grpc import add_LocalTerminalServicer_to_server
+from guichet.v1.screen_pb2_grpc import add_ScreenServicer_to_server
+from kiosk.journal.store import Journal, JournalError
+from kiosk.log import EventLog
+from kiosk.notify import Notifier
+from kiosk.settlement.courier import HostAway, HostRefused
+from kiosk.settlement.replication import Replicator
+from kiosk.settlement.settler import Settler
+from kiosk.terminal.cash_desk import CashDesk
+from kiosk.terminal.config import ConfigError, TerminalConfig
+from kiosk.terminal.enrolment import Identity, load_identity
+from kiosk.terminal.front import Front
+from kiosk.terminal.health import SOFTWARE_VERSION, terminal_health
+from kiosk.terminal.link import HostAddress, HostLink
+from kiosk.terminal.local import LocalTerminal
+from kiosk.terminal.note_book import NoteBook
+from kiosk.terminal.parts import Parts
+from kiosk.terminal.session import Sessions
+from kiosk.terminal.supervisor import keep_running
+
+_STOP_SECONDS = 20.0
+
+
+def _open_transport(device: str) -> OpenTransport:
+    return partial(open_address, device=device)
+
+
+@dataclass(frozen=True, slots=True)
+class Seams:
+    """What comes from outside. A test that kills the process at a certain write passes its own."""
+
+    clock: Clock = field(default_factory=SystemClock)
+    random: Random = field(default_factory=SystemRandom)
+    open_transport: Callable[[str], OpenTransport] = _open_transport
+    open_journal: Callable[[Path, TerminalId, int, Clock], Journal] = Journal.open
+    make_link: Callable[[HostAddress, Callable[[], link_pb.Hello], Ids, Random, EventLog], HostLink] = HostLink
+    open_device: Callable[[DeviceConfig, DriverContext], Device] = open_device
+
+
+class Terminal:
+    """One terminal. Raises :class:`kiosk.terminal.config.ConfigError`,
+    :class:`kiosk.terminal.enrolment.EnrolmentError` or :class:`kiosk.journal.store.JournalError` where it cannot
+    begin.
+    """
+
+    def __init__(self, config: TerminalConfig, seams: Seams) -> None:
+        self._config = config
+        self._seams = seams
+        self._identity = load_identity(config.data)
+        self._ids = SystemIds(seams.clock, seams.random)
+        self.log = EventLog(seams.clock, self._identity.terminal_id)
+        identity = self._identity
+        self.journal = seams.open_journal(config.journal, identity.terminal_id, identity.epoch, seams.clock)
+        self._devices = self._open_devices()
+        self.parts = self._assemble(identity)
+        self.sessions = Sessions(self.parts)
+        self._incident_clock_off = False
+        self.parts.link.on_change(self._compare_clocks)
+
+    def _open_devices(self) -> dict[str, tuple[str, Device]]:
+        for needed in ("cash", "card", "pinpad"):
+            if needed not in self._config.devices:
+                raise ConfigError(f"devices: {needed} is missing")
+        devices: dict[str, tuple[str, Device]] = {}
+        for name, config in self._config.devices.items():
+            context = DriverContext(
+                self._seams.clock.monotonic, self._seams.random.bytes, self._seams.open_transport(name)
+            )
+            devices[name] = (config.driver, self._seams.open_device(self._with_key(config), context))
+        return devices
+
+    def _with_key(self, config: DeviceConfig) -> DeviceConfig:
+        """The software pad of a training terminal is given its key at enrolment."""
+        key_file = self._config.data / "pin_key.json"
+        if config.name != "pinpad" or not key_file.exists():
+            return config
+        return replace(config, options={"initial_key_file": str(key_file), **config.options})
+
+    def _assemble(self, identity: Identity) -> Parts:
+        seams, signer = self._seams, identity.signer()
+        address = HostAddress(self._config.host or identity.target, identity.channel_credentials())
+        link = seams.make_link(address, self._hello, self._ids, seams.random, self.log)
+        book = NoteBook(identity.terminal_id, self.journal, seams.clock, self._ids, signer)
+        printer = self._devices.get("printer")
+        return Parts(
+            terminal_id=identity.terminal_id,
+            config=self._config,
+            clock=seams.clock,
+            ids=self._ids,
+            sealer=HpkeSealer(identity.host_sealing_key),
+            log=self.log,
+            journal=self.journal,
+            front=Front(self.log, training=identity.training),
+            link=link,
+            replicator=Replicator(self.journal, link, self.log),
+            settler=Settler(self.journal, link, identity.host_signing_key, seams.clock, self.log),
+            desk=CashDesk(cast("CashModule", self._devices["cash"][1]), book),
+            card=cast("CardReader", self._devices["card"][1]),
+            pinpad=cast("PinPad", self._devices["pinpad"][1]),
+            printer=cast("ReceiptPrinter", printer[1]) if printer is not None else None,
+        )
+
+    def _hello(self) -> link_pb.Hello:
+        last = self.journal.last
+        return link_pb.Hello(
+            software_version=SOFTWARE_VERSION,
+            epoch=self._identity.epoch,
+            last_sequence=last.sequence if last is not None else 0,
+        )
+
+    def health(self) -> health_pb2.TerminalHealth:
+        """How it is now."""
+        return terminal_health(self._devices, self.parts.desk.view, self.journal, self._seams.clock)
+
+    def _compare_clocks(self, welcome: link_pb.Welcome | None) -> None:
+        if welcome is None:
+            return
+        off = self._seams.clock.wall_us() - welcome.host_time_us
+        was_off, self._incident_clock_off = self._incident_clock_off, abs(off) > CLOCK_TOLERANCE_US
+        if self._incident_clock_off and not was_off:
+            self.log.event("clock.off", seconds=off // 1_000_000)
+            self._incident("clock-off", f"{off // 1_000_000} s from the host's clock")
+
+    def _incident(self, code: str, text: str) -> None:
+        try:
+            self.journal.append(journal_pb.Incident(code=code, device="terminal", text=text))
+        except JournalError as error:
+            self.log.event("journal.failed", reason=str(error))
+
+    # --- life -------------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Serve until SIGTERM or SIGINT; then end as soon as no note is on its way."""
+        self._begin()
+        server = await self._serve_local()
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        notifier = Notifier()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                running = [tasks.create_task(self._keep(name, run), name=name) for name, run in self._tasks().items()]
+                running.append(tasks.create_task(self._watchdog(notifier), name="watchdog"))
+                notifier.ready()
+                self.log.event("terminal.ready", socket=str(self._config.socket))
+                await stop.wait()
+                notifier.stopping()
+                await self._come_to_rest()
+                for task in running:
+                    task.cancel()
+        finally:
+            await server.stop(0.5)
+            self.journal.close()
+            self.log.event("terminal.stopped")
+
+    def _begin(self) -> None:
+        self.journal.append(
+            journal_pb.TerminalStarted(software_version=SOFTWARE_VERSION, config_version=self._config.version)
+        )
+        session = self.journal.fold.session
+        if session is not None:
+            closed = journal_pb.SessionClosed(session_id=session, end=journal_pb.SESSION_END_RESTART)
+            self.journal.append(closed)
+
+    def _tasks(self) -> Mapping[str, Callable[[], object]]:
+        parts = self.parts
+        services = {
+            "link": parts.link.run,
+            "replication": parts.replicator.run,
+            "settlement": parts.settler.run,
+            "heartbeat": self._heartbeat,
+            "grace": self._device_grace,
+            "sessions": self.sessions.run,
+        }
+        return {**{name: device.run for name, (_, device) in self._devices.items()}, **services}
+
+    async def _keep(self, name: str, run: Callable[[], object]) -> None:
+        await keep_running(name, cast("Callable[[], asyncio.Future[None]]", run), self._seams.clock.monotonic, self.log)
+
+    async def _serve_local(self) -> grpc.aio.Server:
+        socket = self._config.socket
+        socket.parent.mkdir(parents=True, exist_ok=True)
+        socket.unlink(missing_ok=True)
+        server = grpc.aio.server()
+        add_ScreenServicer_to_server(self.parts.front, server)
+        local = LocalTerminal(
+            self._identity.terminal_id,
+            self._devices,
+            self.journal,
+            self.health,
+            lambda: self.parts.link.connected,
+            lambda: self.sessions.open,
+        )
+        add_LocalTerminalServicer_to_server(local, server)
+        server.add_insecure_port(f"unix:{socket}")
+        await server.start()
+        socket.chmod(0o660)
+        return server
+
+    async def _come_to_rest(self) -> None:
+        """No planned stop with a note on its way: nothing more is taken, and what moves may finish."""
+        self.parts.desk.close_slot()
+        moved = asyncio.Event()
+        self.parts.desk.on_change(moved.set)
+        try:
+            async with asyncio.timeout(_STOP_SECONDS):
+                while self.parts.desk.undecided:
+                    moved.clear()
+                    await moved.wait()
+        except TimeoutError:
+            self.log.event("terminal.note-on-its-way", detail="stopping all the same; the next start decides")
+
+    async def _watchdog(self, notifier: Notifier) -> None:
+        seconds = notifier.watchdog_seconds
+        while seconds is not None:
+            notifier.alive()
+            await asyncio.sleep(seconds)
+
+    async def _heartbeat(self) -> None:
+        connected = asyncio.Event()
+        self.parts.link.on_change(lambda welcome: connected.set() if welcome is not None else None)
+        while True:
+            if self.parts.link.connected:
+                try:
+                    item = link_pb.ConnectRequest(heartbeat=link_pb.Heartbeat(health=self.health()))
+                    await self.parts.link.request(item)
+                except (HostAway, HostRefused) as error:
+                    self.log.event("heartbeat.lost", reason=str(error))
+            connected.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(HEARTBEAT_SECONDS):
+                    await connected.wait()
+
+    async def _device_grace(self) -> None:
+        """A note of an earlier life whose device does not come back in time is in doubt, and its deposit closes."""
+        await asyncio.sleep(self._config.timings.device_grace)
+        if not self.parts.desk.view.ready and not self.sessions.open:
+            self.parts.desk.no_answer()
+        await asyncio.Event().wait()

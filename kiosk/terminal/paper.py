@@ -1,0 +1,143 @@
+"""What is printed: the deposit receipt and the statement, as documents; pure. And the receipt as a short text for the
+code on the screen, where there is no paper.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from drivers.api import Align, Block, Document, QrCode, Row, Rule, Space, Text
+from guichet.ids import DepositId, short
+from guichet.journal.records import from_wire
+from guichet.money import Money, total
+from guichet.v1 import customer_pb2, settlement_pb2
+from kiosk.journal.folds import Deposit, Note, NotePhase
+
+
+@dataclass(frozen=True, slots=True)
+class DepositPaper:
+    """What a deposit amounts to for the person who made it. ``answer`` is None while the host has not answered."""
+
+    deposit: Deposit
+    credited: Money
+    counts: tuple[tuple[Money, int], ...]
+    in_doubt: tuple[tuple[Money, str], ...]
+    answer: settlement_pb2.SettlementAnswer | None
+
+
+def summarise(deposit: Deposit, notes: Sequence[Note], answer: settlement_pb2.SettlementAnswer | None) -> DepositPaper:
+    """The deposit as its receipt tells it. A claim number is the host's; until it has answered, the note's own id
+    stands for it.
+    """
+    claims = {note.note_id: note.claim_number for note in answer.notes} if answer is not None else {}
+    credited = [note.value for note in notes if note.credited and note.value is not None]
+    doubt = [
+        (note.value, claims.get(note.note_id) or short(note.note_id))
+        for note in notes
+        if note.phase is NotePhase.IN_DOUBT and note.value is not None
+    ]
+    counts = tuple(sorted(Counter(credited).items(), key=lambda item: -item[0].minor))
+    return DepositPaper(deposit, total(credited, deposit.currency), counts, tuple(doubt), answer)
+
+
+def deposit_receipt(paper: DepositPaper, terminal: str, when: str) -> Document:
+    """The receipt of a deposit: credited, provisional, or with notes in doubt."""
+    deposit, provisional = paper.deposit, paper.answer is None
+    blocks: list[Block] = [
+        Text("Guichet", Align.CENTRE, bold=True, large=True),
+        Text("PROVISIONAL RECEIPT" if provisional else "CASH DEPOSIT", Align.CENTRE, bold=True),
+        Space(),
+        Row("Terminal", terminal),
+        Row("Date", when),
+        Row("Account", deposit.account_masked),
+        Row("Deposit", short(deposit.deposit_id)),
+        Rule(),
+        *(Row(f"{count} x {value}", str(value * count)) for value, count in paper.counts),
+        Rule(),
+        Row("Total", str(paper.credited), bold=True),
+        Space(),
+    ]
+    if paper.answer is not None:
+        blocks.append(Row("Booked on", paper.answer.business_date))
+        blocks.append(Row("Value date", paper.answer.value_date))
+    else:
+        blocks.append(Text("Recorded at this terminal. Your account is credited as soon as the bank can be reached."))
+    blocks.extend(_doubt(paper.in_doubt))
+    blocks.extend((Space(), QrCode(receipt_code(paper, terminal, when)), Text("Thank you", Align.CENTRE)))
+    return Document(f"deposit {short(deposit.deposit_id)}", tuple(blocks))
+
+
+def _doubt(notes: Iterable[tuple[Money, str]]) -> Iterable[Block]:
+    for value, claim in notes:
+        yield Rule()
+        yield Text("NOTE UNDER INQUIRY", bold=True)
+        yield Row(str(value), f"claim {claim}")
+        yield Text("The terminal was interrupted with this note inside. It is looked for when the box is counted.")
+
+
+def receipt_code(paper: DepositPaper, terminal: str, when: str) -> str:
+    """The receipt as a text of at most 300 characters."""
+    notes = ",".join(f"{count}x{value.major}" for value, count in paper.counts)
+    claims = ",".join(claim for _, claim in paper.in_doubt)
+    state = "provisional" if paper.answer is None else f"booked {paper.answer.business_date}"
+    lines = ("GUICHET DEPOSIT", paper.deposit.deposit_id, terminal, when, str(paper.credited), notes, state, claims)
+    return "\n".join(line for line in lines if line)[:300]
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A whole statement, checked: opening balance plus lines is closing balance."""
+
+    opening: customer_pb2.StatementOpening
+    lines: tuple[customer_pb2.StatementLine, ...]
+    closing: customer_pb2.StatementClosing
+
+
+class StatementError(ValueError):
+    """What the host sent is not a statement: parts missing, or sums that do not agree."""
+
+
+def assemble(parts: Sequence[customer_pb2.StreamStatementResponse]) -> Statement:
+    """A statement from its parts in order. Raises :class:`StatementError`."""
+    kinds = [part.WhichOneof("part") for part in parts]
+    if len(parts) < 2 or kinds[0] != "opening" or kinds[-1] != "closing" or set(kinds[1:-1]) - {"line"}:
+        raise StatementError("the statement is not whole")
+    statement = Statement(parts[0].opening, tuple(part.line for part in parts[1:-1]), parts[-1].closing)
+    balance = from_wire(statement.opening.opening_balance)
+    for line in statement.lines:
+        balance = balance + from_wire(line.amount)
+        if balance != from_wire(line.balance):
+            raise StatementError(f"the balance of {line.booking_date} does not follow from the one before")
+    if balance != from_wire(statement.closing.closing_balance):
+        raise StatementError("opening balance and lines do not give the closing balance")
+    return statement
+
+
+def statement_document(statement: Statement, terminal: str, when: str) -> Document:
+    """The statement on paper."""
+    opening, closing = statement.opening, statement.closing
+    blocks: list[Block] = [
+        Text("Guichet", Align.CENTRE, bold=True, large=True),
+        Text("ACCOUNT STATEMENT", Align.CENTRE, bold=True),
+        Space(),
+        Row("Account", opening.account_masked),
+        Row("Holder", opening.holder),
+        Row("Period", f"{opening.from_date} to {opening.to_date}"),
+        Rule(),
+        Row("Opening balance", str(from_wire(opening.opening_balance)), bold=True),
+        Rule(),
+    ]
+    for line in statement.lines:
+        blocks.append(Row(f"{line.booking_date} {line.text}", str(from_wire(line.amount))))
+    blocks += [
+        Rule(),
+        Row("Paid in", str(from_wire(closing.total_in))),
+        Row("Paid out", str(from_wire(closing.total_out))),
+        Row("Closing balance", str(from_wire(closing.closing_balance)), bold=True),
+        Space(),
+        Row("Printed", f"{when} {terminal}"),
+        Row("Statement", short(DepositId(opening.statement_id))),
+    ]
+    return Document(f"statement {short(opening.statement_id)}", tuple(blocks))

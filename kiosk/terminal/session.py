@@ -1,0 +1,263 @@
+"""A session: from the card going in to the card coming out. One at a time; none resumes after a restart."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import grpc
+
+from drivers.api import Card, CardEvent, CardInserted, CardRemoved, Pan, PinBlock
+from drivers.errors import CardError, DeviceError
+from guichet.ids import SessionId
+from guichet.v1 import customer_pb2
+from guichet.v1 import journal_pb2 as journal
+from guichet.v1 import screen_pb2 as pb
+from kiosk.journal.store import JournalError
+from kiosk.settlement.courier import HostAway
+from kiosk.terminal.dates import expired
+from kiosk.terminal.flows.deposit import deposit_flow
+from kiosk.terminal.flows.statement import statement_flow
+from kiosk.terminal.front import End, SessionOver
+from kiosk.terminal.health import works
+from kiosk.terminal.parts import CustomerSession, Parts
+
+_AUTHENTICATE_SECONDS = 15.0
+_CARD_REMINDER_SECONDS = 2.0
+
+_REFUSALS = {
+    customer_pb2.AUTHENTICATION_REFUSAL_PIN_BLOCKED: pb.NOTICE_PIN_BLOCKED,
+    customer_pb2.AUTHENTICATION_REFUSAL_UNKNOWN_CARD: pb.NOTICE_CARD_UNKNOWN,
+    customer_pb2.AUTHENTICATION_REFUSAL_CARD_EXPIRED: pb.NOTICE_CARD_EXPIRED,
+    customer_pb2.AUTHENTICATION_REFUSAL_CARD_BLOCKED: pb.NOTICE_CARD_BLOCKED,
+}
+
+
+class Refused(Exception):
+    """The session ends with a notice."""
+
+    def __init__(self, notice: pb.Notice.ValueType, code: str, end: journal.SessionEnd.ValueType) -> None:
+        super().__init__(code)
+        self.notice = notice
+        self.code = code
+        self.end = end
+
+
+class Sessions:
+    """Waits for cards and serves whoever comes."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._inserted = asyncio.Event()
+        self.open = False
+        parts.card.subscribe(self._on_card)
+        parts.desk.on_change(parts.front.wake)
+
+    def _on_card(self, event: CardEvent) -> None:
+        match event:
+            case CardInserted():
+                self._inserted.set()
+            case CardRemoved():
+                self._inserted.clear()
+                if self.open:
+                    self._parts.front.end_session(End.CARD_TAKEN)
+        self._parts.front.wake()
+
+    async def run(self) -> None:
+        """Serve until cancelled."""
+        while True:
+            await self._attract()
+            await self._serve()
+
+    # --- nobody is here ---------------------------------------------------------------------------------------------
+
+    async def _attract(self) -> None:
+        front = self._parts.front
+        front.begin_session()
+        while True:
+            await front.show(self._idle_view())
+            if self._inserted.is_set() and self._can_serve():
+                return
+            await front.touched(_CARD_REMINDER_SECONDS, ends_session=False)
+
+    def _can_serve(self) -> bool:
+        parts = self._parts
+        return works(parts.card) and works(parts.pinpad) and parts.journal.failure is None and parts.link.connected
+
+    def _idle_view(self) -> pb.AttractView | pb.OutOfServiceView:
+        parts = self._parts
+        if not self._can_serve():
+            return pb.OutOfServiceView(code=self._why_not())
+        available, unavailable = self._services()
+        return pb.AttractView(available=available, unavailable=unavailable, paper=works(parts.printer))
+
+    def _why_not(self) -> str:
+        parts = self._parts
+        if parts.journal.failure is not None:
+            return "journal"
+        if not parts.link.connected:
+            return "host"
+        return "card-reader" if not works(parts.card) else "pin-pad"
+
+    def _services(self) -> tuple[list[pb.Service.ValueType], list[pb.Service.ValueType]]:
+        parts = self._parts
+        cash = parts.desk.view.ready and parts.journal.can_take_a_note() and not parts.replicator.forked
+        available = [pb.SERVICE_STATEMENT] + ([pb.SERVICE_DEPOSIT] if cash else [])
+        return available, [] if cash else [pb.SERVICE_DEPOSIT]
+
+    # --- someone is here --------------------------------------------------------------------------------------------
+
+    async def _serve(self) -> None:
+        parts, session_id = self._parts, SessionId(self._parts.ids.new())
+        self.open, card, end = True, None, journal.SESSION_END_CUSTOMER
+        try:
+            await parts.front.show(pb.WaitView(reason=pb.WAIT_REASON_READING_CARD))
+            card = await self._read_card()
+            parts.journal.append(journal.SessionOpened(session_id=session_id, card_masked=card.masked))
+            await self._menu(await self._authenticate(card, session_id))
+        except Refused as refused:
+            end = refused.end
+            await self._say(refused)
+        except SessionOver as over:
+            end = journal.SESSION_END_TIMEOUT if over.end is End.TIMEOUT else journal.SESSION_END_CUSTOMER
+        except JournalError as error:
+            parts.log.event("journal.failed", reason=str(error))
+        finally:
+            if card is not None:
+                card.pan.wipe()
+            self._close(session_id, end)
+            self.open = False
+        await self._goodbye()
+
+    def _close(self, session_id: SessionId, end: journal.SessionEnd.ValueType) -> None:
+        parts = self._parts
+        if parts.journal.fold.session != session_id or parts.journal.failure is not None:
+            return
+        try:
+            parts.journal.append(journal.SessionClosed(session_id=session_id, end=end))
+        except JournalError as error:
+            parts.log.event("journal.failed", reason=str(error))
+
+    async def _read_card(self) -> Card:
+        try:
+            card = await self._parts.card.read()
+        except CardError as error:
+            notice = pb.NOTICE_CARD_BLOCKED if error.code == "blocked" else pb.NOTICE_CARD_UNREADABLE
+            raise Refused(notice, f"card-{error.code}", journal.SESSION_END_CARD_REFUSED) from error
+        except DeviceError as error:
+            raise Refused(pb.NOTICE_CARD_UNREADABLE, error.code, journal.SESSION_END_DEVICE) from error
+        if expired(card.expiry, self._parts.clock):
+            card.pan.wipe()
+            raise Refused(pb.NOTICE_CARD_EXPIRED, "card-expired", journal.SESSION_END_CARD_REFUSED)
+        return card
+
+    async def _say(self, refused: Refused) -> None:
+        view = pb.NoticeView(notice=refused.notice, code=refused.code, controls=["done"])
+        try:
+            await self._parts.front.choose(view, self._parts.config.timings.notice)
+        except SessionOver:
+            return  # Nobody reads it any more.
+
+    async def _goodbye(self) -> None:
+        """Until the card is out: nobody else is served, and nothing of the session is shown."""
+        front = self._parts.front
+        front.begin_session()
+        while self._inserted.is_set():
+            await front.show(pb.GoodbyeView(card_inside=True))
+            await front.touched(_CARD_REMINDER_SECONDS, ends_session=False)
+
+    # --- PIN --------------------------------------------------------------------------------------------------------
+
+    async def _authenticate(self, card: Card, session_id: SessionId) -> CustomerSession:
+        tries_left: int | None = None
+        while True:
+            block = await self._enter_pin(card.pan, card.masked, tries_left)
+            await self._parts.front.show(pb.WaitView(reason=pb.WAIT_REASON_CHECKING_PIN))
+            answer = await self._ask_host(card, session_id, block)
+            if answer.WhichOneof("result") == "customer":
+                if answer.customer.language:
+                    self._parts.front.language = answer.customer.language
+                return CustomerSession(session_id, answer.customer, card.masked)
+            refused = answer.refused
+            if refused.reason != customer_pb2.AUTHENTICATION_REFUSAL_WRONG_PIN:
+                notice = _REFUSALS.get(refused.reason, pb.NOTICE_CARD_UNKNOWN)
+                raise Refused(notice, "host-refused", journal.SESSION_END_PIN_REFUSED)
+            tries_left = refused.tries_left
+
+    async def _enter_pin(self, pan: Pan, masked: str, tries_left: int | None) -> PinBlock:
+        parts, identity = self._parts, self._parts.pinpad.status.identity
+        software = identity is not None and identity.simulated
+
+        def view(digits: int) -> pb.PinView:
+            return pb.PinView(card_masked=masked, digits=digits, tries_left=tries_left, software_pad=software)
+
+        digits: asyncio.Queue[int] = asyncio.Queue()
+        await parts.front.show(view(0))
+        entry = asyncio.ensure_future(parts.pinpad.enter_pin(pan, digits.put_nowait))
+        watch = asyncio.ensure_future(self._follow(digits, view))
+        try:
+            await asyncio.wait((entry, watch), return_when=asyncio.FIRST_COMPLETED)
+            if watch.done():
+                await watch
+            block = await entry
+        except DeviceError as error:
+            raise Refused(pb.NOTICE_PIN_PAD_OUT, error.code, journal.SESSION_END_DEVICE) from error
+        finally:
+            for task in (entry, watch):
+                task.cancel()
+            await asyncio.gather(entry, watch, return_exceptions=True)
+        if block is None:
+            raise SessionOver(End.TIMEOUT)
+        return block
+
+    async def _follow(self, digits: asyncio.Queue[int], view: Callable[[int], pb.PinView]) -> None:
+        """Show a star for each digit until the entry is over; raises when the customer is gone."""
+        gone = asyncio.ensure_future(self._until_gone())
+        try:
+            while True:
+                count = asyncio.ensure_future(digits.get())
+                await asyncio.wait((count, gone), return_when=asyncio.FIRST_COMPLETED)
+                if gone.done():
+                    count.cancel()
+                    await gone
+                await self._parts.front.show(view(await count))
+        finally:
+            gone.cancel()
+
+    async def _until_gone(self) -> None:
+        while True:
+            await self._parts.front.touched(self._parts.config.timings.customer)
+
+    async def _ask_host(self, card: Card, session_id: SessionId, block: PinBlock) -> customer_pb2.AuthenticateResponse:
+        parts = self._parts
+        request = customer_pb2.AuthenticateRequest(
+            session_id=session_id,
+            sealed_pan=parts.sealer.seal(card.pan.reveal(), b"pan"),
+            pin_block=block.block,
+            pin_ksn=block.ksn,
+            expiry=card.expiry,
+        )
+        try:
+            return await parts.link.queries.Authenticate(request, timeout=_AUTHENTICATE_SECONDS)
+        except (HostAway, grpc.aio.AioRpcError) as error:
+            parts.log.event("authenticate.failed", reason=type(error).__name__)
+            raise Refused(pb.NOTICE_HOST_AWAY, "host", journal.SESSION_END_HOST) from error
+
+    # --- the menu ---------------------------------------------------------------------------------------------------
+
+    async def _menu(self, session: CustomerSession) -> None:
+        parts = self._parts
+        while True:
+            available, unavailable = self._services()
+            view = pb.MenuView(
+                customer_name=session.customer.display_name, available=available, unavailable=unavailable
+            )
+            match await parts.front.choose(view, parts.config.timings.customer):
+                case "statement":
+                    await statement_flow(parts, session)
+                case "deposit":
+                    await deposit_flow(parts, session)
+                case "finish":
+                    return
+                case control:
+                    parts.log.event("touch.unknown", control=control[:40])

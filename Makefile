@@ -1,0 +1,90 @@
+# The commands of the project. Each sets up what it needs: see requirements/setup.
+
+.DEFAULT_GOAL := help
+.SUFFIXES:
+SHELL := /bin/bash
+python := .venv/bin/python
+
+# What a target is for stands behind ## on its line: `make help` reads it there.
+.PHONY: help
+help: ## List the commands
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: ## Start a host and a kiosk with simulated devices; Ctrl-C ends them (ARGS=...)
+	@requirements/setup run
+	@.venv/bin/guichet-kiosk run $(ARGS)
+
+.PHONY: demo
+demo: ## Play a cardholder's day without a person and prove the books; pictures and receipts go to out/
+	@requirements/setup run
+	@$(python) -m tests.e2e.demo --out out $(ARGS)
+
+.PHONY: test
+test: ## Run every test (ARGS="-k words" runs some)
+	@requirements/setup test
+	@PYTHONASYNCIODEBUG=1 $(python) -m pytest $(ARGS)
+
+.PHONY: coverage
+coverage: ## Run every test and show which branches none of them took
+	@requirements/setup test
+	@$(python) -m coverage erase
+	@PYTHONASYNCIODEBUG=1 $(python) -m coverage run -m pytest $(ARGS)
+	@$(python) -m coverage combine --quiet
+	@$(python) -m coverage report
+
+.PHONY: lint
+lint: ## Style, strict types, import contracts, generated code, protocol
+	@requirements/setup run
+	@.venv/bin/ruff check
+	@.venv/bin/ruff format --check
+	@.venv/bin/basedpyright
+	@.venv/bin/lint-imports
+	@proto/generate --check
+	@.venv/bin/buf lint proto
+	@git ls-files --cached --others --exclude-standard | xargs -d "\n" awk "FNR == 1 && /^#!.*sh$$/ { print FILENAME } { nextfile }" \
+		| xargs .venv/bin/shellcheck
+
+.PHONY: format
+format: ## Put the code into the project's format, and mend what ruff can mend
+	@requirements/setup run
+	@.venv/bin/ruff check --fix-only
+	@.venv/bin/ruff format
+
+.PHONY: generate
+generate: ## Generate the Python of proto/guichet/v1
+	@requirements/setup run
+	@proto/generate
+
+.PHONY: lock
+lock: ## Write the locks in requirements/ anew (ARGS="--upgrade", ARGS="-P grpcio")
+	@requirements/compile $(ARGS)
+
+.PHONY: fresh
+fresh: ## Test and demo of HEAD on a fresh Debian 12 that has never seen the project (as root; ARGS="test")
+	@images/fresh-debian $(ARGS)
+
+# Commands whose work has still to come. They fail, so that no script takes silence for success.
+later = @echo 'make $@ is not there yet: it comes with $(1).' >&2; exit 2
+
+.PHONY: bench
+bench: ## (not there yet) Measure, against a baseline of the same run
+	$(call later,the benchmarks of the link and the ledger)
+
+.PHONY: simulate
+simulate: ## (not there yet) Run whole fleets in virtual time from a seed
+	$(call later,the simulation of whole fleets in virtual time)
+
+.PHONY: image
+image: ## (not there yet) Build the kiosk's operating system image
+	$(call later,the operating system image of the kiosk)
+
+.PHONY: image-test
+image-test: ## (not there yet) Start that image in QEMU
+	$(call later,the operating system image of the kiosk)
+
+.PHONY: clean
+clean: ## Remove what tests, demo and tools left behind; .venv stays
+	@rm -rf out .pytest_cache .ruff_cache .hypothesis .import_linter_cache dist build
+	@rm -f .coverage .coverage.*
+	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

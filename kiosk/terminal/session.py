@@ -50,6 +50,7 @@ class Sessions:
         self._parts = parts
         self._inserted = asyncio.Event()
         self.open = False
+        self._served = False
         parts.card.subscribe(self._on_card)
         parts.desk.on_change(parts.front.wake)
 
@@ -59,6 +60,7 @@ class Sessions:
                 self._inserted.set()
             case CardRemoved():
                 self._inserted.clear()
+                self._served = False
                 if self.open:
                     self._parts.front.end_session(End.CARD_TAKEN)
         self._parts.front.wake()
@@ -66,6 +68,8 @@ class Sessions:
     async def run(self) -> None:
         """Serve until cancelled."""
         while True:
+            # Before anyone is served, also after a session that crashed: the card of the last one must be out.
+            await self._goodbye()
             await self._attract()
             await self._serve()
 
@@ -109,7 +113,8 @@ class Sessions:
 
     async def _serve(self) -> None:
         parts, session_id = self._parts, SessionId(self._parts.ids.new())
-        self.open, card, end = True, None, journal.SESSION_END_CUSTOMER
+        self.open = self._served = True
+        card, end = None, journal.SESSION_END_CUSTOMER
         try:
             await parts.front.show(pb.WaitView(reason=pb.WAIT_REASON_READING_CARD))
             card = await self._read_card()
@@ -127,7 +132,6 @@ class Sessions:
                 card.pan.wipe()
             self._close(session_id, end)
             self.open = False
-        await self._goodbye()
 
     def _close(self, session_id: SessionId, end: journal.SessionEnd.ValueType) -> None:
         parts = self._parts
@@ -162,7 +166,7 @@ class Sessions:
         """Until the card is out: nobody else is served, and nothing of the session is shown."""
         front = self._parts.front
         front.begin_session()
-        while self._inserted.is_set():
+        while self._inserted.is_set() and self._served:
             await front.show(pb.GoodbyeView(card_inside=True))
             await front.touched(_CARD_REMINDER_SECONDS, ends_session=False)
 

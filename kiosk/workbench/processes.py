@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import shutil
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ from pathlib import Path
 _START_SECONDS = 30.0
 _STOP_SECONDS = 10.0
 _LOOK_SECONDS = 0.02
+_SETPRIV = shutil.which("setpriv") or "/usr/bin/setpriv"
 
 
 class StartError(RuntimeError):
@@ -34,8 +36,8 @@ class Process:
         """Start it, in a session of its own: a Ctrl-C at the keyboard is the workbench's to handle."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
-            self._child = subprocess.Popen(  # setpriv is found on PATH: util-linux puts it into different folders
-                ("setpriv", "--pdeathsig", "KILL", *self.command),
+            self._child = subprocess.Popen(
+                (_SETPRIV, "--pdeathsig", "KILL", *self.command),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -1,0 +1,1 @@
+"""Chip cards in PC/SC readers."""

@@ -1,0 +1,1 @@
+"""Printers that speak ESC/POS."""

@@ -333,6 +333,8 @@ class CashDesk:
             self._cash.return_note()
         elif command is CashCommand.ENABLE and not refused:
             self._change(stage=Stage.OPEN)
+        elif command is CashCommand.DISABLE and not refused and self.view.stage is Stage.OPEN:
+            self._change(stage=Stage.CLOSED)
 
     def _trouble(self, code: str, *, over: bool) -> None:
         if over:
@@ -362,7 +364,7 @@ class CashDesk:
         self._act(decision.action)
 
     def _same_type(self, note: Note | None, row: LastRecord, note_type: int | None) -> bool:
-        """Whether a stacked event is the note's own. One that was cleared repeats itself only if nothing moved since."""
+        """Whether a stacked event is the note's own. A cleared one repeats itself only if nothing moved since."""
         if note is None or note_type is None or (row is LastRecord.NONE and self._book.fold.moved_since_cleared):
             return False
         return note.note_type == note_type

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator
 from enum import Enum, auto
 
@@ -47,9 +48,10 @@ class Front(ScreenServicer):
         self._log = log
         self._training = training
         self._view = pb.View(view_id=0, language="en", training=training)
-        self._touches: asyncio.Queue[pb.Touched] = asyncio.Queue(maxsize=_MAX_TOUCHES)
+        self._touches: deque[pb.Touched] = deque(maxlen=_MAX_TOUCHES)
         self._changed = asyncio.Condition()
-        self._wake = asyncio.Event()
+        self._stirred = asyncio.Event()
+        self._woken = False
         self._over: End | None = None
         self.language = "en"
         self.attached = False
@@ -93,40 +95,30 @@ class Front(ScreenServicer):
         while True:
             if self._over is not None:
                 raise SessionOver(self._over)
-            while not self._touches.empty():
-                touch = self._touches.get_nowait()
+            while self._touches:
+                touch = self._touches.popleft()
                 if touch.view_id == self._view.view_id:
                     return touch.control
-            if self._wake.is_set():
-                self._wake.clear()
+            if self._woken:
+                self._woken = False
                 return None
-            await self._something()
-
-    async def _something(self) -> None:
-        """Returns when there may be a touch, a wake or an end."""
-        touch = asyncio.ensure_future(self._touches.get())
-        wake = asyncio.ensure_future(self._wake.wait())
-        try:
-            await asyncio.wait((touch, wake), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            wake.cancel()
-            if touch.done() and not touch.cancelled():
-                self._touches.put_nowait(touch.result())
-            touch.cancel()
+            self._stirred.clear()
+            await self._stirred.wait()
 
     def wake(self) -> None:
         """Let whoever waits look at the world again."""
-        self._wake.set()
+        self._woken = True
+        self._stirred.set()
 
     def begin_session(self) -> None:
         """A customer is here."""
         self._over = None
-        self._wake.clear()
+        self._woken = False
 
     def end_session(self, end: End) -> None:
         """The customer is gone; whoever waits for a touch hears it."""
         self._over = end
-        self._wake.set()
+        self._stirred.set()
 
     # --- for the screen ---------------------------------------------------------------------------------------------
 
@@ -157,5 +149,6 @@ class Front(ScreenServicer):
 
     async def _listen(self, requests: AsyncIterable[pb.AttachRequest]) -> None:
         async for request in requests:
-            if request.WhichOneof("event") == "touched" and not self._touches.full():
-                self._touches.put_nowait(request.touched)
+            if request.WhichOneof("event") == "touched":
+                self._touches.append(request.touched)
+                self._stirred.set()

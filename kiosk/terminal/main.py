@@ -112,6 +112,7 @@ class Terminal:
         printer = self._devices.get("printer")
         return Parts(
             terminal_id=identity.terminal_id,
+            training=identity.training,
             config=self._config,
             clock=seams.clock,
             ids=self._ids,

@@ -42,15 +42,32 @@ def summarise(deposit: Deposit, notes: Sequence[Note], answer: settlement_pb2.Se
     return DepositPaper(deposit, total(credited, deposit.currency), counts, tuple(doubt), answer)
 
 
-def deposit_receipt(paper: DepositPaper, terminal: str, when: str) -> Document:
+@dataclass(frozen=True, slots=True)
+class Imprint:
+    """What every document says of where and when it was printed. ``training``: nothing on it is real money."""
+
+    terminal: str
+    when: str
+    training: bool
+
+
+def _heading(title: str, imprint: Imprint) -> list[Block]:
+    blocks: list[Block] = [
+        Text("Guichet", Align.CENTRE, bold=True, large=True),
+        Text(title, Align.CENTRE, bold=True),
+    ]
+    if imprint.training:
+        blocks.append(Text("TRAINING - NO REAL MONEY", Align.CENTRE))
+    return [*blocks, Space()]
+
+
+def deposit_receipt(paper: DepositPaper, imprint: Imprint) -> Document:
     """The receipt of a deposit: credited, provisional, or with notes in doubt."""
     deposit, provisional = paper.deposit, paper.answer is None
     blocks: list[Block] = [
-        Text("Guichet", Align.CENTRE, bold=True, large=True),
-        Text("PROVISIONAL RECEIPT" if provisional else "CASH DEPOSIT", Align.CENTRE, bold=True),
-        Space(),
-        Row("Terminal", terminal),
-        Row("Date", when),
+        *_heading("PROVISIONAL RECEIPT" if provisional else "CASH DEPOSIT", imprint),
+        Row("Terminal", imprint.terminal),
+        Row("Date", imprint.when),
         Row("Account", deposit.account_masked),
         Row("Deposit", short(deposit.deposit_id)),
         Rule(),
@@ -65,7 +82,7 @@ def deposit_receipt(paper: DepositPaper, terminal: str, when: str) -> Document:
     else:
         blocks.append(Text("Recorded at this terminal. Your account is credited as soon as the bank can be reached."))
     blocks.extend(_doubt(paper.in_doubt))
-    blocks.extend((Space(), QrCode(receipt_code(paper, terminal, when)), Text("Thank you", Align.CENTRE)))
+    blocks.extend((Space(), QrCode(receipt_code(paper, imprint)), Text("Thank you", Align.CENTRE)))
     return Document(f"deposit {short(deposit.deposit_id)}", tuple(blocks))
 
 
@@ -77,12 +94,14 @@ def _doubt(notes: Iterable[tuple[Money, str]]) -> Iterable[Block]:
         yield Text("The terminal was interrupted with this note inside. It is looked for when the box is counted.")
 
 
-def receipt_code(paper: DepositPaper, terminal: str, when: str) -> str:
+def receipt_code(paper: DepositPaper, imprint: Imprint) -> str:
     """The receipt as a text of at most 300 characters."""
     notes = ",".join(f"{count}x{value.major}" for value, count in paper.counts)
     claims = ",".join(claim for _, claim in paper.in_doubt)
     state = "provisional" if paper.answer is None else f"booked {paper.answer.business_date}"
-    lines = ("GUICHET DEPOSIT", paper.deposit.deposit_id, terminal, when, str(paper.credited), notes, state, claims)
+    title = "GUICHET TRAINING DEPOSIT" if imprint.training else "GUICHET DEPOSIT"
+    where = (imprint.terminal, imprint.when)
+    lines = (title, paper.deposit.deposit_id, *where, str(paper.credited), notes, state, claims)
     return "\n".join(line for line in lines if line)[:300]
 
 
@@ -115,13 +134,11 @@ def assemble(parts: Sequence[customer_pb2.StreamStatementResponse]) -> Statement
     return statement
 
 
-def statement_document(statement: Statement, terminal: str, when: str) -> Document:
+def statement_document(statement: Statement, imprint: Imprint) -> Document:
     """The statement on paper."""
     opening, closing = statement.opening, statement.closing
     blocks: list[Block] = [
-        Text("Guichet", Align.CENTRE, bold=True, large=True),
-        Text("ACCOUNT STATEMENT", Align.CENTRE, bold=True),
-        Space(),
+        *_heading("ACCOUNT STATEMENT", imprint),
         Row("Account", opening.account_masked),
         Row("Holder", opening.holder),
         Row("Period", f"{opening.from_date} to {opening.to_date}"),
@@ -137,7 +154,7 @@ def statement_document(statement: Statement, terminal: str, when: str) -> Docume
         Row("Paid out", str(from_wire(closing.total_out))),
         Row("Closing balance", str(from_wire(closing.closing_balance)), bold=True),
         Space(),
-        Row("Printed", f"{when} {terminal}"),
+        Row("Printed", f"{imprint.when} {imprint.terminal}"),
         Row("Statement", short(DepositId(opening.statement_id))),
     ]
     return Document(f"statement {short(opening.statement_id)}", tuple(blocks))

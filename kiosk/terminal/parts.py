@@ -14,8 +14,10 @@ from kiosk.settlement.replication import Replicator
 from kiosk.settlement.settler import Settler
 from kiosk.terminal.cash_desk import CashDesk
 from kiosk.terminal.config import TerminalConfig
+from kiosk.terminal.dates import stamp
 from kiosk.terminal.front import Front
 from kiosk.terminal.link import HostLink
+from kiosk.terminal.paper import Imprint
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,7 @@ class Parts:
     """A terminal's parts. ``printer`` is None where none is configured."""
 
     terminal_id: str
+    training: bool
     config: TerminalConfig
     clock: Clock
     ids: Ids
@@ -37,6 +40,10 @@ class Parts:
     card: CardReader
     pinpad: PinPad
     printer: ReceiptPrinter | None
+
+    def imprint(self) -> Imprint:
+        """What a document printed now says of where and when."""
+        return Imprint(self.terminal_id, stamp(self.clock), self.training)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import grpc
 
 from guichet.v1 import customer_pb2
@@ -21,7 +19,7 @@ async def choose_account(
     accounts = [a for a in session.customer.accounts if purpose != pb.SERVICE_DEPOSIT or a.takes_deposits]
     if len(accounts) == 1:
         return accounts[0]
-    choices = await asyncio.gather(*(_choice(parts, session, account) for account in accounts))
+    choices = [await _choice(parts, session, account) for account in accounts]
     view = pb.AccountsView(purpose=purpose, accounts=choices)
     control = await parts.front.choose(view, parts.config.timings.customer)
     return next((account for account in accounts if account.account_id == control), None)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from guichet.journal.records import to_wire
 from guichet.v1 import screen_pb2 as pb
 from kiosk.journal.folds import Deposit
-from kiosk.terminal.dates import stamp
 from kiosk.terminal.flows.printing import can_print, print_document
 from kiosk.terminal.paper import DepositPaper, deposit_receipt, receipt_code, summarise
 from kiosk.terminal.parts import Parts
@@ -29,7 +28,7 @@ async def show_result(parts: Parts, deposit: Deposit, stop: pb.DepositStop.Value
         if control != "receipt":
             return
         await parts.front.show(pb.WaitView(reason=pb.WAIT_REASON_PRINTING))
-        printed = await print_document(parts, deposit_receipt(paper, parts.terminal_id, stamp(parts.clock)))
+        printed = await print_document(parts, deposit_receipt(paper, parts.imprint()))
         receipt = pb.RECEIPT_STATE_PRINTED if printed else pb.RECEIPT_STATE_ON_SCREEN
 
 
@@ -50,6 +49,6 @@ def _view(
         state=state,
         in_doubt=[pb.DoubtfulNote(value=to_wire(value), claim_number=claim) for value, claim in paper.in_doubt],
         receipt=receipt,
-        receipt_code=receipt_code(paper, parts.terminal_id, stamp(parts.clock)),
+        receipt_code=receipt_code(paper, parts.imprint()),
         stop=stop,
     )

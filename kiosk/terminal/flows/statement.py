@@ -8,7 +8,7 @@ from guichet.limits import MAX_STATEMENT_LINES
 from guichet.v1 import customer_pb2
 from guichet.v1 import screen_pb2 as pb
 from kiosk.settlement.courier import HostAway
-from kiosk.terminal.dates import days_ago, stamp, today
+from kiosk.terminal.dates import days_ago, today
 from kiosk.terminal.flows.accounts import choose_account
 from kiosk.terminal.flows.printing import can_print, print_document
 from kiosk.terminal.paper import Statement, StatementError, assemble, statement_document
@@ -60,7 +60,7 @@ async def _show(parts: Parts, statement: Statement) -> None:
         if control != "print":
             return
         await parts.front.show(pb.WaitView(reason=pb.WAIT_REASON_PRINTING))
-        document = statement_document(statement, parts.terminal_id, stamp(parts.clock))
+        document = statement_document(statement, parts.imprint())
         printed = await print_document(parts, document)
         if not printed:
             failed = pb.NoticeView(notice=pb.NOTICE_PRINT_FAILED, code="printer", controls=["back"])

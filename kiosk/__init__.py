@@ -1,0 +1,1 @@
+"""Everything that runs on a terminal: screen, terminal, journal, settlement, diagnostics."""

@@ -1,0 +1,1 @@
+"""Catalogues of translations, one directory a language, and the template that they start from."""

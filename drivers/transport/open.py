@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
+import termios
 from functools import partial
-from pathlib import Path
 
 import serial
 
@@ -26,13 +27,25 @@ async def open_address(address: str, *, device: str, baud: int = 9600) -> ByteTr
     if address.startswith("tcp://"):
         return await _open_tcp(address, device)
     if address.startswith("/"):
-        return _open_serial(address, device, baud)
+        return _open_path(address, device, baud)
     raise ConfigurationError(device, "bad-address", f"{address!r}: a path or tcp://host:port")
 
 
+def _open_path(path: str, device: str, baud: int) -> ByteTransport:
+    """A serial port or pty; or a printer of the USB printer class, which is a character device but no terminal."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+    except FileNotFoundError as error:
+        raise TransportError(device, "absent", path) from error
+    except OSError as error:
+        raise TransportError(device, "taken", f"{path}: {error}") from error
+    if not os.isatty(descriptor):
+        return DescriptorTransport(device, descriptor, partial(os.close, descriptor))
+    os.close(descriptor)
+    return _open_serial(path, device, baud)
+
+
 def _open_serial(path: str, device: str, baud: int) -> ByteTransport:
-    if not Path(path).exists():
-        raise TransportError(device, "absent", path)
     try:
         port = serial.Serial(path, baudrate=baud, timeout=0, write_timeout=0, exclusive=True)
     except (serial.SerialException, OSError) as error:
@@ -40,7 +53,15 @@ def _open_serial(path: str, device: str, baud: int) -> ByteTransport:
     port.reset_input_buffer()
     descriptor = port.fileno()
     os.set_blocking(descriptor, False)
-    return DescriptorTransport(device, descriptor, port.close)
+    return DescriptorTransport(device, descriptor, partial(_close_serial, port))
+
+
+def _close_serial(port: serial.Serial) -> None:
+    # What a stalled device never took is dropped: closing would wait for it, and the terminal with it.
+    with contextlib.suppress(OSError, termios.error):
+        termios.tcflush(port.fileno(), termios.TCOFLUSH)
+    with contextlib.suppress(OSError, termios.error):
+        port.close()
 
 
 async def _open_tcp(address: str, device: str) -> ByteTransport:

@@ -55,7 +55,7 @@ class GatedTransport:
         for found in self._deframer.feed(data):
             if isinstance(found, Frame) and len(found.payload) <= 2 and found.payload[0] in set(State):
                 state = State(found.payload[0]).name
-                self._notes += state == "ESCROW" and self._state != "ESCROW"
+                self._notes += self._gate.armed and state == "ESCROW" and self._state != "ESCROW"
                 self._state = state
         return data
 

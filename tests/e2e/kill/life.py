@@ -14,7 +14,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import grpc
 
@@ -40,9 +40,11 @@ from guichet.v1 import customer_pb2
 from guichet.v1 import screen_pb2 as screen
 from guichet.v1.screen_pb2_grpc import ScreenStub
 from kiosk.terminal.config import load_config
-from kiosk.terminal.link import HostLink
 from kiosk.terminal.main import Seams, Terminal
 from tests.e2e.kill.gates import Gate, gated_journal, gated_link, gated_transports
+
+if TYPE_CHECKING:
+    from guichet.v1.customer_pb2_grpc import CustomerQueriesAsyncStub
 
 NOTES = ("20 EUR", "20 USD", "50 EUR")
 ACCOUNT = "test-account"
@@ -115,7 +117,7 @@ class Answers:
     def __init__(self, account_id: str) -> None:
         self._account_id = account_id
 
-    async def Authenticate(  # noqa: N802, the service's own name
+    async def Authenticate(
         self, request: customer_pb2.AuthenticateRequest, timeout: float
     ) -> customer_pb2.AuthenticateResponse:
         account = customer_pb2.Account(
@@ -195,15 +197,15 @@ async def live(order: dict[str, str]) -> None:
             case _:
                 return TestPrinter()
 
-    class Link(gated_link(gate)):  # type: ignore[misc]
+    class Link(gated_link(gate)):
         @property
-        def queries(self) -> Answers:
-            return Answers(order["account"])
+        def queries(self) -> CustomerQueriesAsyncStub:
+            return cast("CustomerQueriesAsyncStub", Answers(order["account"]))
 
     seams = Seams(
         open_transport=gated_transports(gate),
         open_journal=gated_journal(gate),
-        make_link=cast("type[HostLink]", Link),
+        make_link=Link,
         open_device=open_one,
     )
     terminal = Terminal(config, seams)
@@ -237,15 +239,14 @@ async def _perform(
 async def _recovered(terminal: Terminal) -> None:
     """Everything of an earlier life is decided, closed, replicated and settled."""
     parts, journal = terminal.parts, terminal.journal
+
+    def at_rest() -> bool:
+        held = parts.replicator.held_sequence == (journal.last.sequence if journal.last else 0)
+        decided = parts.desk.view.ready and journal.fold.open_deposit is None and not journal.fold.outbox
+        return parts.link.connected and held and decided and not terminal.sessions.open
+
     async with asyncio.timeout(30):
-        while (
-            not parts.link.connected
-            or not parts.desk.view.ready
-            or terminal.sessions.open
-            or journal.fold.open_deposit is not None
-            or journal.fold.outbox
-            or parts.replicator.held_sequence != (journal.last.sequence if journal.last else 0)
-        ):
+        while not at_rest():  # noqa: ASYNC110  It looks into five rooms at once, and none of them tells of all.
             await asyncio.sleep(0.005)
 
 

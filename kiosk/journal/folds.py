@@ -16,6 +16,10 @@ from guichet.journal.records import Fact, from_wire
 from guichet.money import Currency, Money
 from guichet.v1 import journal_pb2 as pb
 
+BOX_REMOVED = "box-removed"
+COUNTER_DISAGREES = "counter-disagrees"
+"""Incidents that mean something for what comes after them."""
+
 
 class NotePhase(Enum):
     """How far a note has come, by the last record about it."""
@@ -39,7 +43,9 @@ _IN_BOX = frozenset({NotePhase.STACKED, NotePhase.ACK_SENT, NotePhase.CLEARED})
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """One note's story so far. ``value`` is None only for a find of unknown value."""
+    """One note's story so far. ``value`` is None only for a find of unknown value; ``doubt`` is why it is in doubt, the
+    word of its record.
+    """
 
     note_id: NoteId
     deposit_id: DepositId
@@ -50,6 +56,7 @@ class Note:
     box_period_id: BoxPeriodId
     counter_baseline: int | None = None
     outcome_number: int = 0
+    doubt: str = ""
 
     @property
     def undecided(self) -> bool:
@@ -109,7 +116,11 @@ class BoxPeriod:
 
 @dataclass(slots=True)
 class Fold:
-    """The state after some records. :meth:`apply` is the only thing that changes it."""
+    """The state after some records. :meth:`apply` is the only thing that changes it.
+
+    ``box_was_out``: the cash box left its place in this period. ``count_due``: the device's counter disagreed with an
+    outcome, and nobody has counted yet. A new period ends both.
+    """
 
     session: SessionId | None = None
     box_period: BoxPeriod | None = None
@@ -121,6 +132,8 @@ class Fold:
     table_hashes: dict[DeviceSerial, bytes] = field(default_factory=dict[DeviceSerial, bytes])
     last_note: NoteId | None = None
     moved_since_cleared: bool = False
+    box_was_out: bool = False
+    count_due: bool = False
 
     # --- questions --------------------------------------------------------------------------------------------------
 
@@ -169,6 +182,7 @@ class Fold:
                 self.session = None
             case pb.BoxPeriodOpened():
                 self.box_period = BoxPeriod(BoxPeriodId(fact.box_period_id), DeviceSerial(fact.device_serial))
+                self.box_was_out, self.count_due = False, False
             case pb.DeviceAnswered():
                 self.moved_since_cleared |= fact.presence in _MOVEMENT
             case pb.NoteTableRead():
@@ -179,7 +193,10 @@ class Fold:
                 self._apply_deposit(entry, fact)
             case pb.AdviceSigned() | pb.SettlementSent() | pb.Settled():
                 self._apply_settlement(fact)
-            case pb.TerminalStarted() | pb.Incident():
+            case pb.Incident():
+                self.box_was_out |= fact.code == BOX_REMOVED
+                self.count_due |= fact.code == COUNTER_DISAGREES
+            case pb.TerminalStarted():
                 pass
             case _:
                 self._apply_note(fact)
@@ -236,7 +253,7 @@ class Fold:
             case pb.NoteReturned():
                 self._advance(fact.note_id, NotePhase.RETURNED, outcome=fact.outcome_number)
             case pb.NoteInDoubt():
-                self._advance(fact.note_id, NotePhase.IN_DOUBT, outcome=fact.outcome_number)
+                self._advance(fact.note_id, NotePhase.IN_DOUBT, outcome=fact.outcome_number, doubt=fact.reason)
             case _:
                 raise ValueError(f"a fact that no fold knows: {fact.DESCRIPTOR.name}")
 
@@ -275,7 +292,13 @@ class Fold:
             self.deposits[deposit.deposit_id] = replace(deposit, notes=(*deposit.notes, note.note_id))
 
     def _advance(
-        self, note_id: str, phase: NotePhase, *, baseline: int | None = None, outcome: int | None = None
+        self,
+        note_id: str,
+        phase: NotePhase,
+        *,
+        baseline: int | None = None,
+        outcome: int | None = None,
+        doubt: str = "",
     ) -> None:
         note = self.notes[NoteId(note_id)]
         self.notes[note.note_id] = replace(
@@ -283,4 +306,5 @@ class Fold:
             phase=phase,
             counter_baseline=note.counter_baseline if baseline is None else baseline,
             outcome_number=note.outcome_number if outcome is None else outcome,
+            doubt=doubt,
         )

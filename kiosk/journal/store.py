@@ -16,8 +16,8 @@ from pathlib import Path
 import apsw
 
 from guichet.ids import TerminalId
-from guichet.journal.chain import GENESIS, ChainError, Entry, check_link, next_entry
-from guichet.journal.records import Fact, RecordError, decode, encode, fact_of
+from guichet.journal.chain import GENESIS, Entry, check_link, next_entry
+from guichet.journal.records import Fact, decode, encode, fact_of
 from guichet.seams import Clock
 from kiosk.journal.folds import Fold
 
@@ -69,19 +69,24 @@ class Journal:
         """
         try:
             journal = cls(_connect(path), path, terminal, epoch, clock)
-            journal._replay()
         except (apsw.Error, OSError) as error:
             raise JournalError(f"{path}: {error}") from error
+        try:
+            journal._replay()
+        except (apsw.Error, KeyError, ValueError) as error:
+            # A broken chain, an unreadable record, or records that do not make a story: a note without its deposit.
+            journal.close()
+            raise JournalError(f"{path}: {type(error).__name__}: {error}") from error
+        except JournalError:
+            journal.close()
+            raise
         return journal
 
     def _replay(self) -> None:
         sequence, last_hash = 0, GENESIS
         for entry in self.entries(1):
-            try:
-                check_link(entry, self.epoch, sequence, last_hash)
-                self.fold.apply(entry, fact_of(decode(entry.record)))
-            except (ChainError, RecordError) as error:
-                raise JournalError(f"{self._path}: {error}") from error
+            check_link(entry, self.epoch, sequence, last_hash)
+            self.fold.apply(entry, fact_of(decode(entry.record)))
             sequence, last_hash, self.last = entry.sequence, entry.hash, entry
 
     # --- writing ----------------------------------------------------------------------------------------------------
@@ -160,7 +165,19 @@ class Journal:
 
 
 def _connect(path: Path) -> apsw.Connection:
+    # SQLite gives the WAL beside it the rights that the file has when it is made.
+    path.touch(mode=0o640)
+    path.chmod(0o640)
     connection = apsw.Connection(str(path))
+    try:
+        _set_up(connection, path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _set_up(connection: apsw.Connection, path: Path) -> None:
     connection.set_busy_timeout(0)
     connection.execute("PRAGMA locking_mode=EXCLUSIVE")
     mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()
@@ -170,8 +187,6 @@ def _connect(path: Path) -> apsw.Connection:
     connection.execute("PRAGMA trusted_schema=OFF")
     with connection:
         connection.execute(_SCHEMA)
-    path.chmod(0o640)
-    return connection
 
 
 def _entry(row: tuple[object, ...]) -> Entry:

@@ -115,6 +115,7 @@ DEPOSIT_STOPS: Final = {
     pb.DEPOSIT_STOP_DEVICE: N_("The note slot stopped, which ended the deposit."),
     pb.DEPOSIT_STOP_TIMEOUT: N_("No note came for a while, which ended the deposit."),
     pb.DEPOSIT_STOP_LIMIT: N_("The limit of one deposit is reached."),
+    pb.DEPOSIT_STOP_RESTART: N_("The machine was interrupted, which ended the deposit."),
 }
 
 RECEIPTS: Final = {

@@ -31,12 +31,12 @@ from drivers.api import (
     Stacking,
     Trouble,
 )
-from guichet.ids import DepositId, SessionId
+from guichet.ids import DepositId, NoteId, SessionId
 from guichet.journal.records import to_wire
 from guichet.money import Money
 from guichet.v1 import customer_pb2
 from guichet.v1 import journal_pb2 as pb
-from kiosk.journal.folds import Deposit, Note, NotePhase
+from kiosk.journal.folds import COUNTER_DISAGREES, Deposit, Note, NotePhase
 from kiosk.journal.store import JournalError
 from kiosk.terminal.note_book import NoteBook, cell_name
 from kiosk.terminal.recovery import Action, Count, LastRecord, Outcome, Situation, decide
@@ -63,6 +63,12 @@ _PRESENCES: Mapping[Presence, pb.DevicePresence.ValueType] = {
     Presence.OTHER_DEVICE: pb.DEVICE_PRESENCE_OTHER_DEVICE,
     Presence.NO_ANSWER: pb.DEVICE_PRESENCE_NO_ANSWER,
 }
+
+
+# What was counted after a stacked event of another type is that other note, and after a jam hands have been inside.
+_COUNT_PROVES_NOTHING = frozenset(
+    cell_name(Situation(row, presence)) for row in LastRecord for presence in (Presence.STACKED, Presence.JAMMED)
+)
 
 
 class Stage(Enum):
@@ -100,12 +106,12 @@ class DeskView:
 
 @dataclass(slots=True)
 class _Device:
-    """What the device has said of itself."""
+    """What the device has said of itself. ``moved_after``: the last note on record when another was drawn in."""
 
     identity: DeviceIdentity | None = None
     counter: int | None = None
     values: Mapping[int, Money] = field(default_factory=dict[int, Money])
-    box_was_out: bool = False
+    moved_after: NoteId | None = None
 
 
 class CashDesk:
@@ -211,7 +217,8 @@ class CashDesk:
             self._change(ready=False, fault="journal")
             self._cash.disable()
             note = self._book.fold.open_note
-            if note is not None and note.phase is NotePhase.ESCROWED:
+            # Also a note that could not be put on record at all. Not one whose stacking is on record and under way.
+            if note is None or note.phase is not NotePhase.STACK_INTENDED:
                 self._cash.return_note()
         for listener in self._listeners:
             listener()
@@ -226,6 +233,7 @@ class CashDesk:
                 self._escrowed(event)
             case Stacked(note_type, _, frame):
                 self._resolve(Presence.STACKED, note_type, frame)
+                self._device.counter = None  # It counts one more now; the next Cleared says how many.
             case Returned(frame):
                 self._resolve(Presence.RETURNABLE, None, frame)
                 self._cash.acknowledge()
@@ -235,6 +243,7 @@ class CashDesk:
             case Completed(command, refused):
                 self._completed(command, refused)
             case Accepting():
+                self._device.moved_after = self._book.fold.last_note
                 self._change(stage=Stage.DRAWING_IN, back=Back.NONE)
             case Stacking():
                 self._change(stage=Stage.STACKING)
@@ -272,7 +281,10 @@ class CashDesk:
             self._book.record(pb.NoteTableRead(device_serial=serial, table_hash=event.table_hash, types=types))
         self._path_is_empty(Stage.CLOSED)
         self._begin_period_if_due()
-        self._change(ready=self._book.journal.failure is None, fault="")
+        if self._book.fold.count_due:
+            self._change(ready=False, fault=COUNTER_DISAGREES)
+        else:
+            self._change(ready=self._book.journal.failure is None, fault="")
 
     def _path_is_empty(self, stage: Stage) -> None:
         note = self._book.fold.last
@@ -284,19 +296,26 @@ class CashDesk:
         self._change(stage=stage, note=None)
 
     def _compare_count(self, note: Note) -> None:
-        """A counter that disagrees never takes a credit away: it stops the next note until someone has counted."""
+        """A counter that disagrees never takes a credit away: it stops the next note until someone has counted, which
+        the next box period shows.
+        """
         if self._count(note) in (Count.SAME, Count.OTHER):
             text = f"baseline {note.counter_baseline}, now {self._device.counter}"
-            self._book.incident("counter-disagrees", text, note)
-            self._change(ready=False, fault="counter-disagrees")
+            self._book.incident(COUNTER_DISAGREES, text, note)
+            self._change(ready=False, fault=COUNTER_DISAGREES)
 
     def _escrowed(self, event: Escrowed) -> None:
         deposit, last, device = self._live_deposit(), self._book.fold.last, self._device.identity
         if last is not None and last.phase in (NotePhase.STACKED, NotePhase.ACK_SENT):
             self._book.record(pb.NoteCleared(note_id=last.note_id))
         self._cash.disable()
+        if last is not None and last.undecided:
+            # A validator holds one note: this is the one on record, announced again. The table says what to do.
+            self._resolve(Presence.IN_ESCROW, None, event.frame)
+            return
         if deposit is None or event.value is None or device is None:
             # Nothing about it can be recorded as money: whatever it is, it goes back.
+            self._device.moved_after = self._book.fold.last_note
             self._change(stage=Stage.RETURNING, back=Back.NOT_ACCEPTED, note=None)
             self._cash.return_note()
             return
@@ -340,7 +359,6 @@ class CashDesk:
         if over:
             self._change(fault="" if self.view.fault == code else self.view.fault)
             return
-        self._device.box_was_out |= code == "box-removed"
         self._book.incident(code, "reported by the device", self._book.fold.open_note)
         if code.startswith(("jam", "failure")):
             self._resolve(Presence.JAMMED, None, b"")
@@ -353,7 +371,7 @@ class CashDesk:
         """Decide by the table, write it down, then let the device do what follows."""
         note = self._book.fold.last
         row = _ROWS.get(note.phase, LastRecord.NONE) if note is not None else LastRecord.NONE
-        situation = Situation(row, presence, self._same_type(note, row, note_type), self._count(note))
+        situation = Situation(row, presence, self._same_note(note, row, note_type), self._count(note))
         decision = decide(situation)
         if decision.incident:
             self._book.incident(cell_name(situation), f"outcome: {decision.outcome.name.lower()}", note)
@@ -363,11 +381,20 @@ class CashDesk:
             self._book.decided(note, situation, decision, frame, restart=restart)
         self._act(decision.action)
 
-    def _same_type(self, note: Note | None, row: LastRecord, note_type: int | None) -> bool:
-        """Whether a stacked event is the note's own. A cleared one repeats itself only if nothing moved since."""
-        if note is None or note_type is None or (row is LastRecord.NONE and self._book.fold.moved_since_cleared):
+    def _same_note(self, note: Note | None, row: LastRecord, note_type: int | None) -> bool:
+        """Whether a stacked event is the note's own: of its type and from its device. A note that is done with can only
+        repeat itself if it lies in the box and nothing has moved since.
+        """
+        identity = self._device.identity
+        if note is None or note_type is None or (identity is not None and identity.serial != note.device_serial):
             return False
-        return note.note_type == note_type
+        if row is not LastRecord.NONE:
+            return note.note_type == note_type
+        if self._book.fold.moved_since_cleared or self._device.moved_after == note.note_id:
+            return False
+        if note.phase is NotePhase.FOUND:
+            return note.value == self._book.fold.tables.get(note.device_serial, {}).get(note_type)
+        return note.phase is NotePhase.CLEARED and note.note_type == note_type
 
     def _act(self, action: Action) -> None:
         note = self._book.fold.last
@@ -390,8 +417,10 @@ class CashDesk:
                 pass  # The supervisor keeps asking for as long as the terminal runs.
 
     def _count(self, note: Note | None) -> Count:
-        """What the counter says, where it may say anything: same device and box period, a known baseline."""
-        if note is None:
+        """What the counter says, where it may say anything: same device and box period, a known baseline, and no doubt
+        that has another cause than a note that went unseen.
+        """
+        if note is None or note.doubt in _COUNT_PROVES_NOTHING:
             return Count.UNKNOWN
         period, identity = self._book.fold.box_period, self._device.identity
         now, before = self._device.counter, note.counter_baseline
@@ -419,9 +448,8 @@ class CashDesk:
         period, identity = self._book.fold.box_period, self._device.identity
         if identity is None or self._book.fold.open_deposit is not None:
             return
-        if period is None or period.device_serial != identity.serial or self._device.box_was_out:
+        if period is None or period.device_serial != identity.serial or self._book.fold.box_was_out:
             self._book.begin_period(identity, self._device.counter)
-            self._device.box_was_out = False
 
     def _live_deposit(self) -> Deposit | None:
         return self._book.fold.deposits.get(self._live) if self._live is not None else None

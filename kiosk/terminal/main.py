@@ -81,7 +81,7 @@ class Terminal:
         self.journal = seams.open_journal(config.journal, identity.terminal_id, identity.epoch, seams.clock)
         self._devices = self._open_devices()
         self.parts = self._assemble(identity)
-        self.sessions = Sessions(self.parts)
+        self.sessions = Sessions(self.parts, self.journal.fold.session)
         self._incident_clock_off = False
         self.parts.link.on_change(self._compare_clocks)
 

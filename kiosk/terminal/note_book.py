@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from drivers.api import DeviceIdentity, Presence
-from guichet.ids import AccountId, BoxPeriodId, DepositId, NoteId, SessionId, TerminalId
+from guichet.ids import AccountId, BoxPeriodId, DepositId, DeviceSerial, NoteId, SessionId, TerminalId
 from guichet.journal.records import Fact, to_wire
 from guichet.money import Currency, Money
 from guichet.seams import Clock, Domain, Ids, Signer
 from guichet.v1 import customer_pb2
 from guichet.v1 import journal_pb2 as pb
 from guichet.v1 import settlement_pb2 as settlement
-from kiosk.journal.folds import Deposit, Fold, Note
+from kiosk.journal.folds import Deposit, Fold, Note, NotePhase
 from kiosk.journal.store import Journal
 from kiosk.settlement.advice import advice_bytes, outcomes, settles_something
 from kiosk.terminal.recovery import Decision, LastRecord, Outcome, Situation
@@ -101,56 +103,67 @@ class NoteBook:
         )
 
     def decided(self, note: Note, situation: Situation, decision: Decision, frame: bytes, *, restart: bool) -> None:
-        """Write the outcome of ``decision``, a new numbered one that follows the note's last."""
+        """Write the outcome of ``decision``, a new numbered one that follows the note's last, and in the same
+        transaction what the host is to know of it.
+        """
         number = note.outcome_number + 1
         evidence = _evidence(situation, restart=restart)
         fact: Fact
         match decision.outcome:
             case Outcome.CREDITED:
+                phase = NotePhase.STACKED
                 fact = pb.NoteStacked(note_id=note.note_id, evidence=evidence, frame=frame, outcome_number=number)
             case Outcome.RETURNED:
+                phase = NotePhase.RETURNED
                 fact = pb.NoteReturned(note_id=note.note_id, evidence=evidence, frame=frame, outcome_number=number)
             case Outcome.IN_DOUBT:
+                phase = NotePhase.IN_DOUBT
                 fact = pb.NoteInDoubt(note_id=note.note_id, reason=cell_name(situation), outcome_number=number)
             case _:
                 return
-        self.record(fact)
-        self._supplement(note.note_id, simulated=False)
+        deposit = self.fold.deposits.get(note.deposit_id)
+        decided = replace(note, phase=phase, outcome_number=number)
+        if deposit is None:
+            deposit = _ownerless(decided, simulated=self._simulated(None, note.device_serial))
+        elif not deposit.closed_at:
+            self.record(fact)
+            return
+        self.record(fact, self._signed(deposit, outcomes(deposit, [decided]), self._last_sequence() + 1))
 
     def found(self, device: DeviceIdentity | None, note_type: int | None, frame: bytes) -> None:
-        """A note is in the box that no open note accounts for. During a deposit it is that one's candidate; otherwise
-        it is advised of under its own number.
+        """A note is in the box that no open note accounts for. During a deposit of its currency it is that one's
+        candidate; otherwise it is advised of under its own number, in the same transaction.
         """
-        period, candidate = self.fold.box_period, self.fold.open_deposit
+        period = self.fold.box_period
         serial = device.serial if device is not None else (period.device_serial if period is not None else None)
         table = self.fold.tables.get(serial, {}) if serial is not None else {}
         value = table.get(note_type) if note_type is not None else None
-        note_id = NoteId(self._ids.new())
-        self.record(
-            pb.NoteFound(
-                note_id=note_id,
-                value=to_wire(value) if value is not None else None,
-                frame=frame,
-                device_serial=serial or "",
-                box_period_id=period.box_period_id if period is not None else "",
-                candidate_deposit_id=candidate.deposit_id if candidate is not None else "",
-                outcome_number=1,
-            )
+        candidate = self.fold.open_deposit
+        if candidate is not None and value is not None and value.currency != candidate.currency:
+            candidate = None  # An advice is of one currency: this find would never be told in it.
+        fact = pb.NoteFound(
+            note_id=self._ids.new(),
+            value=to_wire(value) if value is not None else None,
+            frame=frame,
+            device_serial=serial or "",
+            box_period_id=period.box_period_id if period is not None else "",
+            candidate_deposit_id=candidate.deposit_id if candidate is not None else "",
+            outcome_number=1,
         )
-        if candidate is None and value is not None:
-            self._supplement(note_id, simulated=device is not None and device.simulated)
+        if candidate is not None or value is None:
+            self.record(fact)
+            return
+        note = _found_note(fact, value)
+        deposit = _ownerless(note, simulated=self._simulated(device, note.device_serial))
+        self.record(fact, self._signed(deposit, outcomes(deposit, [note]), self._last_sequence() + 1))
 
     # --- what the host is to know -----------------------------------------------------------------------------------
 
-    def _supplement(self, note_id: NoteId, *, simulated: bool) -> None:
-        """A new outcome after its deposit was closed, and a find without one, are advices of their own."""
-        note = self.fold.notes[note_id]
-        deposit = self.fold.deposits.get(note.deposit_id)
-        if deposit is None:
-            deposit = _ownerless(note, simulated=simulated)
-        elif not deposit.closed_at:
-            return
-        self.record(self._signed(deposit, outcomes(deposit, [note]), self._last_sequence()))
+    def _simulated(self, device: DeviceIdentity | None, serial: str) -> bool:
+        """Whether a note lies in a simulator. One that holds an event cannot say who it is: its last deposit does."""
+        if device is not None:
+            return device.simulated
+        return any(d.device_simulated for d in self.fold.deposits.values() if d.device_serial == serial)
 
     def _signed(self, deposit: Deposit, stated: list[settlement.NoteOutcome], sequence: int) -> pb.AdviceSigned:
         now, epoch = self._clock.wall_us(), self.journal.epoch
@@ -175,6 +188,20 @@ def _evidence(situation: Situation, *, restart: bool) -> pb.Evidence.ValueType:
             return pb.EVIDENCE_COUNTER
         case _:
             return pb.EVIDENCE_PATH
+
+
+def _found_note(fact: pb.NoteFound, value: Money) -> Note:
+    """The find as the fold will have it."""
+    return Note(
+        NoteId(fact.note_id),
+        DepositId(""),
+        NotePhase.FOUND,
+        value,
+        0,
+        DeviceSerial(fact.device_serial),
+        BoxPeriodId(fact.box_period_id),
+        outcome_number=fact.outcome_number,
+    )
 
 
 def _ownerless(note: Note, *, simulated: bool) -> Deposit:

@@ -13,10 +13,12 @@ from guichet.ids import SessionId
 from guichet.v1 import customer_pb2
 from guichet.v1 import journal_pb2 as journal
 from guichet.v1 import screen_pb2 as pb
+from kiosk.journal.folds import Deposit
 from kiosk.journal.store import JournalError
 from kiosk.settlement.courier import HostAway
 from kiosk.terminal.dates import expired
 from kiosk.terminal.flows.deposit import deposit_flow
+from kiosk.terminal.flows.result import show_result
 from kiosk.terminal.flows.statement import statement_flow
 from kiosk.terminal.front import End, SessionOver
 from kiosk.terminal.health import works
@@ -24,6 +26,7 @@ from kiosk.terminal.parts import CustomerSession, Parts
 
 _AUTHENTICATE_SECONDS = 15.0
 _CARD_REMINDER_SECONDS = 2.0
+_LOOK_AGAIN_SECONDS = 0.5
 
 _REFUSALS = {
     customer_pb2.AUTHENTICATION_REFUSAL_PIN_BLOCKED: pb.NOTICE_PIN_BLOCKED,
@@ -46,11 +49,13 @@ class Refused(Exception):
 class Sessions:
     """Waits for cards and serves whoever comes."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, interrupted: SessionId | None = None) -> None:
+        """``interrupted``: the session that was open when the terminal last stopped."""
         self._parts = parts
+        self._interrupted = interrupted
         self._inserted = asyncio.Event()
         self.open = False
-        self._served = False
+        self._served = interrupted is not None
         parts.card.subscribe(self._on_card)
         parts.desk.on_change(parts.front.wake)
 
@@ -67,11 +72,36 @@ class Sessions:
 
     async def run(self) -> None:
         """Serve until cancelled."""
+        interrupted, self._interrupted = self._interrupted, None
+        if interrupted is not None:
+            await self._tell_interrupted(interrupted)
         while True:
             # Before anyone is served, also after a session that crashed: the card of the last one must be out.
             await self._goodbye()
             await self._attract()
             await self._serve()
+
+    async def _tell_interrupted(self, interrupted: SessionId) -> None:
+        """Who still stands here with the card inside is told first what became of the money. The session is over."""
+        parts, front = self._parts, self._parts.front
+        mine = [deposit for deposit in parts.journal.fold.deposits.values() if deposit.session_id == interrupted]
+        front.begin_session()
+        await front.show(pb.WaitView(reason=pb.WAIT_REASON_FINISHING_DEPOSIT if mine else pb.WAIT_REASON_STARTING))
+        deadline = parts.clock.monotonic() + parts.config.timings.device_grace + _CARD_REMINDER_SECONDS
+        while parts.clock.monotonic() < deadline and not (works(parts.card) and self._decided(mine)):
+            await front.touched(_LOOK_AGAIN_SECONDS, ends_session=False)
+        if mine and parts.card.card_inside and self._decided(mine):
+            self.open = True
+            try:
+                await show_result(parts, parts.journal.fold.deposits[mine[-1].deposit_id], pb.DEPOSIT_STOP_RESTART)
+            except SessionOver as over:
+                parts.log.event("session.interrupted-told", end=over.end.name.lower())
+            finally:
+                self.open = False
+
+    def _decided(self, deposits: list[Deposit]) -> bool:
+        fold = self._parts.journal.fold
+        return all(fold.deposits[deposit.deposit_id].closed_at for deposit in deposits)
 
     # --- nobody is here ---------------------------------------------------------------------------------------------
 

@@ -130,6 +130,8 @@ class _DepositStopEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DepositSt
     DEPOSIT_STOP_DEVICE: _DepositStop.ValueType  # 1
     DEPOSIT_STOP_TIMEOUT: _DepositStop.ValueType  # 2
     DEPOSIT_STOP_LIMIT: _DepositStop.ValueType  # 3
+    DEPOSIT_STOP_RESTART: _DepositStop.ValueType  # 4
+    """The terminal was interrupted and has started again."""
 
 class DepositStop(_DepositStop, metaclass=_DepositStopEnumTypeWrapper): ...
 
@@ -137,6 +139,8 @@ DEPOSIT_STOP_UNSPECIFIED: DepositStop.ValueType  # 0
 DEPOSIT_STOP_DEVICE: DepositStop.ValueType  # 1
 DEPOSIT_STOP_TIMEOUT: DepositStop.ValueType  # 2
 DEPOSIT_STOP_LIMIT: DepositStop.ValueType  # 3
+DEPOSIT_STOP_RESTART: DepositStop.ValueType  # 4
+"""The terminal was interrupted and has started again."""
 Global___DepositStop: _TypeAlias = DepositStop  # noqa: Y015
 
 class _DepositState:

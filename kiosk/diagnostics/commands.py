@@ -82,8 +82,7 @@ def journal(arguments: argparse.Namespace) -> int:
     try:
         entries = _entries(arguments)
         if arguments.action == "list":
-            _list(entries, as_json=arguments.json)
-            return 0
+            return _list(entries, as_json=arguments.json)
         return _verify(entries, as_json=arguments.json)
     except (ConfigError, JournalError, TerminalNotRunning, RuntimeError) as error:
         print(f"guichet-kiosk journal: {error}")
@@ -100,9 +99,17 @@ def _entries(arguments: argparse.Namespace) -> list[Entry]:
         return read_stopped(config.journal)
 
 
-def _list(entries: Iterable[Entry], *, as_json: bool) -> None:
+def _list(entries: Iterable[Entry], *, as_json: bool) -> int:
+    """Every record, one a line; what cannot be read is said in its place, and the status is 1 then."""
+    unreadable = 0
     for entry in entries:
-        record = decode(entry.record)
+        try:
+            record = decode(entry.record)
+        except RecordError as error:
+            unreadable += 1
+            place = {"epoch": entry.epoch, "sequence": entry.sequence, "unreadable": str(error)}
+            print(json.dumps(place) if as_json else f"{entry.epoch}/{entry.sequence:<6} UNREADABLE: {error}")
+            continue
         fact = fact_of(record)
         body = MessageToDict(fact, preserving_proto_field_name=True)
         if as_json:
@@ -111,6 +118,7 @@ def _list(entries: Iterable[Entry], *, as_json: bool) -> None:
         else:
             words = " ".join(f"{key}={_short(value)}" for key, value in body.items())
             print(f"{entry.epoch}/{entry.sequence:<6} {fact.DESCRIPTOR.name:18} {words}")
+    return 1 if unreadable else 0
 
 
 def _short(value: object) -> str:

@@ -20,6 +20,14 @@ class HostRefused(Exception):
         self.code = code
 
 
+class LateDelivery(Protocol):
+    """The way that stays open to a terminal that is expired or revoked: what it signed can always be delivered."""
+
+    async def submit(self, advice: pb.SignedAdvice) -> pb.SignedAnswer:
+        """Deliver ``advice`` without a session. Raises :class:`HostAway` and :class:`HostRefused`."""
+        ...
+
+
 class Courier(Protocol):
     """The connection to the host."""
 

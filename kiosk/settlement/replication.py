@@ -12,6 +12,8 @@ from kiosk.journal.store import Journal
 from kiosk.log import EventLog
 from kiosk.settlement.courier import Courier, HostAway, HostRefused
 
+_RETRY_SECONDS = 2.0
+
 
 class Replicator:
     """Sends what the host does not hold. ``forked``: the host has other entries in our places; nothing goes up until a
@@ -27,6 +29,7 @@ class Replicator:
         self.held_sequence = 0
         self.forked = False
         self._welcomed = False
+        self._again = False
         journal.observe(lambda _entry, _fact: self._moved.set())
         link.on_change(self._on_link)
 
@@ -49,15 +52,26 @@ class Replicator:
     async def run(self) -> None:
         """Replicate until cancelled."""
         while True:
-            await self._moved.wait()
-            self._moved.clear()
+            await self._wait()
+            async with self._held:
+                self._held.notify_all()  # A welcome, too, says what is held.
+            self._again = False
             try:
                 while self._welcomed and not self.forked and self._behind:
                     await self._send_batch()
             except HostAway:
-                continue  # The next welcome says where to go on.
+                self._again = True  # Where the connection is gone, the next welcome says where to go on.
             except HostRefused as error:
                 self._refused(error)
+
+    async def _wait(self) -> None:
+        """Until there may be something to send; not for ever while a batch is still to be sent again."""
+        try:
+            async with asyncio.timeout(_RETRY_SECONDS if self._again and self._welcomed else None):
+                await self._moved.wait()
+        except TimeoutError:
+            return
+        self._moved.clear()
 
     @property
     def _behind(self) -> bool:
@@ -75,6 +89,8 @@ class Replicator:
             for entry in self._journal.entries(self.held_sequence + 1, MAX_RECORDS_PER_BATCH)
         ]
         answer = await self._link.request(pb.ConnectRequest(journal=pb.JournalBatch(entries=entries)))
+        if answer.journal_held.sequence <= self.held_sequence:
+            raise HostAway("the host holds no more than before")
         async with self._held:
             self.held_sequence = max(self.held_sequence, answer.journal_held.sequence)
             self._held.notify_all()
@@ -83,7 +99,9 @@ class Replicator:
         self._log.event("journal.refused", reason=str(error))
         if error.code == pb.REFUSAL_CODE_FORK:
             self.forked = True
-        elif error.code != pb.REFUSAL_CODE_BUSY:
+        elif error.code == pb.REFUSAL_CODE_BUSY:
+            self._again = True
+        else:
             self._welcomed = False  # Only a new hello can tell where to go on.
 
     async def wait_held(self, sequence: int, seconds: float) -> bool:

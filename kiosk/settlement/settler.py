@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -15,10 +16,13 @@ from guichet.v1 import terminal_link_pb2 as pb
 from kiosk.journal.folds import Advice
 from kiosk.journal.store import Journal
 from kiosk.log import EventLog
-from kiosk.settlement.courier import Courier, HostAway, HostRefused
+from kiosk.settlement.courier import Courier, HostAway, HostRefused, LateDelivery
 
 _FIRST_RETRY = 2.0
 _LONGEST_RETRY = 600.0
+# So long without a session, and what is signed goes the way that needs none.
+_LATE_SECONDS = 60.0
+_RAREST_LATE = 3600.0
 
 
 class BadAnswer(Exception):
@@ -36,9 +40,23 @@ class _Refusal:
 class Settler:
     """The terminal's outbox at work."""
 
-    def __init__(self, journal: Journal, link: Courier, host_signing_key: bytes, clock: Clock, log: EventLog) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        link: Courier,
+        late: LateDelivery,
+        host_signing_key: bytes,
+        clock: Clock,
+        log: EventLog,
+        late_seconds: float = _LATE_SECONDS,
+    ) -> None:
+        """``late_seconds``: how long to wait for a session before delivering without one."""
         self._journal = journal
         self._link = link
+        self._late = late
+        self._late_seconds = late_seconds
+        self._late_wait = late_seconds
+        self._late_due = 0.0
         self._host_key = host_signing_key
         self._clock = clock
         self._log = log
@@ -51,16 +69,24 @@ class Settler:
     def _on_link(self, welcome: pb.Welcome | None) -> None:
         if welcome is not None:
             self._refusals.clear()  # A host that is back deserves to be asked at once.
+        self._late_wait = self._late_seconds
+        self._late_due = self._clock.monotonic() + self._late_wait
         self._moved.set()
 
     async def run(self) -> None:
         """Settle until cancelled. Raises :class:`kiosk.journal.store.JournalError` when answers cannot be kept."""
+        self._late_due = self._clock.monotonic() + self._late_wait
         while True:
-            advice = self._next()
-            if advice is None or not self._link.connected:
-                await self._wait()
+            advice, now = self._next(), self._clock.monotonic()
+            if advice is not None and self._link.connected:
+                await self._deliver(advice, self._by_link)
+            elif advice is not None and now >= self._late_due:
+                delivered = await self._deliver(advice, self._late.submit)
+                # Once the way is open the others follow at once; while nobody answers it is tried more and more rarely.
+                self._late_wait = 0.0 if delivered else min(max(self._late_wait * 2, self._late_seconds), _RAREST_LATE)
+                self._late_due = self._clock.monotonic() + self._late_wait
             else:
-                await self._deliver(advice)
+                await self._wait(now)
 
     def _next(self) -> Advice | None:
         now = self._clock.monotonic()
@@ -70,24 +96,28 @@ class Settler:
                 return advice
         return None
 
-    async def _wait(self) -> None:
-        now = self._clock.monotonic()
-        due = [refusal.due - now for refusal in self._refusals.values()]
+    async def _wait(self, now: float) -> None:
+        """Until something moves, or something is due."""
+        due = [refusal.due for refusal in self._refusals.values() if refusal.due > now]
+        if self._journal.fold.outbox and not self._link.connected and self._late_due > now:
+            due.append(self._late_due)
         try:
-            async with asyncio.timeout(max(0.0, min(due)) if due and self._link.connected else None):
+            async with asyncio.timeout(min(due) - now if due else None):
                 await self._moved.wait()
         except TimeoutError:
-            return  # A refused advice is due again.
+            return
         self._moved.clear()
 
-    async def _deliver(self, advice: Advice) -> None:
+    async def _by_link(self, advice: pb.SignedAdvice) -> pb.SignedAnswer:
+        return (await self._link.request(pb.ConnectRequest(advice=advice))).answer
+
+    async def _deliver(self, advice: Advice, way: Callable[[pb.SignedAdvice], Awaitable[pb.SignedAnswer]]) -> bool:
         digest = advice.digest
         sent = journal_pb2.SettlementSent(deposit_id=advice.deposit_id, attempt=advice.attempts + 1, advice_hash=digest)
         self._journal.append(sent)
-        item = pb.ConnectRequest(advice=pb.SignedAdvice(content=advice.content, signature=advice.signature))
         try:
-            response = await self._link.request(item)
-            self._accept(advice, response.answer)
+            answer = await way(pb.SignedAdvice(content=advice.content, signature=advice.signature))
+            self._accept(advice, answer)
         except (HostRefused, BadAnswer) as error:
             before = self._refusals.get(digest)
             wait = min(before.wait * 2, _LONGEST_RETRY) if before else _FIRST_RETRY
@@ -99,6 +129,8 @@ class Settler:
             self._refusals.pop(digest, None)
             async with self._settled:
                 self._settled.notify_all()
+            return True
+        return False
 
     def _accept(self, advice: Advice, answer: pb.SignedAnswer) -> None:
         """Check that the answer is the host's and to this advice, then keep it."""

@@ -149,15 +149,15 @@ class CashDesk:
         return self._live
 
     def accept(self) -> None:
-        """Open the slot for the next note. Raises :class:`kiosk.journal.store.JournalError` where it could not be
-        recorded: then the slot stays shut.
+        """Open the slot for the next note, if what it needs can surely be recorded; else the slot stays shut.
+
+        Raises :class:`kiosk.journal.store.JournalError` when the journal fails now.
         """
         deposit = self._live_deposit()
         if deposit is None or not self.view.ready or self._book.fold.open_note is not None:
             return
         if not self._book.journal.can_take_a_note():
-            self._change(ready=False, fault="journal-full")
-            raise JournalError("not enough space to record a note")
+            return
         if not deposit.acceptance_opened:
             accepted = sorted(value.minor for value in self._denominations)
             self._book.record(pb.AcceptanceOpened(deposit_id=deposit.deposit_id, denominations=accepted))

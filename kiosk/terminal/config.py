@@ -23,6 +23,7 @@ class ConfigError(ValueError):
 class Timings:
     """Seconds. ``escrow_hold``: how long a note that will be taken can still be asked back. ``device_grace``: how long
     a silent cash module may take to come back before an open note is in doubt. ``customer``: without a touch.
+    ``late_delivery``: without a session, before what is signed is delivered without one.
     """
 
     escrow_hold: float = 1.5
@@ -30,6 +31,7 @@ class Timings:
     customer: float = 60.0
     notice: float = 20.0
     settlement_wait: float = 5.0
+    late_delivery: float = 60.0
     replication_wait: float = 3.0
 
 
@@ -38,7 +40,8 @@ class TerminalConfig:
     """Everything a terminal is told.
 
     ``unreplicated_cap``: the value of notes that may lie in the box while the host does not hold their records.
-    ``host``: host:port in place of the enrolment's, where the way to the host has changed; empty otherwise.
+    ``host`` and ``late_host``: host:port in place of the enrolment's for sessions and for delivery without one, where
+    the way to the host has changed; empty otherwise.
     ``version``: a digest of the file, named in every deposit.
     """
 
@@ -50,6 +53,7 @@ class TerminalConfig:
     timings: Timings = field(default_factory=Timings)
     version: str = ""
     host: str = ""
+    late_host: str = ""
 
     @property
     def journal(self) -> Path:
@@ -64,7 +68,7 @@ def load_config(path: Path) -> TerminalConfig:
         table = tomllib.loads(raw.decode("utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"{path}: {error}") from error
-    known = {"data", "socket", "host", "denominations", "unreplicated_cap", "timings", "devices"}
+    known = {"data", "socket", "host", "late_host", "denominations", "unreplicated_cap", "timings", "devices"}
     if unknown := sorted(set(table) - known):
         raise ConfigError(f"{path}: unknown {', '.join(unknown)}; known are {', '.join(sorted(known))}")
     return TerminalConfig(
@@ -76,6 +80,7 @@ def load_config(path: Path) -> TerminalConfig:
         timings=_timings(_table(table, "timings")),
         version=sha256(raw).hexdigest()[:12],
         host=_text(table, "host") if "host" in table else "",
+        late_host=_text(table, "late_host") if "late_host" in table else "",
     )
 
 
@@ -87,7 +92,10 @@ def _devices(table: Mapping[str, object]) -> dict[str, DeviceConfig]:
         device = _table(table, name)
         if device:
             options = {k: str(v) for k, v in device.items() if k not in ("driver", "address")}
-            devices[name] = DeviceConfig(name, _text(device, "driver"), _text(device, "address", "any"), options)
+            try:
+                devices[name] = DeviceConfig(name, _text(device, "driver"), _text(device, "address", "any"), options)
+            except ConfigError as error:
+                raise ConfigError(f"devices.{name}.{error}") from error
     return devices
 
 

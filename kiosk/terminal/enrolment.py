@@ -50,6 +50,7 @@ class Identity:
     training: bool
     address: str
     port: int
+    enrol_port: int
     authority_pem: str
     certificate_pem: str
     host_sealing_key: bytes
@@ -61,8 +62,13 @@ class Identity:
 
     @property
     def target(self) -> str:
-        """The host as grpc names it."""
+        """Where the host takes sessions."""
         return f"{self.address}:{self.port}"
+
+    @property
+    def late_target(self) -> str:
+        """Where it takes what was signed, without a session."""
+        return f"{self.address}:{self.enrol_port}"
 
     def signer(self) -> EcdsaSigner:
         """Signs as this terminal."""
@@ -130,6 +136,7 @@ def _keep(ticket: Ticket, answer: enrolment_pb2.EnrolResponse, key: ec.EllipticC
         answer.training,
         ticket.address,
         ticket.port,
+        ticket.enrol_port,
         ticket.authority_pem,
         answer.certificate_pem,
         answer.host_sealing_key,
@@ -168,6 +175,7 @@ def load_identity(data: Path) -> Identity:
             bool(table["training"]),
             table["address"],
             int(table["port"]),
+            int(table["enrol_port"]),
             table["authority_pem"],
             table["certificate_pem"],
             bytes.fromhex(table["host_sealing_key"]),

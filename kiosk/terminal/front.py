@@ -30,6 +30,7 @@ class End(Enum):
     """Why a session is over before its last word."""
 
     CARD_TAKEN = auto()
+    CANCELLED = auto()
     TIMEOUT = auto()
 
 

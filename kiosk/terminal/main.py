@@ -39,6 +39,7 @@ from kiosk.terminal.config import ConfigError, TerminalConfig
 from kiosk.terminal.enrolment import Identity, load_identity
 from kiosk.terminal.front import Front
 from kiosk.terminal.health import SOFTWARE_VERSION, terminal_health
+from kiosk.terminal.late_delivery import SubmitOnly
 from kiosk.terminal.link import HostAddress, HostLink
 from kiosk.terminal.local import LocalTerminal
 from kiosk.terminal.note_book import NoteBook
@@ -122,7 +123,15 @@ class Terminal:
             front=Front(self.log, training=identity.training),
             link=link,
             replicator=Replicator(self.journal, link, self.log),
-            settler=Settler(self.journal, link, identity.host_signing_key, seams.clock, self.log),
+            settler=Settler(
+                self.journal,
+                link,
+                SubmitOnly(self._config.late_host or identity.late_target, identity.authority_pem),
+                identity.host_signing_key,
+                seams.clock,
+                self.log,
+                self._config.timings.late_delivery,
+            ),
             desk=CashDesk(cast("CashModule", self._devices["cash"][1]), book),
             card=cast("CardReader", self._devices["card"][1]),
             pinpad=cast("PinPad", self._devices["pinpad"][1]),

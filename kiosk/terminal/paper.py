@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from drivers.api import Align, Block, Document, QrCode, Row, Rule, Space, Text
 from guichet.ids import DepositId, short
 from guichet.journal.records import from_wire
-from guichet.money import Money, total
+from guichet.money import Money, MoneyError, total
 from guichet.v1 import customer_pb2, settlement_pb2
 from kiosk.journal.folds import Deposit, Note, NotePhase
 
@@ -120,6 +120,13 @@ class StatementError(ValueError):
 
 def assemble(parts: Sequence[customer_pb2.StreamStatementResponse]) -> Statement:
     """A statement from its parts in order. Raises :class:`StatementError`."""
+    try:
+        return _assemble(parts)
+    except MoneyError as error:
+        raise StatementError(str(error)) from error
+
+
+def _assemble(parts: Sequence[customer_pb2.StreamStatementResponse]) -> Statement:
     kinds = [part.WhichOneof("part") for part in parts]
     if len(parts) < 2 or kinds[0] != "opening" or kinds[-1] != "closing" or set(kinds[1:-1]) - {"line"}:
         raise StatementError("the statement is not whole")

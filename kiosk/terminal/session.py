@@ -241,7 +241,7 @@ class Sessions:
                 task.cancel()
             await asyncio.gather(entry, watch, return_exceptions=True)
         if block is None:
-            raise SessionOver(End.TIMEOUT)
+            raise SessionOver(End.CANCELLED)
         return block
 
     async def _follow(self, digits: asyncio.Queue[int], view: Callable[[int], pb.PinView]) -> None:

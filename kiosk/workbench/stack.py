@@ -210,6 +210,7 @@ class Stack:
             f"""data = "{self.base / "kiosk"}"
 socket = "{run / "terminal.sock"}"
 host = "127.0.0.1:{host_port}"
+late_host = "127.0.0.1:{self.ports.enrol}"
 denominations = [{amounts}]
 unreplicated_cap = "500 EUR"
 

@@ -5,7 +5,7 @@ The content that is signed is exactly the bytes that travel: nothing is parsed o
 
 from __future__ import annotations
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -28,7 +28,7 @@ class EcdsaSigner:
 
     def __init__(self, key: ec.EllipticCurvePrivateKey) -> None:
         if not isinstance(key.curve, ec.SECP256R1):
-            raise ValueError(f"a signing key is on P-256, not {key.curve.name}")
+            raise ValueError(f"a signing key is on P-256, not {key.curve.name}")  # noqa: TRY004  a curve is a value
         self._key = key
 
     def sign(self, domain: Domain, content: bytes) -> bytes:
@@ -49,7 +49,7 @@ def verify(public_key: bytes, domain: Domain, content: bytes, signature: bytes) 
     """Raises :class:`BadSignature` unless ``signature`` is ``public_key``'s for ``domain`` and ``content``."""
     try:
         key = serialization.load_der_public_key(public_key)
-    except ValueError as error:
+    except (ValueError, UnsupportedAlgorithm) as error:
         raise BadSignature("not a public key") from error
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
         raise BadSignature("not a P-256 key")

@@ -10,7 +10,7 @@ from guichet.seams import Clock, Random
 
 
 class SystemClock:
-    """The machine's clocks, with the wall's shifted by ``offset_us`` (what the host said that this machine is off by)."""
+    """The machine's clocks, with the wall's shifted by ``offset_us`` (what the host said that it is off by)."""
 
     def __init__(self, offset_us: int = 0) -> None:
         self._offset_us = offset_us

@@ -128,9 +128,11 @@ def _denominations(parts: Parts, account: customer_pb2.Account) -> frozenset[Mon
 
 
 async def _take_notes(parts: Parts, progress: _Progress) -> SessionOver | None:
-    """Until the deposit is closed. A customer who is gone does not end it before its last note is decided."""
+    """Until the deposit is closed. A customer who is gone does not end it before its last note is decided; a journal
+    that cannot be written any more does, because nothing will ever be decided then.
+    """
     gone: SessionOver | None = None
-    while parts.journal.fold.deposits[progress.deposit_id].closed_at == 0:
+    while parts.journal.fold.deposits[progress.deposit_id].closed_at == 0 and parts.journal.failure is None:
         try:
             await _one_look(parts, progress)
         except SessionOver as over:
@@ -179,6 +181,8 @@ def _advance(parts: Parts, progress: _Progress, now: float) -> None:
             progress.finish = progress.finish or Ended.DEVICE
         if now - progress.silent_since >= timings.device_grace:
             parts.desk.no_answer()
+    if not parts.journal.can_take_a_note():
+        progress.finish = progress.finish or Ended.DEVICE
     if now - progress.last_sign_of_life >= timings.customer:
         progress.finish = progress.finish or Ended.TIMEOUT
 

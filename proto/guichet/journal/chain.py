@@ -36,7 +36,7 @@ class Entry:
 
 
 def entry_hash(epoch: int, sequence: int, previous_hash: bytes, record: bytes) -> bytes:
-    """SHA-256, 32 bytes, over the domain, epoch and sequence (8 bytes big-endian each), the previous hash and the record."""
+    """SHA-256 over the domain, epoch and sequence (8 bytes big-endian each), the previous hash and the record."""
     place = epoch.to_bytes(8, "big") + sequence.to_bytes(8, "big")
     return hashlib.sha256(_DOMAIN + place + previous_hash + record).digest()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -47,7 +47,9 @@ from kiosk.terminal.parts import Parts
 from kiosk.terminal.session import Sessions
 from kiosk.terminal.supervisor import keep_running
 
-_STOP_SECONDS = 20.0
+# systemd waits longer than these two together before it kills: see images/systemd.
+_SESSION_SECONDS = 140.0
+_NOTE_SECONDS = 20.0
 
 
 def _open_transport(device: str) -> OpenTransport:
@@ -168,12 +170,14 @@ class Terminal:
     # --- life -------------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Serve until SIGTERM or SIGINT; then end as soon as no note is on its way."""
+        """Serve until SIGTERM, then end when the session is over and no note is on its way. SIGINT, a developer's Ctrl-C,
+        does not wait for the session.
+        """
         self._begin()
         server = await self._serve_local()
-        stop = asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        stop, hurry = asyncio.Event(), asyncio.Event()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, lambda: (hurry.set(), stop.set()))
         notifier = Notifier()
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -183,7 +187,7 @@ class Terminal:
                 self.log.event("terminal.ready", socket=str(self._config.socket))
                 await stop.wait()
                 notifier.stopping()
-                await self._come_to_rest()
+                await self._come_to_rest(hurry)
                 for task in running:
                     task.cancel()
         finally:
@@ -235,13 +239,17 @@ class Terminal:
         socket.chmod(0o660)
         return server
 
-    async def _come_to_rest(self) -> None:
-        """No planned stop with a note on its way: nothing more is taken, and what moves may finish."""
+    async def _come_to_rest(self, hurry: asyncio.Event) -> None:
+        """No planned stop with a session open or a note on its way: nobody new is served, and what moves may finish."""
+        self.sessions.serve_no_more()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_SESSION_SECONDS):
+                await first_of(self.sessions.idle.wait(), hurry.wait())
         self.parts.desk.close_slot()
         moved = asyncio.Event()
         self.parts.desk.on_change(moved.set)
         try:
-            async with asyncio.timeout(_STOP_SECONDS):
+            async with asyncio.timeout(_NOTE_SECONDS):
                 while self.parts.desk.undecided:
                     moved.clear()
                     await moved.wait()
@@ -275,3 +283,14 @@ class Terminal:
         if not self.parts.desk.view.ready and not self.sessions.open:
             self.parts.desk.no_answer()
         await asyncio.Event().wait()
+
+
+async def first_of(*waiting: Coroutine[object, object, object]) -> None:
+    """Return when the first of ``waiting`` is done; the others are given up."""
+    tasks = [asyncio.ensure_future(one) for one in waiting]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -54,10 +54,22 @@ class Sessions:
         self._parts = parts
         self._interrupted = interrupted
         self._inserted = asyncio.Event()
-        self.open = False
+        self.idle = asyncio.Event()
+        self.idle.set()
+        self._closing = False
         self._served = interrupted is not None
         parts.card.subscribe(self._on_card)
         parts.desk.on_change(parts.front.wake)
+
+    @property
+    def open(self) -> bool:
+        """Someone is being served."""
+        return not self.idle.is_set()
+
+    def serve_no_more(self) -> None:
+        """The terminal is about to stop: whoever is here is served, nobody after that."""
+        self._closing = True
+        self._parts.front.wake()
 
     def _on_card(self, event: CardEvent) -> None:
         match event:
@@ -91,13 +103,13 @@ class Sessions:
         while parts.clock.monotonic() < deadline and not (works(parts.card) and self._decided(mine)):
             await front.touched(_LOOK_AGAIN_SECONDS, ends_session=False)
         if mine and parts.card.card_inside and self._decided(mine):
-            self.open = True
+            self.idle.clear()
             try:
                 await show_result(parts, parts.journal.fold.deposits[mine[-1].deposit_id], pb.DEPOSIT_STOP_RESTART)
             except SessionOver as over:
                 parts.log.event("session.interrupted-told", end=over.end.name.lower())
             finally:
-                self.open = False
+                self.idle.set()
 
     def _decided(self, deposits: list[Deposit]) -> bool:
         fold = self._parts.journal.fold
@@ -116,6 +128,8 @@ class Sessions:
 
     def _can_serve(self) -> bool:
         parts = self._parts
+        if self._closing:
+            return False
         return works(parts.card) and works(parts.pinpad) and parts.journal.failure is None and parts.link.connected
 
     def _idle_view(self) -> pb.AttractView | pb.OutOfServiceView:
@@ -127,6 +141,8 @@ class Sessions:
 
     def _why_not(self) -> str:
         parts = self._parts
+        if self._closing:
+            return "stopping"
         if parts.journal.failure is not None:
             return "journal"
         if not parts.link.connected:
@@ -143,7 +159,8 @@ class Sessions:
 
     async def _serve(self) -> None:
         parts, session_id = self._parts, SessionId(self._parts.ids.new())
-        self.open = self._served = True
+        self._served = True
+        self.idle.clear()
         card, end = None, journal.SESSION_END_CUSTOMER
         try:
             await parts.front.show(pb.WaitView(reason=pb.WAIT_REASON_READING_CARD))
@@ -161,7 +178,7 @@ class Sessions:
             if card is not None:
                 card.pan.wipe()
             self._close(session_id, end)
-            self.open = False
+            self.idle.set()
 
     def _close(self, session_id: SessionId, end: journal.SessionEnd.ValueType) -> None:
         parts = self._parts

@@ -30,6 +30,7 @@ class Process:
     command: Sequence[str]
     log: Path
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
+    stop_signal: signal.Signals = signal.SIGTERM
     _child: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -86,7 +87,7 @@ class Process:
         """Ask it to end, and see that it does."""
         if self._child is None or self._child.poll() is not None:
             return
-        self._child.terminate()
+        self._child.send_signal(self.stop_signal)
         try:
             self._child.wait(_STOP_SECONDS)
         except subprocess.TimeoutExpired:

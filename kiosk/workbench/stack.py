@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import secrets
+import signal
 import subprocess
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
@@ -46,6 +47,7 @@ class Stack:
         self.pcscd = PrivatePcscd(self.base / "run" / "pcscd")
         self.host = self._process("host", (tool("guichet-host"), "serve", "--config", str(self.base / "host.toml")))
         self.terminal = self._process("terminal", (tool("guichet-kiosk"), "terminal", "--config", str(self.config)))
+        self.terminal.stop_signal = signal.SIGINT  # Whoever presses Ctrl-C does not wait for a customer to finish.
         self.screen: Process | None = None
         self.ports = Ports(0, 0, 0)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import sys
 from collections.abc import Awaitable, Callable
 from importlib import import_module
@@ -39,10 +40,8 @@ def main(argv: list[str] | None = None) -> int:
     if arguments.command == "tell":
         return _tell(arguments.control, " ".join(arguments.words))
     run = cast("Callable[[argparse.Namespace], Awaitable[None]]", import_module(SIMULATORS[arguments.command][0]).run)
-    try:
+    with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(_until_done(run, arguments))
-    except KeyboardInterrupt:
-        pass
     return 0
 
 

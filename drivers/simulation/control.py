@@ -30,7 +30,7 @@ async def serve_control(path: Path, handle: HandleLine) -> asyncio.Server:
         finally:
             writer.close()
 
-    path.unlink(missing_ok=True)
+    path.unlink(missing_ok=True)  # noqa: ASYNC240  a local socket's name, once, before anything runs
     return await asyncio.start_unix_server(converse, path, limit=_MAX_LINE)
 
 

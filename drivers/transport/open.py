@@ -66,7 +66,7 @@ def _close_serial(port: serial.Serial) -> None:
 
 async def _open_tcp(address: str, device: str) -> ByteTransport:
     host, _, port = address.removeprefix("tcp://").rpartition(":")
-    if not host or not port.isdecimal():
+    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
         raise ConfigurationError(device, "bad-address", f"{address!r}: expected tcp://host:port")
     line = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
     line.setblocking(False)

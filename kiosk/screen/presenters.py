@@ -264,7 +264,7 @@ def out_of_service(view: pb.OutOfServiceView, words: Words) -> Scene:
     """Nobody can be served fully; says what still works."""
     still = offers(view.still_works, (), words)
     heading = words("We are sorry.")
-    text = words("This terminal is waiting for an engineer. Please use another one.")
+    text = words("This terminal cannot serve you just now. Please use another one, or come back a little later.")
     body = Advice(heading, text, Sign.CAUTION, still, words("This still works") if still else "")
     return replace(
         _plain(SceneName.OUT_OF_SERVICE, words, words("Out of service"), body), code=_for_engineer(view.code, words)

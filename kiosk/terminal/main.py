@@ -170,8 +170,9 @@ class Terminal:
     # --- life -------------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Serve until SIGTERM, then end when the session is over and no note is on its way. SIGINT, a developer's Ctrl-C,
-        does not wait for the session.
+        """Serve until SIGTERM, then end when the session is over and no note is on its way.
+
+        SIGINT, a developer's Ctrl-C, does not wait for the session.
         """
         self._begin()
         server = await self._serve_local()

@@ -95,18 +95,19 @@ class CcnetValidator:
 
     async def self_test(self) -> tuple[SelfTestStep, ...]:
         """What the connection has shown so far; nothing is moved."""
-        identity, status = self._status.identity, self._status
+        status = self._status
+        name = f"{status.identity.model} {status.identity.serial}" if status.identity is not None else "not yet"
         return (
             SelfTestStep("connected", self._connection is not None, self._config.address),
-            SelfTestStep("identified", identity is not None, identity.model + " " + identity.serial if identity else "not yet"),
+            SelfTestStep("identified", status.identity is not None, name),
             SelfTestStep("no fault", not status.fault, status.fault or "none"),
             SelfTestStep("counter", "stacked" in status.counters, str(status.counters.get("stacked", "not supported"))),
-        )  # fmt: skip
+        )
 
     # --- owning the device ------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Talk to the validator until cancelled; raises :class:`drivers.errors.TransportError` when the line is lost."""
+        """Talk to the validator until cancelled; raises :class:`drivers.errors.TransportError` when the line goes."""
         self._status = _STARTING
         try:
             transport = await self._context.open_transport(self._config.address)
@@ -156,8 +157,8 @@ class CcnetValidator:
             return
         self._draining = True
         try:
-            while self._inputs and self._connection is not None:
-                self._carry_out(self._connection, self._inputs.popleft())
+            while self._inputs and (connection := self._connection):
+                self._carry_out(connection, self._inputs.popleft())
         finally:
             self._draining = False
             self._moved.set()

@@ -1,7 +1,7 @@
 """CCNET frames: ``02 | address | length | payload | CRC low | CRC high``.
 
 Length counts the whole frame. Nothing is stuffed: 02 may stand inside a payload, so a frame is only found by its sync
-byte, its address, its length and its CRC together. A payload of more than 249 bytes needs the long form, which no
+byte, its address, its length and its CRC together. A frame of more than 250 bytes needs the long form, which no
 exchange with a validator uses; it is refused. (CashCode NET common specification 2.6, frame format.)
 """
 
@@ -90,6 +90,7 @@ class Deframer:
                 found.append(Frame(raw[1], raw[3:-2], raw))
                 del self._pending[:length]
             else:
+                self._flush(noise, found)
                 found.append(Noise(raw, damaged=True))
                 # A frame may begin inside what only looked like one: only its first byte is given up.
                 del self._pending[:1]

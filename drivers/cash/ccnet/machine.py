@@ -62,12 +62,14 @@ from guichet.money import Money
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Seconds. ``answer``: how long an answer may take; the specification's 10 ms plus what USB-serial adds. ``quiet``:
+    """Seconds. ``answer``: how long an answer may take; the specification's 10 ms plus what USB-serial adds.
+    ``slow_answer``: the same for identification and note table, which units in the field take long over. ``quiet``:
     between the end of one exchange and the next. ``lost``: silence after which the device counts as gone.
     """
 
     poll: float = 0.2
     answer: float = 0.25
+    slow_answer: float = 1.5
     quiet: float = 0.02
     lost: float = 5.0
     reset_again: float = 10.0
@@ -150,6 +152,8 @@ _IN_ESCROW = frozenset({State.ESCROW, State.HOLDING})
 # States in which 37 (identification) is legal, so that the report of a device that came back can say who it is.
 _TELLS_IDENTITY = _POWER_UP | {State.DISABLED, State.FAILURE}
 _HELD = frozenset({State.STACKED, State.RETURNED})
+# A note in escrow is still the same one when the device comes back from these.
+_LEAVES_ESCROW_ALONE = _IN_ESCROW | {State.BUSY, State.CHEATED, State.PAUSE}
 _STUCK = frozenset({State.JAM_VALIDATOR, State.JAM_BOX, State.FAILURE})
 
 _PRESENCE: Mapping[State, Presence] = {
@@ -182,7 +186,10 @@ _TROUBLE: Mapping[State, str] = {
     State.FAILURE: "failure",
 }
 
+_MOVES_NOTE = frozenset({CashCommand.STACK, CashCommand.RETURN})
+_SLOW = frozenset({Command.IDENTIFICATION, Command.GET_NOTE_TABLE})
 _SIMULATED_PART = "GUICHET-SIM"
+_UNREADABLE = "unreadable-answer"
 _TRIES = 3
 
 
@@ -207,6 +214,9 @@ class Machine:
         self._questions: deque[Command] = deque()
         self._wanted: deque[Do] = deque()
         self._unconfirmed: CashCommand | None = None
+        self._state_is_old = False
+        self._announced: PollAnswer | None = None
+        self._unreadable = False
         self._tries = 0
         self._table_hash = b""
         self._clear_pending = False
@@ -271,8 +281,14 @@ class Machine:
         self.phase = Phase.KNOCKING
         self._questions.clear()
         self._state = None
+        self._forget()
         self._fail_wanted()
         self._emit(Lost(code))
+
+    def _forget(self) -> None:
+        """What comes back may be another device, and has a count of its own: nothing known before holds for it."""
+        self.identity, self.stacked_counter = None, None
+        self.values, self._table_hash = {}, b""
 
     def _fail_wanted(self) -> None:
         if self._unconfirmed is not None and not self._wanted:
@@ -295,20 +311,27 @@ class Machine:
         elif self.phase is Phase.SETTLING and self._reset_due(now):
             self._last_reset = now
             self._ask(Request(Command.RESET), now)
-        elif self._wanted and self._unconfirmed is None and self.phase in (Phase.SETTLING, Phase.RUNNING):
+        elif self._may_do_next():
             self._do(self._wanted.popleft(), now)
         elif self.phase is not Phase.REPORTED:
             self._ask(Request(Command.POLL), now)
         else:
             self._next_send = None
 
+    def _may_do_next(self) -> bool:
+        """Whether there is a command whose time has come. After one that moves a note, a poll comes before another."""
+        if not self._wanted or self._unconfirmed is not None or self.phase not in (Phase.SETTLING, Phase.RUNNING):
+            return False
+        return not (self._state_is_old and self._wanted[0].command in _MOVES_NOTE)
+
     def _ask(self, request: Request, now: float) -> None:
         self._deframer.clear()
-        self._asked = _Asked(request, now + self.timing.answer)
+        patience = self.timing.slow_answer if request.command in _SLOW else self.timing.answer
+        self._asked = _Asked(request, now + patience)
         self._out.append(Send(frame(encode_request(request))))
 
     def _reset_due(self, now: float) -> bool:
-        """A device at power-up waits for RESET; a stuck one may come free by it, tried again and again with patience."""
+        """A device at power-up waits for RESET; a stuck one may come free by it, tried again with patience."""
         if self._state is None:
             return False
         if self._state.state in _POWER_UP:
@@ -320,12 +343,13 @@ class Machine:
     def _do(self, wanted: Do, now: float) -> None:
         """Send a command; it stays first in the queue until its answer, or the state, says what became of it."""
         state = self._state.state if self._state is not None else None
-        moves_note = wanted.command in (CashCommand.STACK, CashCommand.RETURN)
+        moves_note = wanted.command in _MOVES_NOTE
         if moves_note and state not in _IN_ESCROW:
             self._refuse(wanted, "no-note-in-escrow", now)
         elif wanted.command is CashCommand.ENABLE and self.phase is not Phase.RUNNING:
             self._refuse(wanted, "not-ready", now)
         else:
+            self._state_is_old |= moves_note
             self._wanted.appendleft(wanted)
             self._ask(_request_for(wanted.command), now)
 
@@ -355,13 +379,13 @@ class Machine:
         try:
             answer = decode_answer(asked, found.payload)
         except MessageError:
-            # It may have been an event with money in it, so it is not acknowledged: the device holds it.
-            self._emit(Trouble("unreadable-answer"))
-            self._finish_exchange(now, self.timing.poll)
+            self._not_understood(self._asked.request, now)
             return
         self._last_heard = now
-        if self._lost:
-            self._lost = False
+        self._lost = False
+        if self._unreadable:
+            self._unreadable = False
+            self._emit(Trouble(_UNREADABLE, over=True))
         match answer:
             case PollAnswer():
                 self._polled(answer, found, now)
@@ -373,6 +397,17 @@ class Machine:
                 self._confirmed(asked, answer, now)
             case _:
                 self._finish_exchange(now, self.timing.quiet)
+
+    def _not_understood(self, request: Request, now: float) -> None:
+        """It may have been an event with money in it, so it is not acknowledged: the device holds it. What was asked
+        is as open as after silence.
+        """
+        self._last_heard = now
+        if not self._unreadable:
+            self._unreadable = True
+            self._emit(Trouble(_UNREADABLE))
+        self._unanswered(request, now)
+        self._next_send = now + self.timing.poll
 
     def _finish_exchange(self, now: float, pause: float) -> None:
         self._asked = None
@@ -386,6 +421,8 @@ class Machine:
                 self._complete(self._wanted.popleft(), "")
             case Command.STACK | Command.RETURN:
                 self._unconfirmed = self._wanted[0].command
+            case Command.ENABLE_NOTE_TYPES if isinstance(answer, NotAcknowledged) and self._tries + 1 < _TRIES:
+                self._tries += 1  # It arrived damaged: the specification has it sent again.
             case Command.ENABLE_NOTE_TYPES:
                 self._complete_enabling("" if done else "refused")
             case Command.COUNT_STACKED if isinstance(answer, Illegal):
@@ -412,7 +449,7 @@ class Machine:
     # --- what a poll says -------------------------------------------------------------------------------------------
 
     def _polled(self, answer: PollAnswer, found: Frame, now: float) -> None:
-        before, self._state = self._state, answer
+        before, self._state, self._state_is_old = self._state, answer, False
         self._holding = answer.state in _HELD
         pause = self.timing.poll
         if answer.state is State.BUSY:
@@ -445,6 +482,7 @@ class Machine:
             return
         self._unpolled = None
         self.phase = Phase.REPORTED
+        self._announced = answer if answer.state in _IN_ESCROW else None
         detail = answer.detail if answer.state in (State.ESCROW, State.STACKED, State.RETURNED) else None
         presence = _PRESENCE[answer.state]
         self._emit(Answered(self.identity, presence, found.raw, detail, self.stacked_counter))
@@ -455,6 +493,8 @@ class Machine:
             self._clear_pending = True
             if not self._holding or self._next_send is None:
                 self._next_send = now + self.timing.quiet
+            if self._state is not None and self._state.state in _TROUBLE:
+                self._emit(Trouble(self._trouble(self._state)))
             if self._state is not None and self._state.state is State.IDLING:
                 self._wanted.appendleft(Do(CashCommand.DISABLE, own=True))
 
@@ -475,6 +515,8 @@ class Machine:
         changed = before != answer
         if changed and before is not None and before.state in _TROUBLE:
             self._emit(Trouble(self._trouble(before), over=True))
+        if answer.state not in _LEAVES_ESCROW_ALONE:
+            self._announced = None
         match answer.state:
             case State.STACKED:
                 self._clear_pending = True
@@ -498,7 +540,8 @@ class Machine:
             case State.ACCEPTING:
                 self._clear_pending = True
                 self._emit(Accepting())
-            case State.ESCROW:
+            case State.ESCROW if self._announced != answer:
+                self._announced = answer
                 note_type = answer.detail or 0
                 self._emit(Escrowed(note_type, self.values.get(note_type), found.raw, self._table_hash))
             case State.STACKING:
@@ -528,6 +571,7 @@ class Machine:
         self.phase = Phase.KNOCKING
         self._last_reset = None
         self._clear_pending = False
+        self._forget()
         self._fail_wanted()
         if self._state is not None:
             self._first_answer(self._state, found)
@@ -546,6 +590,7 @@ class Machine:
             self._questions.append(Command.COUNT_STACKED)
 
     def _learn(self, answer: Identification | NoteTable | StackedCount, now: float) -> None:
+        self._tries = 0
         match answer:
             case Identification(part, serial, _):
                 simulated = part.startswith(_SIMULATED_PART)

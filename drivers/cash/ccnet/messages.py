@@ -58,7 +58,7 @@ def encode_request(request: Request) -> bytes:
 
 
 def decode_request(payload: bytes) -> Request:
-    """The command in ``payload``. Raises :class:`MessageError` for one that we do not know or that is not well formed."""
+    """The command in ``payload``. Raises :class:`MessageError` for one that we do not know or that is malformed."""
     try:
         command = Command(payload[0])
     except (IndexError, ValueError) as error:
@@ -281,7 +281,7 @@ def _decode_value(record: bytes) -> Money | None:
 
 
 def encode_note_table(values: Mapping[int, Money]) -> NoteTable:
-    """A table of whole major units, as a device would hold it. Raises :class:`MessageError` for a value that it cannot."""
+    """A table of whole major units, as a device would hold it. Raises :class:`MessageError` for other values."""
     records = bytearray(NOTE_TYPES * _RECORD)
     for note_type, value in values.items():
         major, rest = divmod(value.minor, 10**value.currency.exponent)

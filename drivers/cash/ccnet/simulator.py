@@ -119,10 +119,13 @@ class Hands:
             wanted = State[name.upper()]
         except KeyError as error:
             raise ValueError(f"no state {name!r}; one of {', '.join(s.name.lower() for s in State)}") from error
-        async with asyncio.timeout(_WAIT_SECONDS):
-            while self._device.state is not wanted:
-                await asyncio.sleep(_LOOK_SECONDS)
-                self._device.advance(self._now())
+        try:
+            async with asyncio.timeout(_WAIT_SECONDS):
+                while self._device.state is not wanted:
+                    await asyncio.sleep(_LOOK_SECONDS)
+                    self._device.advance(self._now())
+        except TimeoutError as error:
+            raise ValueError(f"not {name} within {_WAIT_SECONDS:g} s: {self._device.state.name.lower()}") from error
         return name
 
     def _box(self, what: str) -> None:

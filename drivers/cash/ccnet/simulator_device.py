@@ -41,7 +41,9 @@ _INHIBITED = 0x68
 @dataclass(slots=True)
 class Faults:
     """What goes wrong next. ``garbage`` and ``lost``: how many answers arrive damaged or not at all; ``jam``: the next
-    note that is stacked sticks; ``mute``: says nothing; ``forgets_count``: no counter command in this firmware."""
+    note that is stacked sticks; ``mute``: says nothing; ``forgets_count``: no counter command in this firmware;
+    ``remembers_credit``: an event that was not acknowledged survives a power cut.
+    """
 
     garbage: int = 0
     lost: int = 0
@@ -67,6 +69,7 @@ class Validator:
     _enabled: frozenset[int] = frozenset()
     _escrow: frozenset[int] = frozenset()
     _held: PollAnswer | None = None
+    _told: bool = False
     _unacknowledged: PhysicalNote | None = None
     _deframer: Deframer = field(default_factory=Deframer)
 
@@ -107,9 +110,12 @@ class Validator:
         self._go(State.INITIALIZE, now)
 
     def trouble(self, state: State, now: float) -> None:
-        """Show a state that a person must look at: box full, cheated, failure."""
+        """Show a state that a person must look at: box full, cheated (which passes), failure."""
         self.advance(now)
-        self._settle(state, 0x50 if state is State.FAILURE else None)
+        if state is State.CHEATED:
+            self._go(state, now)
+        else:
+            self._settle(state, 0x50 if state is State.FAILURE else None)
 
     def free_jam(self, now: float) -> None:
         """An engineer takes the stuck note out by hand: it goes to custody, and the path is clear."""
@@ -122,7 +128,7 @@ class Validator:
     def _wake(self) -> None:
         note = self.vault.inside()
         self._enabled = self._escrow = frozenset()
-        self._held, self._due = None, None
+        self._held, self._told, self._due = None, False, None
         if note is None and self.faults.remembers_credit and self._unacknowledged is not None:
             self._settle(State.POWER_UP_NOTE_IN_STACKER)
         elif note is None:
@@ -148,6 +154,8 @@ class Validator:
                 self._judge(note, now)
             case State.ESCROW:
                 self._go(State.RETURNING, now)
+            case State.CHEATED if note is not None:
+                self._go(State.STACKING if note.place is Place.TRANSPORT else State.RETURNING, now)
             case State.STACKING if note is not None:
                 self._reach_box(note)
             case State.RETURNING if note is not None:
@@ -205,6 +213,9 @@ class Validator:
         self._held = event
 
     def _rest(self) -> None:
+        if self._held is not None:
+            self._settle(self._held.state, self._held.detail)
+            return
         self._settle(State.IDLING if self._enabled else State.DISABLED)
 
     # --- the wire ---------------------------------------------------------------------------------------------------
@@ -225,6 +236,8 @@ class Validator:
         except MessageError:
             return self._disturbed(frame(encode_answer(Illegal())))
         answer = self._answer(request, now)
+        # An acknowledgement is for the answer just given: one that a new event overtook does not let the event go.
+        self._told = answer is not None and answer == self._held
         return b"" if answer is None else self._disturbed(frame(encode_answer(answer)))
 
     def _disturbed(self, answer: bytes) -> bytes:
@@ -268,7 +281,7 @@ class Validator:
                 return Illegal()
 
     def _acknowledged(self) -> None:
-        if self._held is not None:
+        if self._held is not None and self._told:
             self._held = None
             self._unacknowledged = None
             self._rest()

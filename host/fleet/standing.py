@@ -1,0 +1,77 @@
+"""A terminal's standing: whether it belongs here, by which certificate, and in which ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from enum import Enum
+
+from sqlalchemy import Connection, select, update
+
+from guichet.ids import TerminalId
+from host.fleet.schema import terminals
+from host.ledger.kinds import Ledger
+from host.pki.schema import Withdrawal, certificates
+
+
+class Standing(Enum):
+    """What a terminal that shows a certificate may do."""
+
+    GOOD = "good"
+    WITHDRAWN = "withdrawn"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """A terminal that may open a session."""
+
+    terminal_id: TerminalId
+    ledger: Ledger
+
+
+@dataclass(frozen=True, slots=True)
+class SignedBy:
+    """A key that a terminal has or had, and whether it was revoked since."""
+
+    terminal: Terminal
+    public_key: bytes
+    revoked: bool
+
+
+def standing(
+    connection: Connection, terminal: TerminalId, serial: str, now_us: int
+) -> tuple[Standing, Terminal | None]:
+    """What the database says about this certificate. Its signature was checked by TLS, as were its dates when the
+    connection was opened; a connection may outlive them.
+    """
+    query = select(terminals.c.ledger, certificates.c.withdrawn_at_us, certificates.c.not_after_us)
+    query = query.join_from(certificates, terminals)
+    row = connection.execute(
+        query.where(certificates.c.serial == serial, certificates.c.terminal_id == terminal)
+    ).first()
+    if row is None:
+        return Standing.UNKNOWN, None
+    ledger, withdrawn_at_us, not_after_us = row
+    if withdrawn_at_us is not None or not_after_us <= now_us:
+        return Standing.WITHDRAWN, None
+    return Standing.GOOD, Terminal(terminal, ledger)
+
+
+def keys_of(connection: Connection, terminals_asked: Collection[TerminalId]) -> dict[TerminalId, tuple[SignedBy, ...]]:
+    """Every key that each terminal ever had, the newest first: what an old one signed is still to be settled."""
+    query = select(terminals.c.terminal_id, terminals.c.ledger, certificates.c.public_key, certificates.c.withdrawal)
+    query = query.join_from(certificates, terminals).where(terminals.c.terminal_id.in_(terminals_asked))
+    keys: dict[TerminalId, tuple[SignedBy, ...]] = {}
+    for name, ledger, key, why in connection.execute(query.order_by(certificates.c.not_after_us.desc())):
+        terminal = Terminal(TerminalId(name), ledger)
+        signed_by = SignedBy(terminal, key, why is Withdrawal.REVOKED)
+        keys[terminal.terminal_id] = (*keys.get(terminal.terminal_id, ()), signed_by)
+    return keys
+
+
+def withdraw(connection: Connection, terminal: TerminalId, why: Withdrawal, now_us: int) -> int:
+    """Take the terminal's certificates out of use; gives how many were in use."""
+    in_use = (certificates.c.terminal_id == terminal, certificates.c.withdrawn_at_us.is_(None))
+    statement = update(certificates).where(*in_use).values(withdrawn_at_us=now_us, withdrawal=why)
+    return connection.execute(statement).rowcount

@@ -1,0 +1,86 @@
+"""What a replicated journal says of each note: value, box period, deposit, and its numbered outcomes. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from guichet.journal.records import from_wire
+from guichet.money import Money, MoneyError
+from guichet.v1 import journal_pb2 as pb
+from host.ledger.kinds import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class NoteKey:
+    """A note of a terminal."""
+
+    terminal_id: str
+    note_id: str
+
+
+@dataclass(slots=True)
+class NoteStory:
+    """A note by the journal. ``value`` is None where no record gives one; places are (epoch, sequence)."""
+
+    deposit_id: str
+    box_period_id: str
+    value: Money | None
+    outcomes: dict[int, tuple[Outcome, tuple[int, int]]] = field(
+        default_factory=dict[int, tuple[Outcome, tuple[int, int]]]
+    )
+
+    @property
+    def final(self) -> Outcome | None:
+        """Its last outcome; None while it has none."""
+        return self.outcomes[max(self.outcomes)][0] if self.outcomes else None
+
+
+class Notes:
+    """The notes of one terminal, folded from its records in order."""
+
+    def __init__(self) -> None:
+        self.stories: dict[str, NoteStory] = {}
+        self._periods: dict[str, str] = {}
+
+    def add(self, epoch: int, records: Iterable[tuple[int, pb.JournalRecord]]) -> None:
+        """Take an epoch's records into account, each with its sequence."""
+        for sequence, record in records:
+            self._apply(record, (epoch, sequence))
+
+    def _apply(self, record: pb.JournalRecord, place: tuple[int, int]) -> None:
+        match record.WhichOneof("fact"):
+            case "deposit_opened":
+                self._periods[record.deposit_opened.deposit_id] = record.deposit_opened.box_period_id
+            case "note_escrowed":
+                note = record.note_escrowed
+                period = self._periods.get(note.deposit_id, "")
+                self.stories[note.note_id] = NoteStory(note.deposit_id, period, _value(note))
+            case "note_found":
+                self._found(record.note_found, place)
+            case "note_stacked":
+                self._outcome(record.note_stacked, Outcome.CREDITED, place)
+            case "note_returned":
+                self._outcome(record.note_returned, Outcome.RETURNED, place)
+            case "note_in_doubt":
+                self._outcome(record.note_in_doubt, Outcome.IN_DOUBT, place)
+            case _:
+                return
+
+    def _found(self, found: pb.NoteFound, place: tuple[int, int]) -> None:
+        fresh = NoteStory(found.candidate_deposit_id, found.box_period_id, _value(found))
+        story = self.stories.setdefault(found.note_id, fresh)
+        story.outcomes[found.outcome_number] = (Outcome.FOUND, place)
+
+    def _outcome(
+        self, fact: pb.NoteStacked | pb.NoteReturned | pb.NoteInDoubt, outcome: Outcome, place: tuple[int, int]
+    ) -> None:
+        story = self.stories.setdefault(fact.note_id, NoteStory("", "", None))
+        story.outcomes[fact.outcome_number] = (outcome, place)
+
+
+def _value(fact: pb.NoteEscrowed | pb.NoteFound) -> Money | None:
+    try:
+        return from_wire(fact.value) if fact.HasField("value") else None
+    except MoneyError:
+        return None

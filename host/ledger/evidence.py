@@ -1,0 +1,160 @@
+"""The evidence behind the books: signed advices and answers, chained journals, and whether they agree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from google.protobuf.message import DecodeError
+from sqlalchemy import Connection, select
+
+from guichet.ids import NoteId, TerminalId
+from guichet.journal.chain import ChainError, verify_chain
+from guichet.seams import Domain
+from guichet.signing import BadSignature, verify
+from guichet.v1 import settlement_pb2 as pb
+from host.fleet.standing import keys_of
+from host.journal.notes import Notes, NoteStory
+from host.journal.records import epochs_held, last_place, read_journal, readable_records
+from host.ledger.advice import Advice, BadAdvice, parse_advice
+from host.ledger.answer import BOOKINGS
+from host.ledger.booking import Key, Settled
+from host.ledger.reading import Deposit, KeptOutcome, by_deposit
+from host.ledger.schema import advices
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that must not be. ``check`` is short and stable; ``subject`` says what it is about."""
+
+    check: str
+    subject: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """An advice and its answer, as bytes."""
+
+    advice_hash: bytes
+    content: bytes
+    signature: bytes
+    answer: bytes
+    answer_signature: bytes
+
+
+def answers_stand(connection: Connection, answer_key: bytes, kept: Sequence[KeptOutcome]) -> Iterator[Finding]:
+    """Each advice is its terminal's, each answer is ours, and what it says is what is booked."""
+    known = by_deposit(kept)
+    for stored in _stored(connection):
+        subject = f"advice {stored.advice_hash.hex()[:16]}"
+        try:
+            advice = parse_advice(stored.content)
+            verify(answer_key, Domain.SETTLEMENT_ANSWER, stored.answer, stored.answer_signature)
+            answer = pb.SettlementAnswer.FromString(stored.answer)
+        except (BadAdvice, BadSignature, DecodeError) as error:
+            yield Finding("answer", subject, str(error))
+            continue
+        if advice.hash != stored.advice_hash or answer.advice_hash != stored.advice_hash:
+            yield Finding("answer", subject, "advice and answer are not of this hash")
+        if not _signed_by_terminal(connection, advice, stored.signature):
+            yield Finding("advice", subject, f"is not signed by a key of terminal {advice.terminal_id}")
+        yield from _answer_as_booked(subject, advice, answer, known.get((advice.terminal_id, advice.deposit_id), {}))
+
+
+def _stored(connection: Connection) -> list[_Stored]:
+    c = advices.c
+    query = select(c.advice_hash, c.content, c.signature, c.answer, c.answer_signature)
+    return [_Stored(*row) for row in connection.execute(query.order_by(c.received_at_us, c.advice_hash))]
+
+
+def _signed_by_terminal(connection: Connection, advice: Advice, signature: bytes) -> bool:
+    for key in keys_of(connection, [advice.terminal_id]).get(advice.terminal_id, ()):
+        try:
+            verify(key.public_key, Domain.DEPOSIT_ADVICE, advice.content, signature)
+        except BadSignature:
+            continue
+        return True
+    return False
+
+
+def _answer_as_booked(
+    subject: str, advice: Advice, answer: pb.SettlementAnswer, known: dict[Key, Settled]
+) -> Iterator[Finding]:
+    asked = [(note.note_id, note.outcome_number) for note in advice.notes]
+    if asked != [(note.note_id, note.outcome_number) for note in answer.notes]:
+        yield Finding("answer", subject, "does not answer the advice's notes")
+    for note in answer.notes:
+        if note.booking == pb.BOOKING_CONFLICT:
+            continue
+        booked = known.get((NoteId(note.note_id), note.outcome_number))
+        if booked is None:
+            yield Finding("answer", subject, f"note {note.note_id} was answered and is not in the books")
+        elif not _says(note, booked):
+            yield Finding("answer", subject, f"note {note.note_id} was answered otherwise than it is booked")
+
+
+def _says(answer: pb.NoteAnswer, booked: Settled) -> bool:
+    value = booked.note.value
+    said = (answer.booking, answer.claim_number, answer.value.minor, answer.value.currency)
+    return said == (BOOKINGS[booked.booking], booked.claim_number, value.minor, value.currency.code)
+
+
+# --- journals ---------------------------------------------------------------------------------------------------------
+
+
+def chains_hold(connection: Connection) -> Iterator[Finding]:
+    """Each journal's chain, hashed again from its first entry."""
+    for terminal, epoch in epochs_held(connection):
+        try:
+            verify_chain(read_journal(connection, terminal, epoch), epoch)
+        except ChainError as error:
+            yield Finding("journal", f"terminal {terminal}, epoch {epoch}", str(error))
+
+
+def notes_by_journal(connection: Connection) -> dict[TerminalId, Notes]:
+    """The notes of every terminal, as its journal tells them."""
+    notes: dict[TerminalId, Notes] = {}
+    for terminal, epoch in epochs_held(connection):
+        notes.setdefault(terminal, Notes()).add(epoch, readable_records(connection, terminal, epoch))
+    return notes
+
+
+def against_journals(connection: Connection, kept: Sequence[KeptOutcome]) -> Iterator[Finding]:
+    """What was settled is what the journal says, and no note of a settled deposit was left out."""
+    notes = notes_by_journal(connection)
+    known = by_deposit(kept)
+    for stored in _stored(connection):
+        try:
+            advice = parse_advice(stored.content)
+        except BadAdvice:
+            continue  # a finding of answers_stand
+        if last_place(connection, advice.terminal_id, advice.epoch).sequence < advice.sequence:
+            continue  # the journal is still on its way
+        stories = notes.get(advice.terminal_id, Notes()).stories
+        yield from _unlike_journal(advice, stories)
+        yield from _left_out(advice, stories, known)
+
+
+def _unlike_journal(advice: Advice, stories: dict[str, NoteStory]) -> Iterator[Finding]:
+    for note in advice.notes:
+        story = stories.get(note.note_id)
+        outcome = None if story is None else story.outcomes.get(note.outcome_number)
+        if story is None or outcome is None:
+            text = f"outcome {note.outcome_number} was settled and is not in the journal"
+            yield Finding("journal", f"note {note.note_id}", text)
+        elif outcome[0] is not note.outcome or story.value != note.value:
+            text = f"settled as {note.outcome.value} {note.value}, the journal says {outcome[0].value} {story.value}"
+            yield Finding("journal", f"note {note.note_id}", text)
+
+
+def _left_out(
+    advice: Advice, stories: dict[str, NoteStory], known: dict[Deposit, dict[Key, Settled]]
+) -> Iterator[Finding]:
+    settled = known.get((advice.terminal_id, advice.deposit_id), {})
+    for note_id, story in stories.items():
+        if story.deposit_id != advice.deposit_id or story.value is None or story.value.currency != advice.currency:
+            continue
+        told = [number for number, (_, place) in story.outcomes.items() if place <= (advice.epoch, advice.sequence)]
+        if told and (NoteId(note_id), max(told)) not in settled:
+            yield Finding("journal", f"note {note_id}", f"outcome {max(told)} was left out of the deposit's advice")

@@ -1,0 +1,125 @@
+"""Enrolment as one store operation: the code is used, the terminal is known, its key is certified."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, func, insert, select
+from sqlalchemy.dialects.sqlite import insert as insert_unless_there
+
+from guichet.ids import TerminalId
+from guichet.pin import KEY_ID_BYTES
+from guichet.seams import Random
+from host.fleet.health import keep_health
+from host.fleet.schema import terminal_epochs, terminals
+from host.fleet.standing import withdraw
+from host.hsm.api import SecurityModule
+from host.hsm.counters import add_key
+from host.ledger.kinds import Ledger
+from host.pki.authority import Authority, Issued
+from host.pki.codes import Grant, take_code
+from host.pki.schema import Withdrawal, certificates
+from host.store.throttle import WRONG_CODES, exhausted, failed
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """What a terminal sends, and from where."""
+
+    code: str
+    csr_pem: str
+    description: str
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolled:
+    """What it gets. The PIN key and its id are empty except for a training terminal's software pad."""
+
+    terminal_id: TerminalId
+    ledger: Ledger
+    certificate: Issued
+    epoch: int
+    pin_initial_key: bytes
+    pin_key_id: bytes
+
+    def __repr__(self) -> str:
+        return f"Enrolled({self.terminal_id}, epoch {self.epoch})"
+
+
+class WrongCode(Exception):
+    """The code is unknown, used or too old."""
+
+
+class TooManyWrongCodes(Exception):
+    """This place has sent too many wrong codes and must wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class EnrolmentDesk:
+    """Enrols terminals. ``life_us``: how long a certificate is good, in microseconds."""
+
+    authority: Authority
+    module: SecurityModule
+    random: Random
+    life_us: int
+
+    def enrol(self, connection: Connection, application: Application, now_us: int) -> Enrolled | WrongCode:
+        """Use the code up and certify the key. A wrong code is given back, not raised, so that it stays counted.
+
+        Raises :class:`TooManyWrongCodes`, or :class:`host.pki.authority.BadRequest` with the code unused.
+        """
+        bucket = f"enrol/{application.origin}"
+        if exhausted(connection, bucket, WRONG_CODES, now_us):
+            raise TooManyWrongCodes
+        grant = take_code(connection, application.code, now_us)
+        if grant is None:
+            failed(connection, bucket, WRONG_CODES, now_us)
+            return WrongCode()
+        certificate = self.authority.issue(application.csr_pem, grant.terminal_id, now_us, self.life_us)
+        return self._admit(connection, grant, certificate, application.description, now_us)
+
+    def _admit(
+        self, connection: Connection, grant: Grant, certificate: Issued, description: str, now_us: int
+    ) -> Enrolled:
+        _keep_terminal(connection, grant, description, now_us)
+        withdraw(connection, grant.terminal_id, Withdrawal.SUPERSEDED, now_us)
+        _keep_certificate(connection, grant.terminal_id, certificate)
+        epoch = _next_epoch(connection, grant.terminal_id, now_us)
+        key_id = self.random.bytes(KEY_ID_BYTES) if grant.ledger is Ledger.TRAINING else b""
+        if key_id:
+            add_key(connection, key_id, grant.terminal_id)
+        initial_key = self.module.initial_key(key_id) if key_id else b""
+        return Enrolled(grant.terminal_id, grant.ledger, certificate, epoch, initial_key, key_id)
+
+
+def _keep_terminal(connection: Connection, grant: Grant, description: str, now_us: int) -> None:
+    values = {
+        "terminal_id": grant.terminal_id,
+        "ledger": grant.ledger,
+        "description": description,
+        "enrolled_at_us": now_us,
+    }
+    statement = insert_unless_there(terminals).values(values)
+    news = {"description": description, "enrolled_at_us": now_us}
+    connection.execute(statement.on_conflict_do_update(index_elements=[terminals.c.terminal_id], set_=news))
+    keep_health(connection, grant.terminal_id, None, now_us)
+
+
+def _keep_certificate(connection: Connection, terminal: TerminalId, certificate: Issued) -> None:
+    values = {
+        "serial": certificate.serial,
+        "terminal_id": terminal,
+        "public_key": certificate.public_key,
+        "not_before_us": certificate.not_before_us,
+        "not_after_us": certificate.not_after_us,
+    }
+    connection.execute(insert(certificates).values(values))
+
+
+def _next_epoch(connection: Connection, terminal: TerminalId, now_us: int) -> int:
+    c = terminal_epochs.c
+    highest = connection.execute(select(func.max(c.epoch)).where(c.terminal_id == terminal)).scalar()
+    epoch = (highest or 0) + 1
+    connection.execute(insert(terminal_epochs).values(terminal_id=terminal, epoch=epoch, issued_at_us=now_us))
+    return epoch

@@ -1,0 +1,71 @@
+"""The door: which terminal is calling, by the certificate that it showed, and whether it may."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import NoReturn, Protocol
+
+import grpc
+from cryptography import x509
+
+from guichet.ids import TerminalId
+from host.assembly import Host
+from host.fleet.standing import Standing, Terminal, standing
+from host.pki.authority import BadRequest, serial_of, terminal_of
+
+_CERTIFICATE = "x509_pem_cert"
+
+
+class Context(Protocol):
+    """What the door needs of a call: who showed which certificate from where, and a way to end it."""
+
+    def auth_context(self) -> Mapping[str, Iterable[bytes]]:
+        """What TLS knows of the caller."""
+        ...
+
+    def peer(self) -> str:
+        """Its address, such as ``ipv4:192.0.2.7:40112``."""
+        ...
+
+    async def abort(self, code: grpc.StatusCode, details: str = "", /) -> NoReturn:
+        """End the call."""
+        ...
+
+
+class Door:
+    """Lets terminals in, one by one, by what the database says now."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    async def terminal(self, context: Context) -> Terminal:
+        """The caller, in good standing. Ends the call with UNAUTHENTICATED or PERMISSION_DENIED otherwise."""
+        shown = _shown(context)
+        if shown is None:
+            await context.abort(grpc.StatusCode.UNAUTHENTICATED, "this certificate is no terminal's")
+        name, serial = shown
+        now_us = self._host.now_us()
+        found, terminal = await self._host.store.run(lambda connection: standing(connection, name, serial, now_us))
+        if found is Standing.WITHDRAWN:
+            await context.abort(
+                grpc.StatusCode.PERMISSION_DENIED, f"the certificate of {name} was withdrawn or is over"
+            )
+        if terminal is None:
+            await context.abort(grpc.StatusCode.UNAUTHENTICATED, f"this certificate of {name} is not known here")
+        return terminal
+
+
+def _shown(context: Context) -> tuple[TerminalId, str] | None:
+    shown = list(context.auth_context().get(_CERTIFICATE, ()))
+    if not shown:
+        return None
+    certificate = x509.load_pem_x509_certificate(shown[0])
+    try:
+        return terminal_of(certificate), serial_of(certificate)
+    except BadRequest:
+        return None
+
+
+def origin(context: Context) -> str:
+    """Where the caller is, without its port: ``ipv4:192.0.2.7``."""
+    return context.peer().rpartition(":")[0]

@@ -1,0 +1,147 @@
+"""TerminalLink: the one connection of a terminal. Every item has its own result; a bad item never ends the stream."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+
+import grpc
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+
+from guichet.v1 import terminal_link_pb2 as pb
+from guichet.v1 import terminal_link_pb2_grpc
+from host.assembly import Host
+from host.fleet.health import HealthError, check_health, keep_health
+from host.fleet.incidents import Incident, open_incidents
+from host.fleet.standing import Terminal
+from host.journal.intake import Gap, MalformedBatch, Place, parse_batch
+from host.journal.records import UnknownEpoch, check_epoch, keep_batch, last_place
+from host.log import event, failure
+from host.services.deposits import settle
+from host.services.desk import SettlementDesk
+from host.services.door import Door
+
+_MAX_ITEM_ID = 64
+_MAX_VERSION = 100
+
+_log = logging.getLogger(__name__)
+
+_Call = grpc.aio.ServicerContext[pb.ConnectRequest, pb.ConnectResponse]
+
+
+class TerminalLinkService(terminal_link_pb2_grpc.TerminalLinkServicer):
+    """TerminalLink.Connect."""
+
+    def __init__(self, host: Host, desk: SettlementDesk, door: Door) -> None:
+        self._host = host
+        self._desk = desk
+        self._door = door
+
+    async def Connect(  # noqa: D102 - in the contract
+        self, request_iterator: AsyncIterator[pb.ConnectRequest], context: _Call
+    ) -> AsyncIterator[pb.ConnectResponse]:
+        terminal = await self._door.terminal(context)
+        event(_log, "link.opened", terminal=terminal.terminal_id)
+        link = _Link(self._host, self._desk, terminal)
+        try:
+            async for request in request_iterator:
+                # A terminal whose certificate was withdrawn in mid-stream loses its session at the next item.
+                await self._door.terminal(context)
+                yield await link.answer(request)
+        finally:
+            event(_log, "link.closed", terminal=terminal.terminal_id)
+
+
+class _Link:
+    """One connection: what was said on it so far is whether hello came."""
+
+    def __init__(self, host: Host, desk: SettlementDesk, terminal: Terminal) -> None:
+        self._host = host
+        self._desk = desk
+        self._terminal = terminal
+        self._greeted = False
+
+    async def answer(self, request: pb.ConnectRequest) -> pb.ConnectResponse:
+        """The result of one item, with the item's id."""
+        item = request.item_id[:_MAX_ITEM_ID]
+        try:
+            response = await self._dispatch(request)
+        except (MalformedBatch, HealthError, UnknownEpoch) as error:
+            response = _refused(pb.REFUSAL_CODE_MALFORMED, str(error))
+        except Gap as error:
+            response = _refused(pb.REFUSAL_CODE_GAP, str(error))
+        except SQLAlchemyError as error:
+            failure(_log, "link.store-failed", error, terminal=self._terminal.terminal_id)
+            response = _refused(pb.REFUSAL_CODE_BUSY, "the host could not keep it now")
+        if response.HasField("refused"):
+            event(_log, "link.refused", terminal=self._terminal.terminal_id, item=item, text=response.refused.text)
+        response.answers_item_id = item
+        return response
+
+    async def _dispatch(self, request: pb.ConnectRequest) -> pb.ConnectResponse:
+        if not 1 <= len(request.item_id) <= _MAX_ITEM_ID:
+            return _refused(pb.REFUSAL_CODE_MALFORMED, f"an item id has 1 to {_MAX_ITEM_ID} characters")
+        kind = request.WhichOneof("item")
+        if kind == "hello":
+            return await self._hello(request.hello)
+        if not self._greeted:
+            return _refused(pb.REFUSAL_CODE_MALFORMED, "the first item of a connection is hello")
+        match kind:
+            case "heartbeat":
+                return await self._heartbeat(request.heartbeat)
+            case "journal":
+                return await self._journal(request.journal)
+            case "advice":
+                reply = await settle(self._desk, request.advice, only=self._terminal.terminal_id)
+                return pb.ConnectResponse(answer=reply.answer, refused=reply.refused)
+            case _:
+                return _refused(pb.REFUSAL_CODE_MALFORMED, "an item of a kind that this host does not know")
+
+    async def _hello(self, hello: pb.Hello) -> pb.ConnectResponse:
+        if len(hello.software_version) > _MAX_VERSION:
+            return _refused(pb.REFUSAL_CODE_MALFORMED, f"a version has at most {_MAX_VERSION} characters")
+        now_us = self._host.now_us()
+        place = await self._host.store.run(lambda connection: _greet(connection, self._terminal, hello, now_us))
+        self._greeted = True
+        return pb.ConnectResponse(
+            welcome=pb.Welcome(
+                held_sequence=place.sequence,
+                held_hash=place.hash if place.sequence else b"",
+                host_time_us=now_us,
+            )
+        )
+
+    async def _heartbeat(self, heartbeat: pb.Heartbeat) -> pb.ConnectResponse:
+        check_health(heartbeat.health)
+        name, now_us = self._terminal.terminal_id, self._host.now_us()
+        await self._host.store.run(lambda connection: keep_health(connection, name, heartbeat.health, now_us))
+        return pb.ConnectResponse(noted=pb.Noted())
+
+    async def _journal(self, batch: pb.JournalBatch) -> pb.ConnectResponse:
+        entries = parse_batch(batch.entries)
+        name, now_us = self._terminal.terminal_id, self._host.now_us()
+        last, forked = await self._host.store.run(lambda connection: keep_batch(connection, name, entries, now_us))
+        if forked:
+            text = "another entry is held there: both are kept, an incident is open"
+            return _refused(pb.REFUSAL_CODE_FORK, text)
+        return pb.ConnectResponse(
+            journal_held=pb.JournalHeld(epoch=entries[0].epoch, sequence=last.sequence, hash=last.hash)
+        )
+
+
+def _greet(connection: Connection, terminal: Terminal, hello: pb.Hello, now_us: int) -> Place:
+    """The place to continue from. A terminal that has less than the host holds has lost part of its journal."""
+    check_epoch(connection, terminal.terminal_id, hello.epoch)
+    keep_health(connection, terminal.terminal_id, None, now_us)
+    held = last_place(connection, terminal.terminal_id, hello.epoch)
+    if hello.last_sequence < held.sequence:
+        text = f"the terminal has entries up to {hello.last_sequence}, the host holds {held.sequence}: a disk went back"
+        occasion = f"{hello.epoch}/{hello.last_sequence}/{held.sequence}"
+        incident = Incident("journal-went-back", terminal.terminal_id, f"epoch {hello.epoch}", text, occasion)
+        open_incidents(connection, (incident,), now_us)
+    return held
+
+
+def _refused(code: pb.RefusalCode.ValueType, text: str) -> pb.ConnectResponse:
+    return pb.ConnectResponse(refused=pb.ItemRefused(code=code, text=text))

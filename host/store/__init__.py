@@ -1,0 +1,1 @@
+"""Where the host keeps things: tables by room, one engine, operations as synchronous functions of a connection."""

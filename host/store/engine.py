@@ -1,0 +1,65 @@
+"""The SQLite engine: one connection, write-ahead log, a sync at every commit, foreign keys enforced."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, StaticPool, create_engine, event
+
+_BUSY_MS = 10_000
+"""How long to wait for another process that writes: a command beside a running server."""
+
+
+class StoreError(Exception):
+    """The database cannot be used as it is: missing, of another version, or without its safety settings."""
+
+
+def open_engine(path: Path | None, *, read_only: bool = False) -> Engine:
+    """The host's database at ``path``; None: one in memory, for simulation and tests.
+
+    Raises :class:`StoreError` where ``read_only`` and no database is there, or where SQLite refuses a safety setting.
+    """
+    if read_only and (path is None or not path.exists()):
+        raise StoreError(f"no database at {path}; create it with: guichet-host migrate")
+    engine = create_engine(_url(path, read_only), poolclass=StaticPool, connect_args={"check_same_thread": False})
+    event.listen(engine, "connect", _settings(wal=path is not None and not read_only))
+    event.listen(engine, "begin", _begin_read if read_only else _begin_write)
+    return engine
+
+
+def _url(path: Path | None, read_only: bool) -> URL:
+    if path is None:
+        return URL.create("sqlite")
+    if not read_only:
+        return URL.create("sqlite", database=str(path))
+    return URL.create("sqlite", database=f"file:{path.resolve()}", query={"mode": "ro", "uri": "true"})
+
+
+def _settings(*, wal: bool) -> Any:  # an event's listener; SQLAlchemy types both sides of it as Any
+    def connected(connection: Any, _record: object) -> None:
+        # The driver's own idea of when to begin would leave reads outside any transaction: SQLAlchemy's events begin.
+        connection.isolation_level = None
+        _pragma(connection, "busy_timeout", _BUSY_MS)
+        _pragma(connection, "foreign_keys", "ON")
+        if not wal:
+            return
+        mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+        if mode != "wal":
+            raise StoreError(f"SQLite keeps its journal as {mode!r}, not as a write-ahead log")
+        _pragma(connection, "synchronous", "FULL")
+
+    return connected
+
+
+def _pragma(connection: Any, name: str, value: str | int) -> None:
+    connection.execute(f"PRAGMA {name} = {value}")
+
+
+def _begin_write(connection: Connection) -> None:
+    # Taking the write lock at once makes two processes wait for each other instead of failing halfway.
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _begin_read(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN")

@@ -217,7 +217,7 @@ async def live(order: dict[str, str]) -> None:
 async def _perform(
     terminal: Terminal, gate: Gate, card: TestCardReader, order: dict[str, str], serving: asyncio.Task[None]
 ) -> None:
-    await _recovered(terminal)
+    await _recovered(terminal, session=order["session"] == "yes")
     fold = terminal.journal.fold
     credited = sorted(str(note.value) for note in fold.notes.values() if note.credited)
     say({"recovered": {"credited": credited, "in_doubt": len(fold.in_doubt), "open": fold.open_note is not None}})
@@ -228,7 +228,7 @@ async def _perform(
         card.put(inside=True)
         await customer.finished.wait()
         card.put(inside=False)
-        await _recovered(terminal)
+        await _recovered(terminal, session=True)
         gate.armed = False
         attending.cancel()
         say({"passed": list(gate.passed)})
@@ -236,14 +236,14 @@ async def _perform(
     await serving
 
 
-async def _recovered(terminal: Terminal) -> None:
-    """Everything of an earlier life is decided, closed, replicated and settled."""
+async def _recovered(terminal: Terminal, *, session: bool) -> None:
+    """Everything of an earlier life is decided, closed and settled; with a ``session``, also replicated."""
     parts, journal = terminal.parts, terminal.journal
 
     def at_rest() -> bool:
         held = parts.replicator.held_sequence == (journal.last.sequence if journal.last else 0)
         decided = parts.desk.view.ready and journal.fold.open_deposit is None and not journal.fold.outbox
-        return parts.link.connected and held and decided and not terminal.sessions.open
+        return parts.link.connected is session and held is session and decided and not terminal.sessions.open
 
     async with asyncio.timeout(30):
         while not at_rest():  # noqa: ASYNC110  It looks into five rooms at once, and none of them tells of all.

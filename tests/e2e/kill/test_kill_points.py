@@ -7,10 +7,6 @@ itself keeps running), and nothing may be open.
 
 from __future__ import annotations
 
-import json
-import sqlite3
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,117 +14,14 @@ from typing import cast
 
 import pytest
 
-from guichet.money import Currency, Money, parse_money
 from kiosk.workbench.stack import Stack
-
-LIFE_SECONDS = 60.0
-
-
-class HostAndCash(Stack):
-    """A host and a validator; the terminal is the nursery's."""
-
-    def _start_devices(self) -> None:
-        self._simulator("cash", "ccnet", "--state", str(self.notes), "--pace", str(self._pace))
-
-    def start_terminal(self) -> None:
-        """Nothing: the nursery does."""
-
-
-class Nursery:
-    """Forks lives of the terminal."""
-
-    def __init__(self, stack: Stack, account: str) -> None:
-        self._order = {"config": str(stack.config), "cash": str(stack.control("cash")), "account": account}
-        with (stack.base / "log" / "lives.log").open("ab") as log:
-            self._process = subprocess.Popen(
-                (sys.executable, "-m", "tests.e2e.kill.life"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log
-            )
-
-    def begin(self, kill_at: str) -> dict[str, object]:
-        """A new life, up to its being recovered from the last."""
-        self._say({**self._order, "kill_at": kill_at})
-        return cast("dict[str, object]", self.hear()["recovered"])
-
-    def go_on(self, then: str) -> dict[str, object]:
-        """Let it play the customer's part, or stop; what it says next."""
-        self._say({"then": then})
-        return self.hear()
-
-    def _say(self, message: dict[str, str]) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(message).encode() + b"\n")
-        self._process.stdin.flush()
-
-    def hear(self) -> dict[str, object]:
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        assert line, "the nursery ended"
-        return cast("dict[str, object]", json.loads(line))
-
-    def close(self) -> None:
-        self._process.kill()
-        self._process.communicate()
+from tests.e2e.kill.support import Nursery, agree, an_account, host_and_cash, in_the_box
 
 
 @pytest.fixture
 def stack(run_dir: Path) -> Iterator[Stack]:
-    timings = "escrow_hold = 0\nsettlement_wait = 5\ncustomer = 10\nreplication_wait = 5"
-    with HostAndCash(run_dir, pace=0.012, poll_ms=8, timings=timings) as running:
+    with host_and_cash(run_dir / "kill") as running:
         yield running
-
-
-def books(stack: Stack) -> sqlite3.Connection:
-    return sqlite3.connect(f"file:{stack.base / 'host' / 'host.db'}?mode=ro", uri=True)
-
-
-def an_account(stack: Stack) -> str:
-    query = (
-        "SELECT account_id FROM accounts WHERE ledger = 'training' AND customer_id IS NOT NULL"
-        " AND currency = 'EUR' AND takes_deposits LIMIT 1"
-    )
-    with books(stack) as db:
-        row = db.execute(query).fetchone()
-    assert row is not None
-    return str(row[0])
-
-
-def booked(stack: Stack) -> Counter[str]:
-    """Notes that the host credited, by value; each note by its last outcome and once."""
-    query = (
-        "SELECT note_id, value_minor, currency, booking FROM note_outcomes o WHERE outcome_number ="
-        " (SELECT max(outcome_number) FROM note_outcomes WHERE note_id = o.note_id)"
-    )
-    with books(stack) as db:
-        rows = db.execute(query).fetchall()
-    assert len({row[0] for row in rows}) == len(rows), "a note is booked twice"
-    return Counter(str(Money(minor, Currency(code))) for _, minor, code, how in rows if how == "customer")
-
-
-def credited_minor(stack: Stack, account: str) -> int:
-    """What the deposits' postings to the customer's account amount to."""
-    query = (
-        "SELECT coalesce(sum(p.amount_minor), 0) FROM postings p JOIN transactions t USING (transaction_id)"
-        " WHERE p.account_id = ? AND t.deposit_id IS NOT NULL"
-    )
-    with books(stack) as db:
-        return int(db.execute(query, (account,)).fetchone()[0])
-
-
-def in_the_box(stack: Stack) -> Counter[str]:
-    """What physically lies there, by the simulator's own memory."""
-    notes = json.loads(stack.tell("cash", "notes"))["notes"]
-    assert not [note for note in notes if note["place"] in ("head", "escrow", "transport")], notes[-1]
-    return Counter(str(note["face"]) for note in notes if note["place"] == "box")
-
-
-def agree(stack: Stack, account: str, recovered: dict[str, object]) -> None:
-    box = in_the_box(stack)
-    assert Counter(cast("list[str]", recovered["credited"])) == box
-    assert recovered["in_doubt"] == 0
-    assert recovered["open"] is False
-    assert booked(stack) == box
-    value = sum(parse_money(face).minor * count for face, count in box.items())
-    assert credited_minor(stack, account) == value
 
 
 def test_a_death_at_any_point_of_a_deposit_loses_and_doubles_no_note(stack: Stack) -> None:

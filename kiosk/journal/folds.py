@@ -44,7 +44,7 @@ _IN_BOX = frozenset({NotePhase.STACKED, NotePhase.ACK_SENT, NotePhase.CLEARED})
 @dataclass(frozen=True, slots=True)
 class Note:
     """One note's story so far. ``value`` is None only for a find of unknown value; ``doubt`` is why it is in doubt, the
-    word of its record.
+    word of its record; ``earlier`` are the outcomes before the last, by number.
     """
 
     note_id: NoteId
@@ -57,6 +57,7 @@ class Note:
     counter_baseline: int | None = None
     outcome_number: int = 0
     doubt: str = ""
+    earlier: tuple[tuple[int, NotePhase], ...] = ()
 
     @property
     def undecided(self) -> bool:
@@ -307,4 +308,10 @@ class Fold:
             counter_baseline=note.counter_baseline if baseline is None else baseline,
             outcome_number=note.outcome_number if outcome is None else outcome,
             doubt=doubt,
+            earlier=note.earlier if outcome is None or not note.outcome_number else _followed(note),
         )
+
+
+def _followed(note: Note) -> tuple[tuple[int, NotePhase], ...]:
+    """The outcomes of a note that is about to get another one."""
+    return (*note.earlier, (note.outcome_number, note.phase))

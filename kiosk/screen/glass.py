@@ -144,6 +144,12 @@ class Glass:
 
     async def touch(self, control: str) -> None:
         """A finger at the middle of a control: down, a frame, up. LookupError where none can be touched."""
+        await self.touch_at(*await self.where(control))
+
+    async def where(self, control: str) -> tuple[float, float]:
+        """The middle of a control that takes touches, in pixels from the window's top left corner; one further down a
+        list is brought into sight. LookupError where there is none.
+        """
         await self._live()
         found = [widget for widget in self.root.walk() if isinstance(widget, Touchable) and widget.control == control]
         if not found:
@@ -155,7 +161,7 @@ class Glass:
                 parent.reveal(found[0])
                 await self._next_frame()
         x, y = found[0].to_window(*found[0].center)
-        await self.touch_at(x, Window.height - y)
+        return x, Window.height - y
 
     async def touch_at(self, x: float, y: float) -> None:
         """A finger at a place, in pixels from the window's top left corner, by the way that the mouse's events come."""

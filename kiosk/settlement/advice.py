@@ -21,17 +21,27 @@ _SETTLES_SOMETHING = frozenset({pb.OUTCOME_CREDITED, pb.OUTCOME_IN_DOUBT, pb.OUT
 
 
 def outcomes(deposit: Deposit, notes: Iterable[Note]) -> list[pb.NoteOutcome]:
-    """The outcome of each note that can be stated in the deposit's currency."""
+    """Every outcome of each note that can be stated in the deposit's currency, in order: the host takes the second only
+    after the first.
+    """
     return [
-        pb.NoteOutcome(
-            note_id=note.note_id,
-            outcome_number=note.outcome_number,
-            outcome=_OUTCOMES[note.phase],
-            value=to_wire(note.value),
-        )
+        stated
         for note in notes
-        if note.phase in _OUTCOMES and note.value is not None and note.value.currency == deposit.currency
+        for number, phase in (*note.earlier, (note.outcome_number, note.phase))
+        for stated in _stated(deposit, note, number, phase)
     ]
+
+
+def last_outcome(deposit: Deposit, note: Note) -> list[pb.NoteOutcome]:
+    """Only the last one: what follows an advice that told of those before."""
+    return _stated(deposit, note, note.outcome_number, note.phase)
+
+
+def _stated(deposit: Deposit, note: Note, number: int, phase: NotePhase) -> list[pb.NoteOutcome]:
+    if phase not in _OUTCOMES or note.value is None or note.value.currency != deposit.currency:
+        return []
+    value = to_wire(note.value)
+    return [pb.NoteOutcome(note_id=note.note_id, outcome_number=number, outcome=_OUTCOMES[phase], value=value)]
 
 
 def settles_something(notes: Iterable[pb.NoteOutcome]) -> bool:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable, Iterator
 
-from guichet.journal.chain import GENESIS
-from guichet.limits import MAX_RECORDS_PER_BATCH
+from guichet.journal.chain import GENESIS, Entry
+from guichet.limits import MAX_MESSAGE_BYTES, MAX_RECORDS_PER_BATCH
 from guichet.v1 import journal_pb2
 from guichet.v1 import terminal_link_pb2 as pb
 from kiosk.journal.store import Journal
@@ -86,7 +87,7 @@ class Replicator:
                 hash=entry.hash,
                 record=entry.record,
             )
-            for entry in self._journal.entries(self.held_sequence + 1, MAX_RECORDS_PER_BATCH)
+            for entry in _that_fit(self._journal.entries(self.held_sequence + 1, MAX_RECORDS_PER_BATCH))
         ]
         answer = await self._link.request(pb.ConnectRequest(journal=pb.JournalBatch(entries=entries)))
         if answer.journal_held.sequence <= self.held_sequence:
@@ -112,3 +113,13 @@ class Replicator:
         except TimeoutError:
             return False
         return True
+
+
+def _that_fit(entries: Iterable[Entry]) -> Iterator[Entry]:
+    """The first of ``entries``, as many as one message takes with room to spare; at least one."""
+    size = 0
+    for entry in entries:
+        size += len(entry.record)
+        if size > MAX_MESSAGE_BYTES // 2 and size > len(entry.record):
+            return
+        yield entry

@@ -14,7 +14,7 @@ from guichet.v1 import journal_pb2 as pb
 from guichet.v1 import settlement_pb2 as settlement
 from kiosk.journal.folds import Deposit, Fold, Note, NotePhase
 from kiosk.journal.store import Journal
-from kiosk.settlement.advice import advice_bytes, outcomes, settles_something
+from kiosk.settlement.advice import advice_bytes, last_outcome, outcomes, settles_something
 from kiosk.terminal.recovery import Decision, LastRecord, Outcome, Situation
 
 
@@ -128,7 +128,7 @@ class NoteBook:
         elif not deposit.closed_at:
             self.record(fact)
             return
-        self.record(fact, self._signed(deposit, outcomes(deposit, [decided]), self._last_sequence() + 1))
+        self.record(fact, self._signed(deposit, last_outcome(deposit, decided), self._last_sequence() + 1))
 
     def found(self, device: DeviceIdentity | None, note_type: int | None, frame: bytes) -> None:
         """A note is in the box that no open note accounts for. During a deposit of its currency it is that one's
@@ -155,7 +155,7 @@ class NoteBook:
             return
         note = _found_note(fact, value)
         deposit = _ownerless(note, simulated=self._simulated(device, note.device_serial))
-        self.record(fact, self._signed(deposit, outcomes(deposit, [note]), self._last_sequence() + 1))
+        self.record(fact, self._signed(deposit, last_outcome(deposit, note), self._last_sequence() + 1))
 
     # --- what the host is to know -----------------------------------------------------------------------------------
 

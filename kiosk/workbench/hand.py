@@ -2,6 +2,7 @@
 
     touch CONTROL       put a finger on that button and lift it
     touch-at X Y        the same at a place: pixels from the window's top left corner
+    where CONTROL       the middle of that button, as touch-at takes it
     picture PATH        write the window as it is drawn next, as PNG
     view                what is on the glass, as JSON: view_id, name, controls, disabled, texts
     wait-view NAME      answer when that view is on the glass and takes touches; an error after 29 seconds
@@ -23,7 +24,7 @@ from kiosk.screen.scene import SceneName, Sight
 WAIT_SECONDS = 29.0
 """Less than the half minute after which whoever asks gives up."""
 
-_HELP = "touch CONTROL | touch-at X Y | picture PATH | view | wait-view NAME | help"
+_HELP = "touch CONTROL | touch-at X Y | where CONTROL | picture PATH | view | wait-view NAME | help"
 
 
 class Glass(Protocol):
@@ -39,6 +40,10 @@ class Glass(Protocol):
 
     async def touch_at(self, x: float, y: float) -> None:
         """A finger at a place."""
+        ...
+
+    async def where(self, control: str) -> tuple[float, float]:
+        """The middle of a control; LookupError where there is none."""
         ...
 
     async def picture(self, path: Path) -> None:
@@ -76,6 +81,9 @@ class Hand:
                 x, y = _place(rest)
                 await self._glass.touch_at(x, y)
                 return ""
+            case "where" if rest:
+                x, y = await self._glass.where(rest)
+                return f"{x:.0f} {y:.0f}"
             case "picture" if rest:
                 return await self._picture(Path(rest))
             case "view":

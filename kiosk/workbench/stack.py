@@ -131,6 +131,13 @@ class Stack:
         finally:
             self.close()
 
+    def process(self, name: str) -> Process:
+        """The newest of that name that was started: ``host``, ``cash``, ``card``, ... Raises KeyError."""
+        for process in reversed(self._processes):
+            if process.name == name:
+                return process
+        raise KeyError(name)
+
     def ended(self) -> list[Process]:
         """Those that were started and do not run any more."""
         return [process for process in self._processes if not process.running]

@@ -1,0 +1,125 @@
+"""The database: its schema, its safety settings, its executors."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection, func, insert, select, text
+
+from host.claims.numbers import claim_number
+from host.log import JsonFormatter, event
+from host.store.engine import StoreError, open_engine
+from host.store.executor import InlineExecutor, Store, ThreadExecutor
+from host.store.migrate import check_revision, migrate, wanted_revision
+from host.store.schema import attempts
+from host.store.tables import ROOMS, metadata
+from host.store.throttle import Limit, exhausted, failed, succeeded
+from tests.host.bench import Bench
+
+
+def test_the_migrations_make_exactly_the_tables_of_the_code(bench: Bench) -> None:
+    assert len(ROOMS) == 9
+    with bench.engine.begin() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_the_database_syncs_at_every_commit_and_keeps_a_write_ahead_log(tmp_path: Path) -> None:
+    engine = open_engine(tmp_path / "host.db")
+    with engine.begin() as connection:
+        settings = {name: connection.execute(text(f"PRAGMA {name}")).scalar() for name in PRAGMAS}
+    engine.dispose()
+    assert settings == PRAGMAS
+
+
+PRAGMAS = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
+
+
+def test_a_reader_writes_nothing_and_wants_a_database(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="guichet-host migrate"):
+        open_engine(tmp_path / "host.db", read_only=True)
+    writer = open_engine(tmp_path / "host.db")
+    migrate(writer)
+    reader = open_engine(tmp_path / "host.db", read_only=True)
+    with reader.begin() as connection:
+        check_revision(connection)
+        with pytest.raises(Exception, match="readonly"):
+            connection.execute(insert(attempts).values(bucket="x", failures=1, since_us=1))
+    reader.dispose()
+    writer.dispose()
+
+
+def test_an_old_database_is_told_what_it_lacks(tmp_path: Path) -> None:
+    engine = open_engine(tmp_path / "host.db")
+    with engine.begin() as connection, pytest.raises(StoreError, match="is empty"):
+        check_revision(connection)
+    assert migrate(engine) == (None, wanted_revision())
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+    with engine.begin() as connection, pytest.raises(StoreError, match="is at schema 0001"):
+        check_revision(connection)
+    engine.dispose()
+
+
+class Nowhere(Exception):
+    """Raised inside an operation."""
+
+
+@pytest.mark.parametrize("executor", [InlineExecutor, ThreadExecutor])
+async def test_an_operation_is_one_transaction(
+    tmp_path: Path, executor: type[InlineExecutor] | type[ThreadExecutor]
+) -> None:
+    engine = open_engine(tmp_path / "host.db")
+    migrate(engine)
+    store = Store(engine, executor())
+
+    def fails(connection: Connection) -> None:
+        failed(connection, "bucket", Limit(1, 1), 1)
+        raise Nowhere
+
+    def counts(connection: Connection) -> int:
+        return connection.execute(select(func.count()).select_from(attempts)).scalar_one()
+
+    with pytest.raises(Nowhere):
+        await store.run(fails)
+    assert await store.run(counts) == 0
+    buckets = [f"bucket {number}" for number in range(20)]
+    await asyncio.gather(*(store.run(lambda c, b=bucket: failed(c, b, Limit(1, 1), 1)) for bucket in buckets))
+    assert await store.run(counts) == 20
+    store.close()
+
+
+def test_a_bucket_is_exhausted_after_its_failures_and_recovers(bench: Bench) -> None:
+    limit = Limit(failures=2, window_us=100)
+    with bench.engine.begin() as connection:
+        for now_us in (0, 10):
+            assert not exhausted(connection, "b", limit, now_us)
+            failed(connection, "b", limit, now_us)
+        assert exhausted(connection, "b", limit, 99)
+        assert not exhausted(connection, "b", limit, 100)
+        failed(connection, "b", limit, 150)
+        assert not exhausted(connection, "b", limit, 150)
+        failed(connection, "b", limit, 150)
+        assert exhausted(connection, "b", limit, 150)
+        succeeded(connection, "b")
+        assert not exhausted(connection, "b", limit, 150)
+
+
+def test_claim_numbers_have_no_letters_that_people_mistake() -> None:
+    numbers = {claim_number("T-1", "deposit", str(note)) for note in range(2_000)}
+    assert len(numbers) == 2_000
+    assert not set("".join(numbers)) & set("ILOU")
+
+
+def test_a_log_line_is_json_with_its_ids(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    event(logging.getLogger("t"), "deposit.answered", terminal="T-1", deposit="d")
+    line = json.loads(JsonFormatter().format(caplog.records[0]))
+    assert (line["event"], line["level"], line["terminal"], line["deposit"]) == (
+        "deposit.answered", "info", "T-1", "d",
+    )  # fmt: skip

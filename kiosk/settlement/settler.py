@@ -135,14 +135,18 @@ class Settler:
     def _accept(self, advice: Advice, answer: pb.SignedAnswer) -> None:
         """Check that the answer is the host's and to this advice, then keep it."""
         stated = check_answer(advice, answer, self._host_key)
-        for note in stated.notes:
-            if note.booking == settlement_pb2.BOOKING_CONFLICT:
-                self._log.event("settlement.conflict", deposit=advice.deposit_id, note=note.note_id)
+        conflicts = [
+            journal_pb2.Incident(code="settlement-conflict", text="the host holds other content", note_id=note.note_id)
+            for note in stated.notes
+            if note.booking == settlement_pb2.BOOKING_CONFLICT
+        ]
         settled = journal_pb2.Settled(
             deposit_id=advice.deposit_id, answer=answer.content, signature=answer.signature, advice_hash=advice.digest
         )
-        self._journal.append(settled)
-        self._log.event("settlement.settled", deposit=advice.deposit_id, notes=len(stated.notes))
+        self._journal.append(settled, *conflicts)
+        self._log.event(
+            "settlement.settled", deposit=advice.deposit_id, notes=len(stated.notes), conflicts=len(conflicts)
+        )
 
     async def wait_settled(self, deposit_id: str, seconds: float) -> settlement_pb2.SettlementAnswer | None:
         """The host's answer about a deposit, waiting up to ``seconds`` for it."""

@@ -17,7 +17,7 @@ from typing import cast
 
 from guichet.ids import TerminalId
 from guichet.money import Currency, Money
-from kiosk.journal.store import Journal
+from kiosk.journal.store import Journal, JournalError
 from kiosk.workbench.processes import tool
 
 
@@ -47,11 +47,12 @@ def compare(base: Path) -> Comparison:
     physical = Counter(str(note["face"]) for note in memory["notes"] if note["place"] == "box")
     between = [note for note in memory["notes"] if note["place"] in ("head", "escrow", "transport")]
     host, postings = _host_books(base / "host" / "host.db")
-    journal = _journal(base)
+    journal, unreadable = _journal(base)
     value = sum(_minor(face) * count for face, count in physical.items())
     findings = [
         *(f"note {note['number']} is neither in the box nor in a hand" for note in between),
         *([f"the host credited {dict(host)}, in the box are {dict(physical)}"] if host != physical else []),
+        *unreadable,
         *([f"the journal credits {dict(journal)}, in the box are {dict(physical)}"] if journal != physical else []),
         *([f"the device counts {memory['counter']}"] if memory["counter"] != physical.total() else []),
         *([f"deposits' postings are {postings}, the notes {value}"] if postings != value else []),
@@ -82,24 +83,28 @@ def _host_books(database: Path) -> tuple[Counter[str], int]:
     return Counter(str(Money(minor, Currency(code))) for minor, code in rows), int(postings)
 
 
-def _journal(base: Path) -> Counter[str]:
+def _journal(base: Path) -> tuple[Counter[str], list[str]]:
+    """Notes that the journal credits; what is wrong with it where it cannot be read."""
     identity = json.loads((base / "kiosk" / "identity.json").read_text(encoding="utf-8"))
     terminal = TerminalId(identity["terminal_id"])
-    journal = Journal.open(base / "kiosk" / "journal.db", terminal, int(identity["epoch"]), _NoClock())
     try:
-        return Counter(str(note.value) for note in journal.fold.notes.values() if note.credited)
+        journal = Journal.open(base / "kiosk" / "journal.db", terminal, int(identity["epoch"]), _NoClock())
+    except JournalError as error:
+        return Counter(), [f"the journal cannot be read: {error}"]
+    try:
+        return Counter(str(note.value) for note in journal.fold.notes.values() if note.credited), []
     finally:
         journal.close()
 
 
 def _own_checks(base: Path) -> Iterator[str]:
     """The host's own checks of its books, and the journal's chain."""
-    config = str(base / "host.toml")
+    config, data = str(base / "host.toml"), str(base / "host")  # The folder may have been moved since.
     for words in (("guichet-host", "verify"), ("guichet-host", "reconcile")):
-        done = _call(*words, "--config", config, "--json")
+        done = _call(*words, "--config", config, "--data", data, "--json")
         if done.returncode:
             yield f"{' '.join(words)} ended with {done.returncode}: {_brief(done.stdout or done.stderr)}"
-    done = _call("guichet-kiosk", "journal", "verify", "--config", str(base / "terminal.toml"))
+    done = _call("guichet-kiosk", "journal", "verify", "--file", str(base / "kiosk" / "journal.db"))
     if done.returncode:
         yield f"guichet-kiosk journal verify: {_brief(done.stdout)}"
 

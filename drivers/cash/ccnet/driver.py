@@ -20,7 +20,8 @@ from drivers.api import (
     SelfTestStep,
     Trouble,
 )
-from drivers.cash.ccnet.machine import Acknowledge, Do, Emit, Input, Machine, Proceed, Received, Tick, Timing
+from drivers.cash.ccnet.machine import Machine, Timing
+from drivers.cash.steps import Acknowledge, Do, Emit, Input, Proceed, Received, Tick
 from drivers.context import DriverContext
 from drivers.errors import ConfigurationError, TransportError
 from drivers.transport.api import ByteTransport

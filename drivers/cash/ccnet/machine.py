@@ -29,7 +29,6 @@ from drivers.api import (
     DeviceIdentity,
     Escrowed,
     Lost,
-    Presence,
     Ready,
     Rejected,
     Returned,
@@ -39,7 +38,6 @@ from drivers.api import (
 )
 from drivers.cash.ccnet.framing import Deframer, Frame, frame
 from drivers.cash.ccnet.messages import (
-    ALL_TYPES,
     REJECT_REASONS,
     Acknowledged,
     Answer,
@@ -56,6 +54,20 @@ from drivers.cash.ccnet.messages import (
     decode_answer,
     encode_request,
 )
+from drivers.cash.ccnet.states import (
+    HELD,
+    IN_ESCROW,
+    LEAVES_ESCROW_ALONE,
+    PASSING,
+    POWER_UP,
+    PRESENCE,
+    STUCK,
+    TELLS_IDENTITY,
+    TROUBLE,
+    request_for,
+    trouble_word,
+)
+from drivers.cash.steps import Acknowledge, Do, Emit, Input, Output, Proceed, Received, Send, Tick
 from guichet.ids import DeviceSerial
 from guichet.money import Money
 
@@ -75,59 +87,6 @@ class Timing:
     reset_again: float = 10.0
 
 
-# --- inputs and outputs ---------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Received:
-    """Bytes came."""
-
-    data: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Tick:
-    """The deadline has passed, or nothing in particular."""
-
-
-@dataclass(frozen=True, slots=True)
-class Proceed:
-    """The first answer is on record."""
-
-
-@dataclass(frozen=True, slots=True)
-class Acknowledge:
-    """The event that the device holds is on record."""
-
-
-@dataclass(frozen=True, slots=True)
-class Do:
-    """A command. ``own``: the machine's own wish, of which nobody awaits the completion."""
-
-    command: CashCommand
-    own: bool = False
-
-
-Input = Received | Tick | Proceed | Acknowledge | Do
-
-
-@dataclass(frozen=True, slots=True)
-class Send:
-    """Put these bytes on the line."""
-
-    data: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Emit:
-    """Tell the caller, before anything that follows is sent."""
-
-    event: CashEvent
-
-
-Output = Send | Emit
-
-
 class Phase(Enum):
     """Where in its life the connection is."""
 
@@ -143,48 +102,6 @@ class _Asked:
     request: Request
     deadline: float
 
-
-_IDLE = frozenset({State.IDLING, State.DISABLED})
-_POWER_UP = frozenset({State.POWER_UP, State.POWER_UP_NOTE_IN_VALIDATOR, State.POWER_UP_NOTE_IN_STACKER})
-# States that pass by themselves: as a first answer they say nothing yet about where a note will end.
-_PASSING = frozenset({State.INITIALIZE, State.BUSY, State.REJECTING, State.CHEATED, State.PAUSE})
-_IN_ESCROW = frozenset({State.ESCROW, State.HOLDING})
-# States in which 37 (identification) is legal, so that the report of a device that came back can say who it is.
-_TELLS_IDENTITY = _POWER_UP | {State.DISABLED, State.FAILURE}
-_HELD = frozenset({State.STACKED, State.RETURNED})
-# A note in escrow is still the same one when the device comes back from these.
-_LEAVES_ESCROW_ALONE = _IN_ESCROW | {State.BUSY, State.CHEATED, State.PAUSE}
-_STUCK = frozenset({State.JAM_VALIDATOR, State.JAM_BOX, State.FAILURE})
-
-_PRESENCE: Mapping[State, Presence] = {
-    State.POWER_UP: Presence.PATH_EMPTY,
-    State.IDLING: Presence.PATH_EMPTY,
-    State.DISABLED: Presence.PATH_EMPTY,
-    State.BOX_FULL: Presence.PATH_EMPTY,
-    State.BOX_REMOVED: Presence.PATH_EMPTY,
-    State.POWER_UP_NOTE_IN_VALIDATOR: Presence.RETURNABLE,
-    State.RETURNING: Presence.RETURNABLE,
-    State.RETURNED: Presence.RETURNABLE,
-    State.ESCROW: Presence.IN_ESCROW,
-    State.HOLDING: Presence.IN_ESCROW,
-    State.POWER_UP_NOTE_IN_STACKER: Presence.MOVING,
-    State.ACCEPTING: Presence.MOVING,
-    State.STACKING: Presence.MOVING,
-    State.STACKED: Presence.STACKED,
-    State.JAM_VALIDATOR: Presence.JAMMED,
-    State.JAM_BOX: Presence.JAMMED,
-    State.FAILURE: Presence.JAMMED,
-}
-
-_TROUBLE: Mapping[State, str] = {
-    State.BOX_FULL: "box-full",
-    State.BOX_REMOVED: "box-removed",
-    State.JAM_VALIDATOR: "jam-validator",
-    State.JAM_BOX: "jam-box",
-    State.CHEATED: "cheated",
-    State.PAUSE: "pause",
-    State.FAILURE: "failure",
-}
 
 _MOVES_NOTE = frozenset({CashCommand.STACK, CashCommand.RETURN})
 _SLOW = frozenset({Command.IDENTIFICATION, Command.GET_NOTE_TABLE})
@@ -334,9 +251,9 @@ class Machine:
         """A device at power-up waits for RESET; a stuck one may come free by it, tried again with patience."""
         if self._state is None:
             return False
-        if self._state.state in _POWER_UP:
+        if self._state.state in POWER_UP:
             return self._last_reset is None or now - self._last_reset >= self.timing.lost
-        if self._state.state in _STUCK:
+        if self._state.state in STUCK:
             return self._last_reset is None or now - self._last_reset >= self.timing.reset_again
         return False
 
@@ -344,14 +261,14 @@ class Machine:
         """Send a command; it stays first in the queue until its answer, or the state, says what became of it."""
         state = self._state.state if self._state is not None else None
         moves_note = wanted.command in _MOVES_NOTE
-        if moves_note and state not in _IN_ESCROW:
+        if moves_note and state not in IN_ESCROW:
             self._refuse(wanted, "no-note-in-escrow", now)
         elif wanted.command is CashCommand.ENABLE and self.phase is not Phase.RUNNING:
             self._refuse(wanted, "not-ready", now)
         else:
             self._state_is_old |= moves_note
             self._wanted.appendleft(wanted)
-            self._ask(_request_for(wanted.command), now)
+            self._ask(request_for(wanted.command), now)
 
     def _refuse(self, wanted: Do, reason: str, now: float) -> None:
         self._complete(wanted, reason)
@@ -450,7 +367,7 @@ class Machine:
 
     def _polled(self, answer: PollAnswer, found: Frame, now: float) -> None:
         before, self._state, self._state_is_old = self._state, answer, False
-        self._holding = answer.state in _HELD
+        self._holding = answer.state in HELD
         pause = self.timing.poll
         if answer.state is State.BUSY:
             pause = max(pause, (answer.detail or 0) / 10)
@@ -467,10 +384,10 @@ class Machine:
                 pass
 
     def _first_answer(self, answer: PollAnswer, found: Frame) -> None:
-        if answer.state in _PASSING:
+        if answer.state in PASSING:
             return
         self._unpolled = found
-        if answer.state in _TELLS_IDENTITY:
+        if answer.state in TELLS_IDENTITY:
             self._questions.extend((Command.IDENTIFICATION, Command.COUNT_STACKED))
             self._next_send = self._next_send and self._next_send - self.timing.poll + self.timing.quiet
         else:
@@ -482,9 +399,9 @@ class Machine:
             return
         self._unpolled = None
         self.phase = Phase.REPORTED
-        self._announced = answer if answer.state in _IN_ESCROW else None
+        self._announced = answer if answer.state in IN_ESCROW else None
         detail = answer.detail if answer.state in (State.ESCROW, State.STACKED, State.RETURNED) else None
-        presence = _PRESENCE[answer.state]
+        presence = PRESENCE[answer.state]
         self._emit(Answered(self.identity, presence, found.raw, detail, self.stacked_counter))
 
     def _proceed(self, now: float) -> None:
@@ -493,8 +410,8 @@ class Machine:
             self._clear_pending = True
             if not self._holding or self._next_send is None:
                 self._next_send = now + self.timing.quiet
-            if self._state is not None and self._state.state in _TROUBLE:
-                self._emit(Trouble(self._trouble(self._state)))
+            if self._state is not None and self._state.state in TROUBLE:
+                self._emit(Trouble(trouble_word(self._state)))
             if self._state is not None and self._state.state is State.IDLING:
                 self._wanted.appendleft(Do(CashCommand.DISABLE, own=True))
 
@@ -506,16 +423,16 @@ class Machine:
 
     def _confirm_by_state(self, state: State) -> None:
         """What became of a STACK or RETURN whose answer was lost or was a no."""
-        if self._unconfirmed is None or state in _PASSING:
+        if self._unconfirmed is None or state in PASSING:
             return
         self._unconfirmed = None
-        self._complete(self._wanted.popleft(), "not-done" if state in _IN_ESCROW else "")
+        self._complete(self._wanted.popleft(), "not-done" if state in IN_ESCROW else "")
 
     def _report_change(self, before: PollAnswer | None, answer: PollAnswer, found: Frame) -> None:
         changed = before != answer
-        if changed and before is not None and before.state in _TROUBLE:
-            self._emit(Trouble(self._trouble(before), over=True))
-        if answer.state not in _LEAVES_ESCROW_ALONE:
+        if changed and before is not None and before.state in TROUBLE:
+            self._emit(Trouble(trouble_word(before), over=True))
+        if answer.state not in LEAVES_ESCROW_ALONE:
             self._announced = None
         match answer.state:
             case State.STACKED:
@@ -526,7 +443,7 @@ class Machine:
                 self._emit(Returned(found.raw))
             case State.IDLING | State.DISABLED:
                 self._idle(changed)
-            case _ if answer.state in _POWER_UP and changed:
+            case _ if answer.state in POWER_UP and changed:
                 self._came_back(found)
             case State.INITIALIZE if self.phase is Phase.RUNNING:
                 self._restart()
@@ -549,17 +466,12 @@ class Machine:
             case State.REJECTING:
                 self._clear_pending = True
                 self._emit(Rejected(REJECT_REASONS.get(answer.detail or 0, f"reason-{answer.detail or 0:02x}")))
-            case _ if answer.state in _TROUBLE:
-                self._emit(Trouble(self._trouble(answer)))
-                if answer.state in _STUCK:
+            case _ if answer.state in TROUBLE:
+                self._emit(Trouble(trouble_word(answer)))
+                if answer.state in STUCK:
                     self._restart()
             case _:
                 pass
-
-    @staticmethod
-    def _trouble(answer: PollAnswer) -> str:
-        word = _TROUBLE[answer.state]
-        return f"{word}-{answer.detail:02x}" if answer.detail is not None else word
 
     def _restart(self) -> None:
         """The device begins anew, or must: it is settled and read again before it takes another note."""
@@ -616,16 +528,3 @@ class Machine:
 
     def _emit(self, event: CashEvent) -> None:
         self._out.append(Emit(event))
-
-
-def _request_for(command: CashCommand) -> Request:
-    match command:
-        case CashCommand.STACK:
-            return Request(Command.STACK)
-        case CashCommand.RETURN:
-            return Request(Command.RETURN)
-        case CashCommand.ENABLE:
-            # Every type, and through escrow: one that is not taken then comes back with a reason, not with a shrug.
-            return Request(Command.ENABLE_NOTE_TYPES, ALL_TYPES, ALL_TYPES)
-        case CashCommand.DISABLE:
-            return Request(Command.ENABLE_NOTE_TYPES)

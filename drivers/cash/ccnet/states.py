@@ -1,0 +1,70 @@
+"""What CCNET's poll states mean: where a note is, whether it passes by itself, what a person must look at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from drivers.api import CashCommand, Presence
+from drivers.cash.ccnet.messages import ALL_TYPES, Command, PollAnswer, Request, State
+
+IDLE = frozenset({State.IDLING, State.DISABLED})
+POWER_UP = frozenset({State.POWER_UP, State.POWER_UP_NOTE_IN_VALIDATOR, State.POWER_UP_NOTE_IN_STACKER})
+# States that pass by themselves: as a first answer they say nothing yet about where a note will end.
+PASSING = frozenset({State.INITIALIZE, State.BUSY, State.REJECTING, State.CHEATED, State.PAUSE})
+IN_ESCROW = frozenset({State.ESCROW, State.HOLDING})
+# States in which 37 (identification) is legal, so that the report of a device that came back can say who it is.
+TELLS_IDENTITY = POWER_UP | {State.DISABLED, State.FAILURE}
+HELD = frozenset({State.STACKED, State.RETURNED})
+# A note in escrow is still the same one when the device comes back from these.
+LEAVES_ESCROW_ALONE = IN_ESCROW | {State.BUSY, State.CHEATED, State.PAUSE}
+STUCK = frozenset({State.JAM_VALIDATOR, State.JAM_BOX, State.FAILURE})
+
+PRESENCE: Mapping[State, Presence] = {
+    State.POWER_UP: Presence.PATH_EMPTY,
+    State.IDLING: Presence.PATH_EMPTY,
+    State.DISABLED: Presence.PATH_EMPTY,
+    State.BOX_FULL: Presence.PATH_EMPTY,
+    State.BOX_REMOVED: Presence.PATH_EMPTY,
+    State.POWER_UP_NOTE_IN_VALIDATOR: Presence.RETURNABLE,
+    State.RETURNING: Presence.RETURNABLE,
+    State.RETURNED: Presence.RETURNABLE,
+    State.ESCROW: Presence.IN_ESCROW,
+    State.HOLDING: Presence.IN_ESCROW,
+    State.POWER_UP_NOTE_IN_STACKER: Presence.MOVING,
+    State.ACCEPTING: Presence.MOVING,
+    State.STACKING: Presence.MOVING,
+    State.STACKED: Presence.STACKED,
+    State.JAM_VALIDATOR: Presence.JAMMED,
+    State.JAM_BOX: Presence.JAMMED,
+    State.FAILURE: Presence.JAMMED,
+}
+
+TROUBLE: Mapping[State, str] = {
+    State.BOX_FULL: "box-full",
+    State.BOX_REMOVED: "box-removed",
+    State.JAM_VALIDATOR: "jam-validator",
+    State.JAM_BOX: "jam-box",
+    State.CHEATED: "cheated",
+    State.PAUSE: "pause",
+    State.FAILURE: "failure",
+}
+
+
+def trouble_word(answer: PollAnswer) -> str:
+    """A state that a person must look at, as a stable word with its failure code."""
+    word = TROUBLE[answer.state]
+    return f"{word}-{answer.detail:02x}" if answer.detail is not None else word
+
+
+def request_for(command: CashCommand) -> Request:
+    """The command on the wire."""
+    match command:
+        case CashCommand.STACK:
+            return Request(Command.STACK)
+        case CashCommand.RETURN:
+            return Request(Command.RETURN)
+        case CashCommand.ENABLE:
+            # Every type, and through escrow: one that is not taken then comes back with a reason, not with a shrug.
+            return Request(Command.ENABLE_NOTE_TYPES, ALL_TYPES, ALL_TYPES)
+        case CashCommand.DISABLE:
+            return Request(Command.ENABLE_NOTE_TYPES)

@@ -1,4 +1,7 @@
-"""Opens a device's address: a serial port or pty by its path, a TCP server as ``tcp://host:port``."""
+"""Opens a device's address.
+
+A serial port or pty by its path, with ``@BAUD`` behind it where it is not 9600; a TCP server as ``tcp://host:port``.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +19,10 @@ from drivers.transport.api import ByteTransport
 from drivers.transport.stream import DescriptorTransport
 
 _CONNECT_SECONDS = 5.0
+_BAUDS = frozenset({1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200, 230400, 460800, 921600})
 
 
-async def open_address(address: str, *, device: str, baud: int = 9600) -> ByteTransport:
+async def open_address(address: str, *, device: str) -> ByteTransport:
     """An open line to ``address``, 8 data bits, no parity, one stop bit where it is serial.
 
     Raises :class:`drivers.errors.TransportError` (``absent``, ``taken``, ``refused``) and
@@ -27,8 +31,17 @@ async def open_address(address: str, *, device: str, baud: int = 9600) -> ByteTr
     if address.startswith("tcp://"):
         return await _open_tcp(address, device)
     if address.startswith("/"):
-        return _open_path(address, device, baud)
-    raise ConfigurationError(device, "bad-address", f"{address!r}: a path or tcp://host:port")
+        path, _, speed = address.partition("@")
+        return _open_path(path, device, _baud(device, speed))
+    raise ConfigurationError(device, "bad-address", f"{address!r}: a path, path@baud or tcp://host:port")
+
+
+def _baud(device: str, speed: str) -> int:
+    if not speed:
+        return 9600
+    if not speed.isdecimal() or int(speed) not in _BAUDS:
+        raise ConfigurationError(device, "bad-address", f"{speed!r} is no baud rate: {sorted(_BAUDS)}")
+    return int(speed)
 
 
 def _open_path(path: str, device: str, baud: int) -> ByteTransport:
@@ -39,10 +52,14 @@ def _open_path(path: str, device: str, baud: int) -> ByteTransport:
         raise TransportError(device, "absent", path) from error
     except OSError as error:
         raise TransportError(device, "taken", f"{path}: {error}") from error
-    if not os.isatty(descriptor):
+    if os.isatty(descriptor):
+        os.close(descriptor)
+        return _open_serial(path, device, baud)
+    try:
         return DescriptorTransport(device, descriptor, partial(os.close, descriptor))
-    os.close(descriptor)
-    return _open_serial(path, device, baud)
+    except OSError as error:  # A plain file, for one: nothing that can be waited for.
+        os.close(descriptor)
+        raise TransportError(device, "taken", f"{path}: not a device: {error}") from error
 
 
 def _open_serial(path: str, device: str, baud: int) -> ByteTransport:

@@ -93,7 +93,7 @@ def _devices(table: Mapping[str, object]) -> dict[str, DeviceConfig]:
         if device:
             options = {k: str(v) for k, v in device.items() if k not in ("driver", "address")}
             try:
-                devices[name] = DeviceConfig(name, _text(device, "driver"), _text(device, "address", "any"), options)
+                devices[name] = DeviceConfig(name, _text(device, "driver"), str(device.get("address", "")), options)
             except ConfigError as error:
                 raise ConfigError(f"devices.{name}.{error}") from error
     return devices

@@ -45,6 +45,7 @@ class Process:
                 env={**os.environ, **self.environment},
                 start_new_session=True,
             )
+        self.pid_file.write_text(f"{self._child.pid}\n", encoding="utf-8")
 
     @property
     def running(self) -> bool:
@@ -57,6 +58,11 @@ class Process:
         if self._child is None:
             raise RuntimeError(f"{self.name} was not started")
         return self._child.pid
+
+    @property
+    def pid_file(self) -> Path:
+        """Beside the log: whom to send a signal."""
+        return self.log.with_suffix(".pid")
 
     def wait_for(self, ready: Callable[[], bool], what: str) -> None:
         """Return when ``ready()``; raises :class:`StartError` when it ends before or takes too long."""

@@ -106,7 +106,7 @@ Be the customer (in another shell, in this folder):
 Try to lose a note: touch deposit, put one in, and while it is inside
 
   cut the power     {tell} {run}/cash.ctl power off            (and on again)
-  kill the terminal pkill -KILL -f "guichet-kiosk terminal --config {stack.config}"
+  kill the terminal kill -KILL $(cat {base}/log/terminal.pid)    (it is started again)
 
 Then look where the money is:
 

@@ -81,6 +81,14 @@ class Stack:
         """Act on a simulated device. Raises ValueError with what it objects to."""
         return ask(self.control(device), line)
 
+    def _answers(self, device: str) -> bool:
+        """Whether the control socket listens; its file is there a moment earlier."""
+        try:
+            self.tell(device, "help")
+        except OSError:
+            return False
+        return True
+
     def _process(self, name: str, command: Sequence[str]) -> Process:
         return Process(name, command, self.base / "log" / f"{name}.log")
 
@@ -188,7 +196,7 @@ class Stack:
         card = self._process(
             "card", (*self._sim("card", "card"), "--vpcd", f"127.0.0.1:{self.pcscd.port}")
         )  # fmt: skip
-        self._start(card).wait_for(self.control("card").exists, "control socket")
+        self._start(card).wait_for(lambda: self._answers("card"), "control socket")
 
     def _sim(self, device: str, name: str) -> tuple[str, ...]:
         self.control(device).unlink(missing_ok=True)
@@ -198,9 +206,7 @@ class Stack:
         line = self.base / "run" / f"{device}.tty"
         line.unlink(missing_ok=True)
         process = self._process(device, (*self._sim(device, name), "--pty", str(line), *options))
-        self._start(process).wait_for(
-            lambda: line.exists() and self.control(device).exists(), "line and control socket"
-        )
+        self._start(process).wait_for(lambda: line.exists() and self._answers(device), "line and control socket")
 
     def _enrol(self) -> None:
         data = self.base / "kiosk"
@@ -261,7 +267,7 @@ address = "{run / "printer.tty"}"
         command = (tool("guichet-kiosk"), "screen", "--socket", str(self.base / "run" / "terminal.sock"))
         screen = self._process("screen", (*command, "--size", size, "--hand", str(self.control("hand"))))
         screen.environment = environment
-        self._start(screen).wait_for(self.control("hand").exists, "window")
+        self._start(screen).wait_for(lambda: self._answers("hand"), "window")
         self.screen = screen
         return screen
 

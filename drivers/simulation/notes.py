@@ -10,6 +10,7 @@ import os
 from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
 from pathlib import Path
+from typing import Any
 
 
 class Place(Enum):
@@ -52,7 +53,7 @@ class Vault:
             try:
                 stored = json.loads(file.read_text(encoding="utf-8"))
                 vault.box, vault.counter = str(stored["box"]), int(stored["counter"])
-                vault.notes = [PhysicalNote(**{**note, "place": Place(note["place"])}) for note in stored["notes"]]
+                vault.notes = [_remembered(note) for note in stored["notes"]]
             except (KeyError, TypeError, ValueError) as error:
                 raise ValueError(f"{file} is not a simulator's memory: {error}") from error
         return vault
@@ -96,3 +97,15 @@ class Vault:
             out.flush()
             os.fsync(out.fileno())
         temporary.replace(self.file)
+
+
+def _remembered(note: dict[str, Any]) -> PhysicalNote:
+    """A note as the file keeps it. Raises KeyError, TypeError or ValueError for anything else."""
+    return PhysicalNote(
+        int(note["number"]),
+        str(note["face"]),
+        int(note["note_type"]),
+        bool(note["readable"]),
+        Place(note["place"]),
+        str(note["box"]),
+    )

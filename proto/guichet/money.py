@@ -99,7 +99,7 @@ def parse_money(text: str) -> Money:
 
     Raises :class:`MoneyError` for anything else, and for more decimals than the currency has.
     """
-    match = re.fullmatch(r"(-?)(\d{1,15})(?:\.(\d{1,3}))? ([A-Z]{3})", text.strip(), re.ASCII)
+    match = re.fullmatch(r"(-?)(\d{1,16})(?:\.(\d{1,3}))? ([A-Z]{3})", text.strip(), re.ASCII)
     if match is None:
         raise MoneyError(f"not an amount: {text!r} (expected a form like '20.00 EUR')")
     sign, major, decimals, code = match.groups()

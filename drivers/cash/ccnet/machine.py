@@ -208,8 +208,6 @@ class Machine:
         self.values, self._table_hash = {}, b""
 
     def _fail_wanted(self) -> None:
-        if self._unconfirmed is not None and not self._wanted:
-            self._emit(Completed(self._unconfirmed, "lost"))
         self._unconfirmed = None
         while self._wanted:
             self._complete(self._wanted.popleft(), "lost")

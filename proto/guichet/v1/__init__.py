@@ -1,0 +1,1 @@
+"""The wire contracts: messages and services, generated from the .proto files beside them."""

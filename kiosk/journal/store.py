@@ -69,6 +69,8 @@ class Journal:
         """
         try:
             journal = cls(_connect(path), path, terminal, epoch, clock)
+        except apsw.BusyError as error:
+            raise JournalError(f"{path} is locked: another process has it open") from error
         except (apsw.Error, OSError) as error:
             raise JournalError(f"{path}: {error}") from error
         try:

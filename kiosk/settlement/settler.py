@@ -81,9 +81,10 @@ class Settler:
             if advice is not None and self._link.connected:
                 await self._deliver(advice, self._by_link)
             elif advice is not None and now >= self._late_due:
-                delivered = await self._deliver(advice, self._late.submit)
-                # Once the way is open the others follow at once; while nobody answers it is tried more and more rarely.
-                self._late_wait = 0.0 if delivered else min(max(self._late_wait * 2, self._late_seconds), _RAREST_LATE)
+                answered = await self._deliver(advice, self._late.submit)
+                # Once the way is open the others follow at once, also after a refusal, which blocks only what it is
+                # about; while nobody answers it is tried more and more rarely.
+                self._late_wait = 0.0 if answered else min(max(self._late_wait * 2, self._late_seconds), _RAREST_LATE)
                 self._late_due = self._clock.monotonic() + self._late_wait
             else:
                 await self._wait(now)
@@ -112,6 +113,7 @@ class Settler:
         return (await self._link.request(pb.ConnectRequest(advice=advice))).answer
 
     async def _deliver(self, advice: Advice, way: Callable[[pb.SignedAdvice], Awaitable[pb.SignedAnswer]]) -> bool:
+        """Send it once. Gives whether the host said anything, be it a refusal."""
         digest = advice.digest
         sent = journal_pb2.SettlementSent(deposit_id=advice.deposit_id, attempt=advice.attempts + 1, advice_hash=digest)
         self._journal.append(sent)
@@ -125,12 +127,12 @@ class Settler:
             self._log.event("settlement.refused", deposit=advice.deposit_id, reason=str(error), retry_seconds=wait)
         except HostAway:
             self._refusals[digest] = _Refusal(self._clock.monotonic() + _FIRST_RETRY, _FIRST_RETRY)
+            return False
         else:
             self._refusals.pop(digest, None)
             async with self._settled:
                 self._settled.notify_all()
-            return True
-        return False
+        return True
 
     def _accept(self, advice: Advice, answer: pb.SignedAnswer) -> None:
         """Check that the answer is the host's and to this advice, then keep it."""

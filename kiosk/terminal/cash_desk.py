@@ -425,7 +425,9 @@ class CashDesk:
         period, identity = self._book.fold.box_period, self._device.identity
         now, before = self._device.counter, note.counter_baseline
         same_device = identity is not None and identity.serial == note.device_serial
-        same_period = period is not None and period.box_period_id == note.box_period_id
+        # Once the box was out, what is counted may be of the next period, also before that has begun.
+        box_stayed = not self._book.fold.box_was_out
+        same_period = period is not None and period.box_period_id == note.box_period_id and box_stayed
         if now is None or before is None or not same_device or not same_period:
             return Count.UNKNOWN
         match (now - before) % _COUNTER_MODULUS:

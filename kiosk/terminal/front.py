@@ -25,6 +25,9 @@ _FIELD_OF = {
 }
 _MAX_TOUCHES = 16
 
+FIRST_LANGUAGE = "en"
+"""What the screen speaks to whom nobody knows yet."""
+
 
 class End(Enum):
     """Why a session is over before its last word."""
@@ -48,13 +51,13 @@ class Front(ScreenServicer):
     def __init__(self, log: EventLog, *, training: bool) -> None:
         self._log = log
         self._training = training
-        self._view = pb.View(view_id=0, language="en", training=training)
+        self._view = pb.View(view_id=0, language=FIRST_LANGUAGE, training=training)
         self._touches: deque[pb.Touched] = deque(maxlen=_MAX_TOUCHES)
         self._changed = asyncio.Condition()
         self._stirred = asyncio.Event()
         self._woken = False
         self._over: End | None = None
-        self.language = "en"
+        self.language = FIRST_LANGUAGE
         self.attached = False
 
     # --- for flows --------------------------------------------------------------------------------------------------

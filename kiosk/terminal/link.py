@@ -25,6 +25,7 @@ _FIRST_RETRY = 0.5
 _LONGEST_RETRY = 30.0
 _HELLO_SECONDS = 10.0
 _ITEM_SECONDS = 10.0
+_REFUSALS = frozenset({grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.UNAUTHENTICATED})
 # Found out within seconds that a cable was pulled, instead of after TCP's own quarter of an hour.
 _OPTIONS = (
     ("grpc.keepalive_time_ms", 10_000),
@@ -46,7 +47,10 @@ class HostAddress:
 
 
 class HostLink:
-    """Keeps the stream up for as long as it runs; everything else waits for it or does without."""
+    """Keeps the stream up for as long as it runs; everything else waits for it or does without.
+
+    ``refused``: the host is there and does not let this terminal in: its certificate is over or was withdrawn.
+    """
 
     def __init__(
         self, address: HostAddress, hello: Callable[[], pb.Hello], ids: Ids, random: Random, log: EventLog
@@ -61,6 +65,7 @@ class HostLink:
         self._listeners: list[Callable[[pb.Welcome | None], None]] = []
         self._channel: grpc.aio.Channel | None = None
         self.connected = False
+        self.refused = False
 
     def on_change(self, listener: Callable[[pb.Welcome | None], None]) -> None:
         """``listener`` hears the host's welcome at every connection, and None when it is lost."""
@@ -111,6 +116,7 @@ class HostLink:
                     retry = _FIRST_RETRY
             except* (grpc.aio.AioRpcError, HostAway, HostRefused) as group:
                 was_connected = self.connected
+                self.refused = _refuses(group)
                 self._lose()
                 if was_connected:
                     retry = _FIRST_RETRY
@@ -126,7 +132,7 @@ class HostLink:
         async with asyncio.TaskGroup() as tasks:
             reading = tasks.create_task(self._read(call))
             response = await self._exchange(pb.ConnectRequest(hello=self._hello()), _HELLO_SECONDS)
-            self.connected = True
+            self.connected, self.refused = True, False
             self._log.event("host.connected", held_sequence=response.welcome.held_sequence)
             self._tell(response.welcome)
             await reading
@@ -153,6 +159,11 @@ class HostLink:
     def _tell(self, welcome: pb.Welcome | None) -> None:
         for listener in self._listeners:
             listener(welcome)
+
+
+def _refuses(group: BaseExceptionGroup[BaseException]) -> bool:
+    """Whether the host said, in any of these errors, that this terminal may not come in."""
+    return group.subgroup(lambda e: isinstance(e, grpc.aio.AioRpcError) and e.code() in _REFUSALS) is not None
 
 
 def _reason(group: BaseExceptionGroup[BaseException]) -> str:

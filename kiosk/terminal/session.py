@@ -20,7 +20,7 @@ from kiosk.terminal.dates import expired
 from kiosk.terminal.flows.deposit import deposit_flow
 from kiosk.terminal.flows.result import show_result
 from kiosk.terminal.flows.statement import statement_flow
-from kiosk.terminal.front import End, SessionOver
+from kiosk.terminal.front import FIRST_LANGUAGE, End, SessionOver
 from kiosk.terminal.health import works
 from kiosk.terminal.parts import CustomerSession, Parts
 
@@ -120,6 +120,7 @@ class Sessions:
     async def _attract(self) -> None:
         front = self._parts.front
         front.begin_session()
+        front.language = FIRST_LANGUAGE  # Not that of the last customer.
         while True:
             await front.show(self._idle_view())
             if self._inserted.is_set() and self._can_serve():
@@ -146,7 +147,7 @@ class Sessions:
         if parts.journal.failure is not None:
             return "journal"
         if not parts.link.connected:
-            return "host"
+            return "host-refused" if parts.link.refused else "host"
         return "card-reader" if not works(parts.card) else "pin-pad"
 
     def _services(self) -> tuple[list[pb.Service.ValueType], list[pb.Service.ValueType]]:
@@ -161,7 +162,7 @@ class Sessions:
         parts, session_id = self._parts, SessionId(self._parts.ids.new())
         self._served = True
         self.idle.clear()
-        card, end = None, journal.SESSION_END_CUSTOMER
+        card, end, stopped = None, journal.SESSION_END_CUSTOMER, False
         try:
             await parts.front.show(pb.WaitView(reason=pb.WAIT_REASON_READING_CARD))
             card = await self._read_card()
@@ -174,10 +175,14 @@ class Sessions:
             end = journal.SESSION_END_TIMEOUT if over.end is End.TIMEOUT else journal.SESSION_END_CUSTOMER
         except JournalError as error:
             parts.log.event("journal.failed", reason=str(error))
+        except asyncio.CancelledError:
+            stopped = True  # Under the customer's hands: the next start closes the session and says what became of it.
+            raise
         finally:
             if card is not None:
                 card.pan.wipe()
-            self._close(session_id, end)
+            if not stopped:
+                self._close(session_id, end)
             self.idle.set()
 
     def _close(self, session_id: SessionId, end: journal.SessionEnd.ValueType) -> None:

@@ -11,7 +11,7 @@ import threading
 from pathlib import Path
 
 from drivers.card.pcsc.private_pcscd import PcscdUnavailable
-from kiosk.workbench.processes import Process, StartError
+from kiosk.workbench.processes import StartError
 from kiosk.workbench.stack import OPERATOR, Stack
 
 _LOOK_SECONDS = 1.0
@@ -63,18 +63,10 @@ def _screen_environment() -> dict[str, str]:
 def _watch(stack: Stack, stop: threading.Event) -> None:
     """What systemd does on a kiosk: a process that ended is started again."""
     while not stop.wait(_LOOK_SECONDS):
-        for process in stack.ended():
+        ended = stack.ended()
+        for process in ended:
             print(f"{process.name} ended and is started again: see {process.log}", flush=True)
-            _start_again(stack, process)
-
-
-def _start_again(stack: Stack, process: Process) -> None:
-    if process is stack.terminal:
-        stack.start_terminal()
-    elif process is stack.host:
-        stack.start_host()
-    else:
-        process.start()
+        stack.start_again(ended)
 
 
 def _from_here(path: Path) -> Path:

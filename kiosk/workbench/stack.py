@@ -150,6 +150,20 @@ class Stack:
         """Those that were started and do not run any more."""
         return [process for process in self._processes if not process.running]
 
+    def start_again(self, processes: Sequence[Process]) -> None:
+        """Start some that have ended, as systemd would, and unplug their lines first, as udev would: what a killed
+        simulator left under its name may be another one's line by now.
+        """
+        for process in processes:
+            (self.base / "run" / f"{process.name}.tty").unlink(missing_ok=True)
+        for process in processes:
+            if process is self.terminal:
+                self.start_terminal()
+            elif process is self.host:
+                self.start_host()
+            else:
+                process.start()
+
     def _start(self, process: Process) -> Process:
         process.start()
         if process not in self._processes:

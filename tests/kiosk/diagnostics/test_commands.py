@@ -1,0 +1,237 @@
+"""``guichet-kiosk diag`` and ``journal``, against a terminal's own service on a Unix socket and against bare files."""
+
+# apsw's own stubs leave type parameters of execute() open.
+# pyright: reportUnknownMemberType=false
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import apsw
+import grpc
+import pytest
+
+from drivers.api import DeviceIdentity, DeviceState, DeviceStatus, SelfTestStep
+from drivers.errors import NoAnswer
+from guichet.ids import DeviceSerial
+from guichet.journal.chain import next_entry
+from guichet.v1 import health_pb2
+from guichet.v1 import journal_pb2 as pb
+from guichet.v1.local_pb2_grpc import add_LocalTerminalServicer_to_server
+from kiosk.cli import main
+from kiosk.journal.store import Journal
+from kiosk.terminal.cash_desk import DeskView
+from kiosk.terminal.health import terminal_health
+from kiosk.terminal.local import LocalTerminal
+from tests.kiosk.terminal.standing import TERMINAL, Clock
+
+
+class Device:
+    """A device that is as the test says."""
+
+    def __init__(self) -> None:
+        identity = DeviceIdentity("ccnet", "GUICHET-SIM-CC", DeviceSerial("SIM000000001"), "", True)
+        self.status = DeviceStatus(DeviceState.READY, "", identity, {"stacked": 12})
+        self.steps = (SelfTestStep("connected", True, "/dev/x"),)
+        self.mute = False
+
+    async def run(self) -> None:
+        """Nobody owns it."""
+
+    async def self_test(self) -> tuple[SelfTestStep, ...]:
+        if self.mute:
+            raise NoAnswer("cash", "silent")
+        return self.steps
+
+
+class Kiosk:
+    """A terminal's local service, and its configuration file."""
+
+    def __init__(self, place: Path) -> None:
+        self.place = place
+        self.socket = place / "terminal.sock"
+        self.cash, self.card = Device(), Device()
+        self.session_open = False
+        self.config = place / "terminal.toml"
+        self.config.write_text(f'data = "{place}"\nsocket = "{self.socket}"\ndenominations = ["20 EUR"]\n')
+        self.journal: Journal | None = None
+        self.server = grpc.aio.server()
+
+    async def start(self) -> None:
+        journal = self.journal = Journal.open(self.place / "journal.db", TERMINAL, 1, Clock())
+        journal.append(pb.TerminalStarted(software_version="0.1.0"), pb.Incident(code="test", text="x" * 60))
+        devices = {"cash": ("ccnet", self.cash), "card": ("pcsc", self.card)}
+        local = LocalTerminal(
+            TERMINAL, devices, journal, lambda: terminal_health(devices, DeskView(), journal, Clock()),
+            lambda: True, lambda: self.session_open,
+        )  # fmt: skip
+        add_LocalTerminalServicer_to_server(local, self.server)
+        self.server.add_insecure_port(f"unix:{self.socket}")
+        await self.server.start()
+
+    async def stop(self) -> None:
+        await self.server.stop(0)
+        if self.journal is not None:
+            self.journal.close()
+            self.journal = None
+
+
+@pytest.fixture
+async def kiosk(run_dir: Path) -> AsyncIterator[Kiosk]:
+    place = run_dir / "diagnostics"
+    place.mkdir(exist_ok=True)
+    for old in place.iterdir():
+        old.unlink()
+    kiosk = Kiosk(place)
+    yield kiosk
+    await kiosk.stop()
+
+
+async def run(*words: object) -> int:
+    return await asyncio.to_thread(main, [str(word) for word in words])
+
+
+# --- diag -----------------------------------------------------------------------------------------------------------
+
+
+async def test_every_device_is_listed_and_tested(kiosk: Kiosk, capsys: pytest.CaptureFixture[str]) -> None:
+    await kiosk.start()
+    assert await run("diag", "--config", kiosk.config) == 0
+    out = capsys.readouterr().out
+    assert "GVA-0001: out of service; host connected" in out
+    assert "ccnet GUICHET-SIM-CC SIM000000001 (simulated), stacked 12" in out
+    assert out.count("ok  connected: /dev/x") == 2
+
+
+async def test_for_scripts_it_is_json(kiosk: Kiosk, capsys: pytest.CaptureFixture[str]) -> None:
+    await kiosk.start()
+    assert await run("diag", "--config", kiosk.config, "--json") == 0
+    report = json.loads(capsys.readouterr().out)
+    assert [device["name"] for device in report["status"]["health"]["devices"]] == ["cash", "card"]
+    assert report["self_tests"]["cash"]["passed"] is True
+
+
+async def test_a_test_that_fails_or_a_fault_ends_with_1(kiosk: Kiosk, capsys: pytest.CaptureFixture[str]) -> None:
+    await kiosk.start()
+    kiosk.cash.steps = (SelfTestStep("no fault", False, "jam-box"),)
+    assert await run("diag", "--config", kiosk.config, "cash") == 1
+    assert "BAD no fault: jam-box" in capsys.readouterr().out
+    kiosk.cash.mute = True
+    assert await run("diag", "--config", kiosk.config, "cash") == 1
+    assert "BAD device: cash: silent" in capsys.readouterr().out
+    kiosk.card.status = DeviceStatus(DeviceState.ABSENT, "absent")
+    assert await run("diag", "--config", kiosk.config, "--no-self-test") == 1
+    assert "card     absent [absent]" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("case", ["no such device", "a session is open", "no terminal", "a dead socket", "no config"])
+async def test_what_cannot_be_asked_ends_with_2_and_says_why(
+    kiosk: Kiosk, case: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    expected = {
+        "no such device": "NOT_FOUND: no device 'scanner'",
+        "a session is open": "FAILED_PRECONDITION: a session is open",
+        "no terminal": "no terminal at",
+        "a dead socket": "no terminal answers at",
+        "no config": "No such file",
+    }
+    if case in ("no such device", "a session is open"):
+        await kiosk.start()
+    kiosk.session_open = case == "a session is open"
+    if case == "a dead socket":
+        kiosk.socket.write_bytes(b"")
+    config = kiosk.place / "none.toml" if case == "no config" else kiosk.config
+    assert await run("diag", "--config", config, "scanner" if case == "no such device" else "cash") == 2
+    assert expected[case] in capsys.readouterr().out
+
+
+# --- journal --------------------------------------------------------------------------------------------------------
+
+
+async def test_a_running_terminals_journal_is_listed_and_verified(
+    kiosk: Kiosk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await kiosk.start()
+    assert await run("journal", "list", "--config", kiosk.config) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2
+    assert lines[0].startswith("1/1      TerminalStarted")
+    assert lines[1].endswith("x...")
+    assert await run("journal", "verify", "--config", kiosk.config) == 0
+    assert "2 entries, chain intact" in capsys.readouterr().out
+
+
+async def test_a_stopped_terminals_journal_is_read_from_its_file(
+    kiosk: Kiosk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await kiosk.start()
+    await kiosk.stop()
+    assert await run("journal", "verify", "--config", kiosk.config, "--json") == 0
+    assert json.loads(capsys.readouterr().out) == {"entries": 2, "intact": True, "broken": ""}
+    assert await run("journal", "list", "--file", kiosk.place / "journal.db", "--json") == 0
+    facts = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(fact["sequence"], fact["fact"]) for fact in facts] == [(1, "TerminalStarted"), (2, "Incident")]
+
+
+async def test_the_file_of_a_running_terminal_is_left_alone(kiosk: Kiosk, capsys: pytest.CaptureFixture[str]) -> None:
+    await kiosk.start()
+    assert await run("journal", "verify", "--file", kiosk.place / "journal.db") == 2
+    assert "locked" in capsys.readouterr().out
+    assert await run("journal", "verify", "--file", kiosk.place / "none.db") == 2
+
+
+async def test_an_altered_journal_ends_with_1_and_names_the_entry(
+    kiosk: Kiosk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await kiosk.start()
+    await kiosk.stop()
+    file = kiosk.place / "journal.db"
+    connection = apsw.Connection(str(file))
+    connection.execute("PRAGMA locking_mode=EXCLUSIVE")
+    connection.execute("DROP TRIGGER entries_are_never_changed")
+    connection.execute("UPDATE entries SET record = x'00' WHERE sequence = 2")
+    connection.close()
+    assert await run("journal", "verify", "--file", file) == 1
+    assert "BROKEN: journal entry 2: was altered" in capsys.readouterr().out
+    assert await run("journal", "list", "--file", file) == 1
+    out = capsys.readouterr().out
+    assert "1/1      TerminalStarted" in out
+    assert "1/2      UNREADABLE:" in out
+    assert await run("journal", "list", "--file", file, "--json") == 1
+    assert "unreadable" in json.loads(capsys.readouterr().out.splitlines()[1])
+
+
+async def test_a_record_of_a_version_to_come_breaks_no_chain_but_is_said(
+    kiosk: Kiosk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await kiosk.start()
+    assert kiosk.journal is not None
+    last = kiosk.journal.last
+    await kiosk.stop()
+    entry = next_entry(1, last, pb.JournalRecord(schema=2, incident=pb.Incident()).SerializeToString())
+    connection = apsw.Connection(str(kiosk.place / "journal.db"))
+    connection.execute("PRAGMA locking_mode=EXCLUSIVE")
+    row = (entry.epoch, entry.sequence, entry.previous_hash, entry.hash, entry.record)
+    connection.execute("INSERT INTO entries VALUES (?, ?, ?, ?, ?)", row)
+    connection.close()
+    assert await run("journal", "verify", "--file", kiosk.place / "journal.db") == 1
+    assert "BROKEN: schema 2 is not 1" in capsys.readouterr().out
+
+
+async def test_the_service_state_is_what_still_works(kiosk: Kiosk) -> None:
+    await kiosk.start()
+    assert kiosk.journal is not None
+    devices = {"cash": ("ccnet", kiosk.cash), "card": ("pcsc", kiosk.card), "pinpad": ("epp", Device())}
+
+    def state(desk: DeskView) -> int:
+        assert kiosk.journal is not None
+        return terminal_health(devices, desk, kiosk.journal, Clock()).service
+
+    assert state(DeskView(ready=True)) == health_pb2.SERVICE_STATE_REDUCED, "no printer"
+    devices["printer"] = ("escpos", Device())
+    assert state(DeskView(ready=True)) == health_pb2.SERVICE_STATE_IN_SERVICE
+    assert state(DeskView(ready=False)) == health_pb2.SERVICE_STATE_REDUCED
+    kiosk.card.status = DeviceStatus(DeviceState.FAULT, "x")
+    assert state(DeskView(ready=True)) == health_pb2.SERVICE_STATE_OUT_OF_SERVICE

@@ -1,0 +1,182 @@
+"""The journal's copy at the host: in order, without gaps, and a fork stops it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from guichet.limits import MAX_RECORDS_PER_BATCH
+from guichet.v1 import journal_pb2
+from guichet.v1 import terminal_link_pb2 as pb
+from kiosk.journal.store import Journal
+from kiosk.settlement.courier import HostAway, HostRefused
+from kiosk.settlement.replication import Replicator
+from tests.kiosk.settlement.standing import Host, RealTime, log
+from tests.kiosk.terminal.standing import TERMINAL
+
+
+class Copying:
+    """A replicator over a real journal, with a host in memory."""
+
+    def __init__(self, path: Path) -> None:
+        self.host = Host()
+        self.journal = Journal.open(path, TERMINAL, 1, RealTime())
+        events, self.log = log()
+        self.replicator = Replicator(self.journal, self.host, events)
+        self.task: asyncio.Task[None] | None = None
+
+    def run(self) -> None:
+        self.task = asyncio.create_task(self.replicator.run())
+
+    def write(self, count: int) -> None:
+        self.journal.append(*(journal_pb2.Incident(code="test", text=str(number)) for number in range(count)))
+
+    async def held(self, sequence: int) -> None:
+        await self.host.until(lambda: self.replicator.held_sequence == sequence)
+
+
+@pytest.fixture
+async def copying(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Copying]:
+    monkeypatch.setattr("kiosk.settlement.replication._RETRY_SECONDS", 0.01)
+    copying = Copying(tmp_path / "journal.db")
+    yield copying
+    if copying.task is not None:
+        copying.task.cancel()
+        await asyncio.gather(copying.task, return_exceptions=True)
+    copying.journal.close()
+
+
+async def test_entries_go_up_in_order_and_in_batches(copying: Copying) -> None:
+    copying.write(MAX_RECORDS_PER_BATCH * 2 + 10)
+    copying.run()
+    copying.host.connect()
+    await copying.held(522)
+    assert copying.host.batches == [(1, 256), (257, 512), (513, 522)]
+    sent = [(e.sequence, e.previous_hash, e.hash, e.record) for e in copying.host.entries]
+    assert sent == [(e.sequence, e.previous_hash, e.hash, e.record) for e in copying.journal.entries(1)]
+
+
+async def test_what_is_written_later_follows(copying: Copying) -> None:
+    copying.run()
+    copying.host.connect()
+    copying.write(1)
+    await copying.held(1)
+    copying.write(2)
+    await copying.held(3)
+    assert copying.host.batches == [(1, 1), (2, 3)]
+
+
+async def test_after_a_break_it_goes_on_where_the_host_says(copying: Copying) -> None:
+    copying.write(3)
+    copying.run()
+    copying.host.connect()
+    await copying.held(3)
+    copying.host.disconnect()
+    copying.write(2)
+    copying.host.connect()
+    await copying.held(5)
+    assert copying.host.batches == [(1, 3), (4, 5)]
+
+
+async def test_a_host_from_a_backup_is_given_what_it_lost(copying: Copying) -> None:
+    copying.write(5)
+    copying.run()
+    copying.host.connect()
+    await copying.held(5)
+    copying.host.disconnect()
+    del copying.host.entries[2:]
+    copying.host.connect()
+    await copying.host.until(lambda: len(copying.host.entries) == 5)
+    assert copying.host.batches[-1] == (3, 5)
+
+
+async def test_an_answer_that_does_not_come_is_asked_for_again_over_the_same_connection(copying: Copying) -> None:
+    copying.write(3)
+    copying.host.replace = [HostAway("no answer in time"), HostRefused(pb.REFUSAL_CODE_BUSY, "later")]
+    copying.run()
+    copying.host.connect()
+    await copying.held(3)
+    assert copying.host.batches == [(1, 3)] * 3
+
+
+async def test_an_answer_that_holds_nothing_more_does_not_spin(copying: Copying) -> None:
+    copying.write(3)
+    copying.host.replace = [lambda _: pb.ConnectResponse(noted=pb.Noted())] * 3
+    copying.run()
+    copying.host.connect()
+    await copying.held(3)
+    assert len(copying.host.batches) == 4
+
+
+async def test_a_gap_waits_for_a_new_hello(copying: Copying) -> None:
+    copying.write(3)
+    copying.host.replace = [HostRefused(pb.REFUSAL_CODE_GAP, "gap")]
+    copying.run()
+    copying.host.connect()
+    await copying.host.until(lambda: "journal.refused" in copying.log.getvalue())
+    copying.write(1)
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert copying.host.batches == [(1, 3)]
+    copying.host.connect()
+    await copying.held(4)
+
+
+@pytest.mark.parametrize(
+    "welcome",
+    [
+        pb.Welcome(held_sequence=2, held_hash=b"\x01" * 32),
+        pb.Welcome(held_sequence=2),
+        pb.Welcome(held_sequence=9, held_hash=b"\x01" * 32),
+    ],
+    ids=["another entry there", "no hash", "more than this disk has"],
+)
+async def test_a_host_that_holds_another_journal_in_our_place_is_a_fork(copying: Copying, welcome: pb.Welcome) -> None:
+    copying.write(3)
+    copying.run()
+    copying.host.connect(welcome)
+    await copying.host.until(lambda: "journal.forked" in copying.log.getvalue())
+    assert copying.replicator.forked
+    copying.write(1)
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert copying.host.batches == []
+
+
+async def test_a_fork_that_the_host_finds_stops_it_too(copying: Copying) -> None:
+    copying.write(3)
+    copying.host.replace = [HostRefused(pb.REFUSAL_CODE_FORK, "fork")]
+    copying.run()
+    copying.host.connect()
+    await copying.host.until(lambda: copying.replicator.forked)
+    copying.write(1)
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert len(copying.host.batches) == 1
+
+
+async def test_whoever_needs_a_record_to_be_safe_can_wait_for_it(copying: Copying) -> None:
+    copying.write(2)
+    assert not await copying.replicator.wait_held(2, 0.01)
+    copying.run()
+    waiting = asyncio.create_task(copying.replicator.wait_held(2, 20.0))
+    copying.host.connect()
+    assert await waiting
+    assert await copying.replicator.wait_held(2, 0.0)
+    assert not await copying.replicator.wait_held(3, 0.01)
+
+
+async def test_a_welcome_that_holds_it_already_ends_the_wait(copying: Copying) -> None:
+    copying.write(2)
+    last = copying.journal.last
+    assert last is not None
+    copying.run()
+    waiting = asyncio.create_task(copying.replicator.wait_held(2, 20.0))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    copying.host.connect(pb.Welcome(held_sequence=2, held_hash=last.hash))
+    assert await waiting
+    assert copying.host.batches == []

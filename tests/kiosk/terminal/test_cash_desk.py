@@ -1,0 +1,768 @@
+"""The cash desk: intent before action, record before acknowledgement, and what may never be credited."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from drivers.api import (
+    Accepting,
+    CashCommand,
+    Completed,
+    Lost,
+    Presence,
+    Ready,
+    Rejected,
+    Returned,
+    Stacking,
+    Trouble,
+)
+from guichet.ids import SessionId
+from guichet.v1 import customer_pb2
+from guichet.v1 import journal_pb2 as pb
+from kiosk.journal.folds import NotePhase
+from kiosk.terminal.cash_desk import Back, Stage
+from tests.kiosk.terminal.standing import (
+    DOLLARS,
+    FIVE,
+    OTHER_SERIAL,
+    SERIAL,
+    TEN,
+    TWENTY,
+    VALUES,
+    Rig,
+    euros,
+    identity,
+)
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Iterator[Rig]:
+    rig = Rig(tmp_path / "journal.db")
+    yield rig
+    rig.journal.close()
+
+
+# --- the order of things --------------------------------------------------------------------------------------------
+
+
+def test_a_deposit_of_one_note_is_written_and_done_in_the_only_right_order(rig: Rig) -> None:
+    assert rig.answered(Presence.PATH_EMPTY, counter=7, who=identity()) == ["DeviceAnswered", "proceed"]
+    assert rig.ready() == ["NoteTableRead", "BoxPeriodOpened"]
+    assert rig.does(rig.open) == ["DepositOpened", "AcceptanceOpened", "enable"]
+    assert rig.escrowed() == ["disable", "NoteEscrowed"]
+    assert rig.does(rig.desk.take) == ["StackIntended", "stack"]
+    assert rig.stacked() == ["NoteStacked", "acknowledge", "AckSent", "proceed"]
+    assert rig.cleared(8) == ["NoteCleared"]
+    assert rig.does(rig.desk.accept) == ["enable"]
+    closed = rig.does(lambda: rig.desk.close_deposit(pb.DEPOSIT_END_CUSTOMER))
+    assert closed == ["disable", "DepositClosed", "AdviceSigned"]
+    assert rig.stated() == [[("CREDITED", 1, "2000 EUR")]]
+    assert rig.phases == [NotePhase.CLEARED]
+    intended = rig.records("StackIntended")[0]
+    assert isinstance(intended, pb.StackIntended)
+    assert intended.counter_baseline == 7
+
+
+def test_the_advice_says_all_of_the_deposit_and_where_it_rests(rig: Rig) -> None:
+    deposit = rig.begin()
+    rig.one_note(TWENTY, 8)
+    rig.one_note(TEN, 9)
+    rig.desk.close_deposit(pb.DEPOSIT_END_CUSTOMER)
+    advice = rig.advices()[0]
+    assert (advice.terminal_id, advice.deposit_id, advice.session_id) == ("GVA-0001", deposit, "session")
+    assert (advice.account_id, advice.currency, advice.device_serial) == ("ACC-1", "EUR", SERIAL)
+    assert advice.device_simulated
+    assert (advice.epoch, advice.sequence) == (1, rig.deposits[0].closed_at)
+    assert advice.box_period_id == rig.deposits[0].box_period_id
+    assert [note.value.minor for note in advice.notes] == [2000, 1000]
+
+
+def test_what_stands_in_the_journal_when_the_device_acts_is_enough(rig: Rig) -> None:
+    """Nothing that is written after the call matters: the process may die inside it."""
+    rig.begin()
+    rig.escrowed()
+    rig.cash.dies_at = "stack"
+    with pytest.raises(BaseException, match=r"^$"):
+        rig.desk.take()
+    assert rig.facts[-1].DESCRIPTOR.name == "StackIntended"
+    rig.cash.dies_at = "acknowledge"
+    with pytest.raises(BaseException, match=r"^$"):
+        rig.stacked()
+    assert rig.facts[-1].DESCRIPTOR.name == "NoteStacked"
+
+
+def test_a_return_is_intended_before_it_is_done_and_recorded_before_it_is_acknowledged(rig: Rig) -> None:
+    rig.begin()
+    rig.escrowed()
+    done = rig.does(lambda: rig.desk.give_back(pb.RETURN_REASON_CUSTOMER))
+    assert done == ["ReturnIntended", "return"]
+    assert rig.desk.view.back is Back.ASKED
+    assert rig.returned() == ["NoteReturned", "proceed", "acknowledge"]
+    assert rig.cleared(7) == []
+    rig.desk.close_deposit(pb.DEPOSIT_END_CUSTOMER)
+    assert rig.advices() == [], "a deposit with nothing in the box settles nothing"
+    assert rig.deposits[0].closed_at
+
+
+# --- a note that is not taken ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "back", "reason"),
+    [
+        (FIVE, Back.NOT_ACCEPTED, pb.RETURN_REASON_NOT_ACCEPTED),
+        (DOLLARS, Back.OTHER_CURRENCY, pb.RETURN_REASON_OTHER_CURRENCY),
+    ],
+)
+def test_a_note_that_this_deposit_does_not_take_goes_back_at_once(
+    rig: Rig, kind: int, back: Back, reason: pb.ReturnReason.ValueType
+) -> None:
+    rig.begin()
+    assert rig.escrowed(kind) == ["disable", "NoteEscrowed", "ReturnIntended", "return"]
+    assert rig.desk.view.back is back
+    intended = rig.records("ReturnIntended")[0]
+    assert isinstance(intended, pb.ReturnIntended)
+    assert intended.reason == reason
+    assert rig.does(rig.desk.take) == [], "it cannot be stacked any more"
+
+
+def test_a_note_of_no_known_value_goes_back_without_a_record(rig: Rig) -> None:
+    rig.begin()
+    assert rig.escrowed(9) == ["disable", "return"]
+    assert rig.notes == []
+
+
+def test_a_note_without_a_deposit_goes_back(rig: Rig) -> None:
+    rig.answered(Presence.PATH_EMPTY, who=identity())
+    rig.ready()
+    assert rig.escrowed() == ["disable", "return"]
+    assert rig.returned() == ["proceed", "acknowledge"]
+    assert rig.notes == []
+
+
+def test_a_note_that_comes_after_the_deposit_was_closed_goes_back(rig: Rig) -> None:
+    rig.begin()
+    rig.desk.close_deposit(pb.DEPOSIT_END_TIMEOUT)
+    assert rig.escrowed() == ["disable", "return"]
+    assert rig.notes == []
+
+
+def test_the_slot_stays_shut_while_a_note_is_open(rig: Rig) -> None:
+    rig.begin()
+    rig.escrowed()
+    assert rig.does(rig.desk.accept) == []
+    rig.desk.take()
+    assert rig.does(rig.desk.accept) == []
+    rig.stacked()
+    assert rig.does(rig.desk.accept) == [], "not before the device is done with it"
+    rig.cleared()
+    assert rig.does(rig.desk.accept) == ["enable"]
+
+
+def test_taking_and_giving_back_need_a_note_in_escrow(rig: Rig) -> None:
+    rig.begin()
+    assert rig.does(rig.desk.take) == []
+    assert rig.does(lambda: rig.desk.give_back(pb.RETURN_REASON_CUSTOMER)) == []
+    rig.escrowed()
+    rig.desk.take()
+    assert rig.does(rig.desk.take) == []
+    assert rig.does(lambda: rig.desk.give_back(pb.RETURN_REASON_CUSTOMER)) == []
+
+
+def test_a_note_that_is_announced_twice_is_one_note_and_goes_back(rig: Rig) -> None:
+    rig.begin()
+    rig.escrowed()
+    rig.desk.take()
+    assert rig.escrowed() == ["disable", "ReturnIntended", "return", "proceed"]
+    assert len(rig.notes) == 1
+    rig.returned()
+    rig.desk.close_deposit(pb.DEPOSIT_END_CUSTOMER)
+    assert rig.phases == [NotePhase.RETURNED]
+
+
+# --- a deposit ------------------------------------------------------------------------------------------------------
+
+
+def test_a_deposit_needs_a_device_that_is_ready(rig: Rig) -> None:
+    with pytest.raises(RuntimeError, match="ready"):
+        rig.open()
+    assert rig.facts == []
+
+
+def test_a_deposit_is_not_closed_while_a_note_is_undecided(rig: Rig) -> None:
+    rig.begin()
+    rig.escrowed()
+    rig.desk.take()
+    assert rig.desk.undecided
+    assert rig.does(lambda: rig.desk.close_deposit(pb.DEPOSIT_END_CUSTOMER)) == []
+    rig.stacked()
+    assert not rig.desk.undecided
+    rig.desk.close_deposit(pb.DEPOSIT_END_CUSTOMER)
+    assert rig.stated() == [[("CREDITED", 1, "2000 EUR")]]
+    assert rig.does(lambda: rig.desk.close_deposit(pb.DEPOSIT_END_CUSTOMER)) == [], "once"
+
+
+def test_another_note_table_is_put_on_record_and_the_same_one_is_not(rig: Rig) -> None:
+    rig.ready()
+    assert "NoteTableRead" not in rig.ready()
+    assert "NoteTableRead" in rig.tell(Ready(identity(), {FIVE: VALUES[FIVE]}, b"other hash", 7))
+    assert rig.desk.values == frozenset({VALUES[FIVE]})
+
+
+def test_the_view_follows_the_slot(rig: Rig) -> None:
+    seen: list[Stage] = []
+    rig.desk.on_change(lambda: seen.append(rig.desk.view.stage))
+    rig.begin()
+    rig.tell(Completed(CashCommand.ENABLE))
+    rig.tell(Accepting())
+    rig.escrowed()
+    assert rig.desk.view.note == VALUES[TWENTY]
+    rig.desk.take()
+    rig.tell(Stacking())
+    rig.stacked()
+    rig.cleared(enabled=True)
+    rig.tell(Rejected("optical"))
+    assert rig.desk.view.back is Back.NOT_RECOGNISED
+    rig.does(rig.desk.close_slot)
+    assert rig.log[-1] == "disable"
+    assert [stage for stage, before in zip(seen, [None, *seen], strict=False) if stage is not before] == [
+        Stage.CLOSED, Stage.OPEN, Stage.DRAWING_IN, Stage.ESCROW, Stage.STACKING, Stage.CLEARING, Stage.OPEN,
+        Stage.RETURNING,
+    ]  # fmt: skip
+
+
+def test_a_slot_that_the_device_did_not_open_is_not_shown_as_open(rig: Rig) -> None:
+    rig.begin()
+    rig.tell(Completed(CashCommand.ENABLE, "no-answer"))
+    assert rig.desk.view.stage is Stage.CLOSED
+
+
+# --- events that come again -----------------------------------------------------------------------------------------
+
+
+def test_a_stacked_event_that_is_repeated_credits_once_and_is_acknowledged_each_time(rig: Rig) -> None:
+    rig.begin()
+    rig.escrowed()
+    rig.desk.take()
+    rig.stacked()
+    assert rig.stacked() == ["acknowledge", "proceed"]
+    assert rig.stacked() == ["acknowledge", "proceed"]
+    rig.cleared()
+    assert rig.stacked() == ["acknowledge", "proceed"], "cleared, and nothing has moved since"
+    assert len(rig.records("NoteStacked")) == 1
+    assert rig.phases == [NotePhase.CLEARED]
+
+
+def test_a_stacked_event_after_something_moved_is_a_note_of_its_own(rig: Rig) -> None:
+    rig.begin()
+    rig.one_note(TWENTY)
+    rig.tell(Accepting())
+    assert rig.stacked(TWENTY) == ["Incident", "NoteFound", "acknowledge", "proceed"]
+    assert rig.phases == [NotePhase.CLEARED, NotePhase.FOUND]
+
+
+def test_a_find_that_is_repeated_is_found_once(rig: Rig) -> None:
+    rig.begin()
+    rig.tell(Accepting())
+    assert "NoteFound" in rig.stacked(TEN)
+    assert rig.stacked(TEN) == ["acknowledge", "proceed"]
+    assert "NoteFound" in rig.stacked(TWENTY), "of another value, it is another note"
+
+
+def test_a_note_that_went_back_has_no_stacked_event_to_repeat(rig: Rig) -> None:
+    """A note of the same type in the box is then another note: it is found, never passed over."""
+    rig.begin()
+    rig.escrowed(TWENTY)
+    rig.desk.give_back(pb.RETURN_REASON_CUSTOMER)
+    rig.returned()
+    rig.cleared(7)
+    assert "NoteFound" in rig.stacked(TWENTY)
+    assert rig.phases == [NotePhase.RETURNED, NotePhase.FOUND]
+
+
+def test_a_returned_event_that_is_repeated_is_recorded_once(rig: Rig) -> None:
+    rig.begin()
+    rig.escrowed()
+    rig.desk.give_back(pb.RETURN_REASON_CUSTOMER)
+    rig.returned()
+    assert rig.returned() == ["proceed", "acknowledge"]
+    assert len(rig.records("NoteReturned")) == 1
+
+
+# --- events that do not fit -----------------------------------------------------------------------------------------
+
+
+def test_a_stacked_event_of_another_type_is_in_doubt_and_no_counter_makes_it_a_credit(rig: Rig) -> None:
+    """What the device counted is the note that it named: of another type than the one that was promised."""
+    rig.begin(counter=7)
+    rig.escrowed(TWENTY)
+    rig.desk.take()
+    assert rig.stacked(TEN) == ["Incident", "NoteInDoubt", "acknowledge", "proceed"]
+    assert rig.cleared(8) == ["proceed"]
+    assert rig.phases == [NotePhase.IN_DOUBT]
+    rig.desk.close_deposit(pb.DEPOSIT_END_CUSTOMER)
+    assert rig.stated() == [[("IN_DOUBT", 1, "2000 EUR")]]
+
+
+def test_a_note_that_was_stacked_unasked_is_credited_with_an_incident(rig: Rig) -> None:
+    rig.begin()
+    rig.escrowed(TWENTY)
+    assert rig.stacked(TWENTY) == ["Incident", "NoteStacked", "acknowledge", "AckSent", "proceed"]
+
+
+def test_a_note_that_was_stacked_instead_of_given_back_is_in_doubt(rig: Rig) -> None:
+    rig.begin()
+    rig.escrowed(TWENTY)
+    rig.desk.give_back(pb.RETURN_REASON_CUSTOMER)
+    assert rig.stacked(TWENTY) == ["Incident", "NoteInDoubt", "acknowledge", "proceed"]
+
+
+def test_a_note_that_was_given_back_instead_of_stacked_is_returned(rig: Rig) -> None:
+    rig.begin()
+    rig.escrowed()
+    rig.desk.take()
+    assert rig.returned() == ["NoteReturned", "proceed", "acknowledge"]
+
+
+def test_a_stack_that_was_not_done_gives_the_note_back(rig: Rig) -> None:
+    rig.begin()
+    rig.escrowed()
+    rig.desk.take()
+    assert rig.tell(Completed(CashCommand.STACK, "not-done")) == ["ReturnIntended", "return", "proceed"]
+    assert rig.tell(Completed(CashCommand.RETURN, "not-done")) == ["return"]
+    rig.returned()
+    assert rig.phases == [NotePhase.RETURNED]
+
+
+def test_a_refusal_alone_decides_nothing(rig: Rig) -> None:
+    rig.begin()
+    rig.escrowed()
+    rig.desk.take()
+    for refused in ("no-note-in-escrow", "lost"):
+        assert rig.tell(Completed(CashCommand.STACK, refused)) == []
+    assert rig.phases == [NotePhase.STACK_INTENDED]
+
+
+@pytest.mark.parametrize(
+    ("counter", "phase"), [(7, NotePhase.RETURNED), (8, NotePhase.CLEARED), (9, NotePhase.IN_DOUBT)]
+)
+def test_an_empty_path_without_an_event_is_decided_by_the_counter(rig: Rig, counter: int, phase: NotePhase) -> None:
+    rig.begin(counter=7)
+    rig.escrowed()
+    rig.desk.take()
+    rig.cleared(counter)
+    rig.cleared(counter)
+    assert rig.phases == [phase]
+    assert len(rig.records("NoteInDoubt")) == (1 if phase is NotePhase.IN_DOUBT else 0)
+
+
+def test_a_jam_puts_the_note_in_doubt_and_stops(rig: Rig) -> None:
+    rig.begin()
+    rig.escrowed()
+    rig.desk.take()
+    told = rig.tell(Trouble("jam-box"))
+    assert told == ["Incident", "Incident", "NoteInDoubt", "proceed"]
+    assert not rig.desk.view.ready
+    assert rig.desk.view.fault == "jam-box"
+
+
+def test_a_note_freed_by_hand_from_a_jam_is_not_called_returned(rig: Rig) -> None:
+    """It goes to sealed custody: an empty path and an unmoved counter prove nothing after hands have been inside."""
+    rig.begin(counter=7)
+    rig.escrowed()
+    rig.desk.take()
+    rig.tell(Trouble("jam-box"))
+    rig.desk.close_deposit(pb.DEPOSIT_END_DEVICE)
+    rig.answered(Presence.PATH_EMPTY, counter=7, who=identity())
+    rig.ready(7)
+    assert rig.phases == [NotePhase.IN_DOUBT]
+    assert rig.stated() == [[("IN_DOUBT", 1, "2000 EUR")]]
+
+
+def test_a_note_that_a_reset_pushed_on_after_a_jam_is_credited_by_its_event(rig: Rig) -> None:
+    rig.begin()
+    rig.escrowed()
+    rig.desk.take()
+    rig.tell(Trouble("jam-box"))
+    rig.desk.close_deposit(pb.DEPOSIT_END_DEVICE)
+    rig.stacked(TWENTY)
+    assert rig.stated() == [[("IN_DOUBT", 1, "2000 EUR")], [("CREDITED", 2, "2000 EUR")]]
+
+
+# --- counters -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("counter", [7, 9, 6])
+def test_a_counter_that_disagrees_stops_the_next_note_and_takes_no_credit_away(rig: Rig, counter: int) -> None:
+    rig.begin(counter=7)
+    rig.escrowed()
+    rig.desk.take()
+    rig.stacked()
+    assert rig.cleared(counter) == ["NoteCleared", "Incident"]
+    assert not rig.desk.view.ready
+    assert rig.desk.view.fault == "counter-disagrees"
+    assert rig.does(rig.desk.accept) == []
+    rig.desk.close_deposit(pb.DEPOSIT_END_DEVICE)
+    assert rig.stated() == [[("CREDITED", 1, "2000 EUR")]]
+
+
+def test_acceptance_stays_stopped_over_a_restart_until_the_box_was_exchanged(rig: Rig) -> None:
+    rig.begin(counter=7)
+    rig.one_note(TWENTY, 7)
+    rig.desk.close_deposit(pb.DEPOSIT_END_DEVICE)
+    again = rig.restarted()
+    try:
+        again.answered(Presence.PATH_EMPTY, counter=7, who=identity())
+        again.ready(7)
+        assert (again.desk.view.ready, again.desk.view.fault) == (False, "counter-disagrees")
+        again.tell(Trouble("box-removed"))
+        again.ready(7)
+        assert (again.desk.view.ready, again.desk.view.fault) == (True, "")
+    finally:
+        again.journal.close()
+
+
+def test_the_counter_wraps_from_65535_to_0(rig: Rig) -> None:
+    rig.begin(counter=65535)
+    rig.one_note(TWENTY, 0)
+    assert rig.desk.view.ready
+    assert rig.records("Incident") == []
+
+
+def test_without_a_counter_nothing_is_compared(rig: Rig) -> None:
+    rig.begin(counter=None)
+    rig.one_note(TWENTY, None)
+    assert rig.desk.view.ready
+    intended = rig.records("StackIntended")[0]
+    assert isinstance(intended, pb.StackIntended)
+    assert not intended.HasField("counter_baseline")
+
+
+def test_a_count_from_before_the_last_note_is_no_baseline(rig: Rig) -> None:
+    """A second note came so fast that nobody counted in between: one more would be the first note, not this one."""
+    rig.begin(counter=7)
+    rig.escrowed(TWENTY)
+    rig.desk.take()
+    rig.stacked(TWENTY)
+    assert rig.escrowed(TWENTY) == ["NoteCleared", "disable", "NoteEscrowed"]
+    rig.desk.take()
+    rig.cleared(8)  # The second note never arrived: the path is empty, and the count is the first note's.
+    assert rig.phases == [NotePhase.CLEARED, NotePhase.IN_DOUBT]
+
+
+def test_a_count_after_the_box_was_out_decides_nothing_about_a_note_of_before(rig: Rig) -> None:
+    rig.begin(counter=7)
+    rig.escrowed(TWENTY)
+    rig.desk.take()
+    rig.desk.no_answer()
+    rig.desk.close_deposit(pb.DEPOSIT_END_DEVICE)
+    rig.tell(Trouble("box-removed"))
+    rig.ready(8)
+    rig.ready(8)
+    assert rig.phases == [NotePhase.IN_DOUBT]
+
+
+def test_the_count_of_another_device_decides_nothing(rig: Rig) -> None:
+    rig.begin(counter=7)
+    rig.escrowed(TWENTY)
+    rig.desk.take()
+    rig.desk.no_answer()
+    rig.desk.close_deposit(pb.DEPOSIT_END_DEVICE)
+    rig.ready(8, OTHER_SERIAL)
+    assert rig.phases == [NotePhase.IN_DOUBT]
+
+
+def test_the_count_of_the_same_device_and_period_decides_later(rig: Rig) -> None:
+    rig.begin(counter=7)
+    rig.escrowed(TWENTY)
+    rig.desk.take()
+    rig.desk.no_answer()
+    rig.desk.close_deposit(pb.DEPOSIT_END_DEVICE)
+    rig.ready(8)
+    assert rig.stated() == [[("IN_DOUBT", 1, "2000 EUR")], [("CREDITED", 2, "2000 EUR")]]
+
+
+# --- finds ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_find_during_a_deposit_carries_it_as_its_candidate(rig: Rig) -> None:
+    deposit = rig.begin()
+    rig.tell(Accepting())
+    rig.stacked(TEN)
+    assert [note.deposit_id for note in rig.notes] == [deposit]
+    assert rig.advices() == []
+    rig.desk.close_deposit(pb.DEPOSIT_END_CUSTOMER)
+    assert rig.stated() == [[("FOUND", 1, "1000 EUR")]]
+
+
+def test_a_find_without_a_deposit_is_advised_of_at_once_under_its_own_number(rig: Rig) -> None:
+    rig.answered(Presence.PATH_EMPTY, who=identity())
+    rig.ready()
+    assert rig.stacked(TEN) == ["Incident", "NoteFound", "AdviceSigned", "acknowledge", "proceed"]
+    advice = rig.advices()[0]
+    assert advice.deposit_id == rig.notes[0].note_id
+    assert advice.account_id == ""
+    assert advice.device_simulated
+    assert rig.stated() == [[("FOUND", 1, "1000 EUR")]]
+
+
+def test_a_find_of_another_currency_is_not_lost_in_the_deposit_of_the_day(rig: Rig) -> None:
+    """The deposit's advice is of one currency and could never tell of it."""
+    rig.begin()
+    rig.tell(Accepting())
+    rig.stacked(DOLLARS)
+    assert rig.stated() == [[("FOUND", 1, "2000 USD")]]
+    rig.one_note(TWENTY)
+    rig.desk.close_deposit(pb.DEPOSIT_END_CUSTOMER)
+    assert rig.stated() == [[("FOUND", 1, "2000 USD")], [("CREDITED", 1, "2000 EUR")]]
+
+
+def test_a_find_of_unknown_value_is_an_incident_and_no_advice(rig: Rig) -> None:
+    rig.answered(Presence.PATH_EMPTY, who=identity())
+    rig.ready()
+    assert rig.stacked(9) == ["Incident", "NoteFound", "acknowledge", "proceed"]
+    assert rig.notes[0].value is None
+
+
+def test_a_find_in_a_simulator_that_does_not_say_who_it_is_stays_training_money(rig: Rig) -> None:
+    rig.begin()
+    rig.desk.close_deposit(pb.DEPOSIT_END_CUSTOMER)
+    again = rig.restarted()
+    try:
+        again.answered(Presence.STACKED, TEN)
+        assert again.stated() == [[("FOUND", 1, "1000 EUR")]]
+        assert again.advices()[0].device_simulated
+        assert again.advices()[0].device_serial == SERIAL
+    finally:
+        again.journal.close()
+
+
+def test_a_find_of_a_device_never_met_before_is_of_unknown_value(rig: Rig) -> None:
+    rig.answered(Presence.STACKED, TEN)
+    assert rig.notes[0].value is None
+    assert rig.advices() == []
+
+
+# --- the box --------------------------------------------------------------------------------------------------------
+
+
+def test_the_box_period_begins_anew_when_the_box_was_out_or_another_device_stands_there(rig: Rig) -> None:
+    rig.begin()
+    rig.desk.close_deposit(pb.DEPOSIT_END_CUSTOMER)
+    first = rig.journal.fold.box_period
+    assert "BoxPeriodOpened" not in rig.ready()
+    rig.tell(Trouble("box-removed"))
+    assert "BoxPeriodOpened" in rig.ready()
+    assert "BoxPeriodOpened" in rig.ready(serial=OTHER_SERIAL)
+    assert rig.journal.fold.box_period != first
+
+
+def test_a_box_that_was_out_when_the_process_died_has_begun_a_new_period_all_the_same(rig: Rig) -> None:
+    rig.begin()
+    rig.desk.close_deposit(pb.DEPOSIT_END_CUSTOMER)
+    rig.tell(Trouble("box-removed"))
+    again = rig.restarted()
+    try:
+        again.answered(Presence.PATH_EMPTY, counter=7, who=identity())
+        assert "BoxPeriodOpened" in again.ready()
+        assert "BoxPeriodOpened" not in again.ready()
+    finally:
+        again.journal.close()
+
+
+def test_the_period_of_an_open_deposit_is_not_changed_under_it(rig: Rig) -> None:
+    rig.begin()
+    rig.one_note()
+    rig.tell(Trouble("box-removed"))
+    assert "BoxPeriodOpened" not in rig.ready()
+    closed = rig.does(lambda: rig.desk.close_deposit(pb.DEPOSIT_END_DEVICE))
+    assert closed == ["disable", "DepositClosed", "AdviceSigned", "BoxPeriodOpened"]
+
+
+# --- trouble --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("code", ["box-full", "box-removed", "failure-50", "jam-validator"])
+def test_trouble_is_an_incident_and_takes_cash_out_of_service(rig: Rig, code: str) -> None:
+    rig.begin()
+    rig.tell(Trouble(code))
+    assert (rig.desk.view.ready, rig.desk.view.fault) == (False, code)
+    rig.tell(Trouble("something-else", over=True))
+    assert rig.desk.view.fault == code
+    rig.tell(Trouble(code, over=True))
+    assert (rig.desk.view.ready, rig.desk.view.fault) == (False, "")
+    rig.ready()
+    assert rig.desk.view.ready
+
+
+@pytest.mark.parametrize("code", ["pause", "cheated", "unreadable-answer"])
+def test_trouble_that_passes_is_an_incident_and_no_more(rig: Rig, code: str) -> None:
+    rig.begin()
+    assert rig.tell(Trouble(code)) == ["Incident"]
+    assert rig.desk.view.ready
+
+
+def test_a_device_that_is_lost_takes_cash_out_of_service_until_it_is_ready_again(rig: Rig) -> None:
+    rig.begin()
+    rig.tell(Lost("silent"))
+    assert (rig.desk.view.ready, rig.desk.view.fault) == (False, "silent")
+    rig.answered(Presence.PATH_EMPTY, counter=7, who=identity())
+    assert not rig.desk.view.ready
+    rig.ready()
+    assert (rig.desk.view.ready, rig.desk.view.fault) == (True, "")
+
+
+def test_silence_for_too_long_puts_an_open_note_in_doubt_and_an_event_later_decides(rig: Rig) -> None:
+    rig.begin()
+    rig.escrowed()
+    rig.desk.take()
+    rig.tell(Lost("silent"))
+    assert rig.does(rig.desk.no_answer) == ["Incident", "NoteInDoubt"]
+    assert rig.does(rig.desk.no_answer) == [], "once"
+    rig.desk.close_deposit(pb.DEPOSIT_END_DEVICE)
+    rig.answered(Presence.STACKED, TWENTY)
+    assert rig.stated() == [[("IN_DOUBT", 1, "2000 EUR")], [("CREDITED", 2, "2000 EUR")]]
+    assert rig.does(rig.desk.no_answer) == [], "nothing is open any more"
+
+
+def test_a_doubt_that_ended_before_the_deposit_closes_is_told_in_the_order_of_its_outcomes(rig: Rig) -> None:
+    rig.begin()
+    rig.escrowed()
+    rig.desk.take()
+    rig.desk.no_answer()
+    rig.stacked()
+    rig.cleared(8)
+    rig.desk.close_deposit(pb.DEPOSIT_END_CUSTOMER)
+    assert rig.stated() == [[("IN_DOUBT", 1, "2000 EUR"), ("CREDITED", 2, "2000 EUR")]]
+
+
+# --- a journal that fails -------------------------------------------------------------------------------------------
+
+
+def failed(rig: Rig) -> bool:
+    return (rig.desk.view.ready, rig.desk.view.fault) == (False, "journal")
+
+
+def test_a_note_that_cannot_be_put_on_record_goes_back(rig: Rig) -> None:
+    rig.begin()
+    rig.fails()
+    assert rig.escrowed() == ["disable", "disable", "return"]
+    assert failed(rig)
+
+
+def test_a_stack_that_cannot_be_intended_is_not_done_and_the_note_goes_back(rig: Rig) -> None:
+    rig.begin()
+    rig.escrowed()
+    rig.fails()
+    assert rig.does(rig.desk.take) == ["disable", "return"]
+    assert failed(rig)
+
+
+def test_a_return_that_cannot_be_intended_is_done_all_the_same(rig: Rig) -> None:
+    rig.begin()
+    rig.escrowed()
+    rig.fails()
+    assert rig.does(lambda: rig.desk.give_back(pb.RETURN_REASON_CUSTOMER)) == ["disable", "return"]
+
+
+def test_an_outcome_that_cannot_be_recorded_is_never_acknowledged(rig: Rig) -> None:
+    rig.begin()
+    rig.escrowed()
+    rig.desk.take()
+    rig.fails()
+    for _ in range(3):
+        assert rig.stacked() == ["disable"], "neither acknowledged nor asked back: its stacking is on record"
+    assert failed(rig)
+    assert rig.phases == [NotePhase.STACK_INTENDED]
+    again = rig.restarted()
+    try:
+        again.answered(Presence.STACKED, TWENTY)
+        assert again.phases == [NotePhase.ACK_SENT]
+        assert again.stated() == [[("CREDITED", 1, "2000 EUR")]]
+    finally:
+        again.journal.close()
+
+
+def test_a_returned_note_that_cannot_be_recorded_is_not_acknowledged(rig: Rig) -> None:
+    rig.begin()
+    rig.escrowed()
+    rig.desk.give_back(pb.RETURN_REASON_CUSTOMER)
+    rig.fails()
+    assert "acknowledge" not in rig.returned()
+
+
+def test_a_find_that_cannot_be_recorded_is_not_acknowledged(rig: Rig) -> None:
+    rig.begin()
+    rig.fails()
+    assert "acknowledge" not in rig.stacked(TEN)
+
+
+def test_a_first_answer_that_cannot_be_recorded_lets_nothing_happen_to_the_device(rig: Rig) -> None:
+    rig.fails()
+    told = rig.answered(Presence.MOVING, counter=7, who=identity())
+    assert "proceed" not in told
+    assert failed(rig)
+
+
+def test_after_a_failure_nothing_is_accepted_any_more(rig: Rig) -> None:
+    rig.begin()
+    rig.fails()
+    rig.escrowed()
+    assert "enable" not in rig.does(rig.desk.accept)
+    rig.ready()
+    assert not rig.desk.view.ready
+    assert "enable" not in rig.does(rig.desk.accept)
+
+
+def test_an_acknowledgement_that_cannot_be_noted_changes_nothing(rig: Rig) -> None:
+    rig.begin()
+    rig.escrowed()
+    rig.desk.take()
+    rig.journal.observe(lambda _, fact: rig.fails() if fact.DESCRIPTOR.name == "NoteStacked" else None)
+    assert rig.stacked()[:2] == ["NoteStacked", "acknowledge"]
+    assert rig.phases == [NotePhase.STACKED]
+    assert failed(rig)
+
+
+def test_what_the_host_is_to_know_is_on_disk_together_with_what_it_tells(rig: Rig) -> None:
+    """Were they two transactions, a process that dies between them would never tell the host."""
+    rig.begin()
+    rig.escrowed()
+    rig.desk.take()
+    rig.desk.no_answer()
+    rig.desk.close_deposit(pb.DEPOSIT_END_DEVICE)
+    rig.journal.observe(lambda _, fact: rig.fails() if fact.DESCRIPTOR.name in ("NoteStacked", "NoteFound") else None)
+    rig.stacked(TWENTY)
+    assert rig.stated() == [[("IN_DOUBT", 1, "2000 EUR")], [("CREDITED", 2, "2000 EUR")]]
+
+
+def test_the_money_in_the_box_is_what_the_journal_counts(rig: Rig) -> None:
+    rig.begin()
+    rig.one_note(TWENTY, 8)
+    rig.one_note(TWENTY, 9)
+    rig.one_note(TEN, 10)
+    rig.tell(Accepting())
+    rig.stacked(TEN)
+    period = rig.journal.fold.box_period
+    assert period is not None
+    assert rig.journal.fold.box_counts() == {
+        (period.box_period_id, euros(2000), NotePhase.CLEARED): 2,
+        (period.box_period_id, euros(1000), NotePhase.CLEARED): 1,
+        (period.box_period_id, euros(1000), NotePhase.FOUND): 1,
+    }
+
+
+def test_opening_a_deposit_without_a_box_is_a_defect_that_is_heard(rig: Rig) -> None:
+    account = customer_pb2.Account(account_id="A", masked_number="*", currency="EUR")
+    with pytest.raises(RuntimeError, match="box"):
+        rig.book.open_deposit(SessionId("s"), account, identity(), "v")
+
+
+def test_events_that_say_nothing_new_write_nothing(rig: Rig) -> None:
+    rig.begin()
+    for event in (Stacking(), Accepting(), Rejected("optical"), Completed(CashCommand.DISABLE)):
+        assert rig.tell(event) == []
+    assert rig.tell(Returned(b"")) == ["proceed", "acknowledge"]

@@ -1,0 +1,163 @@
+"""Tickets and what is kept of an enrolment: refused clearly, secret, and whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import stat
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.x509.oid import NameOID
+
+from guichet.seams import Domain
+from guichet.signing import verify
+from kiosk.terminal.enrolment import EnrolmentError, Identity, enrol, load_identity, read_ticket
+
+
+def authority() -> x509.Certificate:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "ca")])
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + timedelta(days=1))
+    return builder.sign(key, hashes.SHA256())
+
+
+CA = authority()
+TICKET = {
+    "address": "127.0.0.1",
+    "port": 7443,
+    "enrol_port": 7444,
+    "code": "ABCD-EFGH",
+    "authority_pem": CA.public_bytes(serialization.Encoding.PEM).decode(),
+    "fingerprint": CA.fingerprint(hashes.SHA256()).hex(),
+}
+
+
+def ticket(tmp_path: Path, **change: object) -> Path:
+    path = tmp_path / "ticket.json"
+    path.write_text(json.dumps({k: v for k, v in {**TICKET, **change}.items() if v is not None}))
+    return path
+
+
+def test_a_ticket_is_read_and_prints_its_code_as_stars(tmp_path: Path) -> None:
+    read = read_ticket(ticket(tmp_path))
+    assert (read.address, read.port, read.enrol_port, read.code) == ("127.0.0.1", 7443, 7444, "ABCD-EFGH")
+    assert "ABCD" not in repr(read)
+
+
+def test_a_fingerprint_may_be_written_as_people_write_it(tmp_path: Path) -> None:
+    digits = CA.fingerprint(hashes.SHA256()).hex().upper()
+    read_ticket(ticket(tmp_path, fingerprint=":".join(digits[i : i + 2] for i in range(0, 64, 2))))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"code": None},
+        {"port": "x"},
+        {"authority_pem": "junk"},
+        {"address": None},
+        {"fingerprint": None},
+        {"enrol_port": []},
+    ],
+    ids=str,
+)
+def test_a_ticket_that_is_none_is_refused_by_its_name(tmp_path: Path, change: dict[str, object]) -> None:
+    with pytest.raises(EnrolmentError, match=r"ticket\.json is not an enrolment ticket"):
+        read_ticket(ticket(tmp_path, **change))
+
+
+@pytest.mark.parametrize("content", ["", "[]", "5", "{"])
+def test_a_file_that_is_no_ticket_is_refused(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "ticket.json"
+    path.write_text(content)
+    with pytest.raises(EnrolmentError, match="not an enrolment ticket"):
+        read_ticket(path)
+    with pytest.raises(EnrolmentError, match="not an enrolment ticket"):
+        read_ticket(tmp_path / "none.json")
+
+
+def test_an_authority_that_is_not_the_fingerprints_is_refused(tmp_path: Path) -> None:
+    other = authority().public_bytes(serialization.Encoding.PEM).decode()
+    with pytest.raises(EnrolmentError, match="not the one of its fingerprint"):
+        read_ticket(ticket(tmp_path, authority_pem=other))
+
+
+async def test_a_machine_that_is_enrolled_is_not_enrolled_again(tmp_path: Path) -> None:
+    (tmp_path / "identity.json").write_text("{}")
+    with pytest.raises(EnrolmentError, match="enrolled already"):
+        await enrol(read_ticket(ticket(tmp_path)), tmp_path, "")
+
+
+async def test_a_host_that_cannot_be_reached_is_a_clear_error_and_leaves_nothing(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with pytest.raises(EnrolmentError, match="the host says UNAVAILABLE"):
+        await enrol(read_ticket(ticket(tmp_path, enrol_port=1)), data, "a kiosk")
+    assert not data.exists()
+
+
+KEY = ec.generate_private_key(ec.SECP256R1())
+KEY_PEM = KEY.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+IDENTITY = {
+    "terminal_id": "GVA-0001", "epoch": 3, "training": True, "address": "bank", "port": 7443, "enrol_port": 7444,
+    "authority_pem": "a", "certificate_pem": "c", "host_sealing_key": "00" * 32, "host_signing_key": "01",
+}  # fmt: skip
+
+
+def kept(tmp_path: Path, **change: object) -> Path:
+    (tmp_path / "key.pem").write_bytes(KEY_PEM)
+    (tmp_path / "identity.json").write_text(
+        json.dumps({k: v for k, v in {**IDENTITY, **change}.items() if v is not None})
+    )
+    return tmp_path
+
+
+def test_what_was_kept_is_read_and_signs(tmp_path: Path) -> None:
+    identity = load_identity(kept(tmp_path))
+    assert (identity.terminal_id, identity.epoch, identity.training) == ("GVA-0001", 3, True)
+    assert (identity.target, identity.late_target) == ("bank:7443", "bank:7444")
+    signature = identity.signer().sign(Domain.DEPOSIT_ADVICE, b"x")
+    verify(identity.signer().public_key(), Domain.DEPOSIT_ADVICE, b"x", signature)
+    assert "PRIVATE" not in repr(identity)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"epoch": None}, {"epoch": "x"}, {"terminal_id": "../x"}, {"host_sealing_key": "zz"}, {"port": []}],
+    ids=str,
+)
+def test_a_damaged_identity_is_a_clear_error(tmp_path: Path, change: dict[str, object]) -> None:
+    with pytest.raises(EnrolmentError, match="cannot be read"):
+        load_identity(kept(tmp_path, **change))
+
+
+def test_a_machine_that_is_not_enrolled_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(EnrolmentError, match="guichet-kiosk enrol"):
+        load_identity(tmp_path)
+    kept(tmp_path)
+    (tmp_path / "key.pem").unlink()
+    with pytest.raises(EnrolmentError, match="not enrolled"):
+        load_identity(tmp_path)
+
+
+def test_a_key_of_another_kind_does_not_sign(tmp_path: Path) -> None:
+    pem = ed25519.Ed25519PrivateKey.generate().private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    kept(tmp_path)
+    (tmp_path / "key.pem").write_bytes(pem)
+    identity: Identity = load_identity(tmp_path)
+    with pytest.raises(EnrolmentError, match="elliptic-curve"):
+        identity.signer()
+
+
+def test_what_is_kept_is_for_the_owner_only(tmp_path: Path) -> None:
+    from kiosk.terminal.enrolment import _write_secret  # pyright: ignore[reportPrivateUsage]
+
+    _write_secret(tmp_path / "key.pem", KEY_PEM)
+    assert stat.S_IMODE((tmp_path / "key.pem").stat().st_mode) == 0o600
+    assert [path.name for path in tmp_path.iterdir()] == ["key.pem"]

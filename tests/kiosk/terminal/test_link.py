@@ -1,0 +1,233 @@
+"""The one connection to the host, against a host of a few lines on a real socket."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import AsyncIterator, Callable
+
+import grpc
+import pytest
+
+from guichet.v1 import terminal_link_pb2 as pb
+from guichet.v1.terminal_link_pb2_grpc import TerminalLinkServicer, add_TerminalLinkServicer_to_server
+from kiosk.log import EventLog
+from kiosk.settlement.courier import HostAway, HostRefused
+from kiosk.terminal.link import HostAddress, HostLink
+from tests.kiosk.terminal.standing import TERMINAL, Clock, Ids
+
+DEADLINE = 20.0
+HEARTBEAT = pb.ConnectRequest(heartbeat=pb.Heartbeat())
+
+
+class Half:
+    """Randomness that is none."""
+
+    def bytes(self, count: int) -> bytes:
+        return bytes(count)
+
+
+class Host(TerminalLinkServicer):
+    """Answers hello with a welcome and everything else as the test says: a response, None for silence, or an end."""
+
+    def __init__(self) -> None:
+        self.items: list[pb.ConnectRequest] = []
+        self.ends: asyncio.Queue[grpc.StatusCode | None] = asyncio.Queue()
+        self.answer: Callable[[pb.ConnectRequest], pb.ConnectResponse | None] = lambda _: pb.ConnectResponse(
+            noted=pb.Noted()
+        )
+        self.refuse_hello = False
+        self.server = grpc.aio.server()
+        add_TerminalLinkServicer_to_server(self, self.server)
+        self.port = self.server.add_secure_port("127.0.0.1:0", grpc.local_server_credentials())
+
+    async def Connect(
+        self,
+        request_iterator: AsyncIterator[pb.ConnectRequest],
+        context: grpc.aio.ServicerContext[pb.ConnectRequest, pb.ConnectResponse],
+    ) -> AsyncIterator[pb.ConnectResponse]:
+        async for item in request_iterator:
+            self.items.append(item)
+            if item.WhichOneof("item") == "hello":
+                response: pb.ConnectResponse | None = pb.ConnectResponse(welcome=pb.Welcome(held_sequence=7))
+                if self.refuse_hello:
+                    await context.abort(grpc.StatusCode.PERMISSION_DENIED, "revoked")
+            else:
+                response = self.answer(item)
+            if response is not None:
+                response.answers_item_id = response.answers_item_id or item.item_id
+                yield response
+            if not self.ends.empty():
+                code = self.ends.get_nowait()
+                if code is None:
+                    return
+                await context.abort(code, "end")
+
+
+class Log(io.StringIO):
+    """A log that can be waited for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = asyncio.Event()
+
+    def write(self, text: str, /) -> int:
+        self.written.set()
+        return super().write(text)
+
+
+class Line:
+    """A link and its host."""
+
+    def __init__(self) -> None:
+        self.host = Host()
+        self.log = Log()
+        self.heard: list[pb.Welcome | None] = []
+        self.happened = asyncio.Event()
+        address = HostAddress(f"127.0.0.1:{self.host.port}", grpc.local_channel_credentials())
+        self.link = HostLink(
+            address,
+            lambda: pb.Hello(software_version="1", epoch=1),
+            Ids(),
+            Half(),
+            EventLog(Clock(), TERMINAL, self.log),
+        )
+        self.link.on_change(self._hear)
+        self.task: asyncio.Task[None] | None = None
+
+    def _hear(self, welcome: pb.Welcome | None) -> None:
+        self.heard.append(welcome)
+        self.happened.set()
+
+    async def until(self, count: int) -> None:
+        """Until the link has changed ``count`` times."""
+        async with asyncio.timeout(DEADLINE):
+            while len(self.heard) < count:
+                self.happened.clear()
+                await self.happened.wait()
+
+    async def said(self, word: str, count: int = 1) -> None:
+        """Until the log says ``word`` that often."""
+        async with asyncio.timeout(DEADLINE):
+            while self.log.getvalue().count(word) < count:
+                self.log.written.clear()
+                await self.log.written.wait()
+
+    async def connected(self) -> None:
+        await self.host.server.start()
+        self.task = asyncio.create_task(self.link.run())
+        await self.until(1)
+
+
+@pytest.fixture
+async def line(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Line]:
+    monkeypatch.setattr("kiosk.terminal.link._FIRST_RETRY", 0.02)
+    monkeypatch.setattr("kiosk.terminal.link._HELLO_SECONDS", 1.0)
+    line = Line()
+    yield line
+    if line.task is not None:
+        line.task.cancel()
+        await asyncio.gather(line.task, return_exceptions=True)
+    await line.host.server.stop(0)
+
+
+async def test_hello_is_the_first_item_and_the_welcome_is_heard(line: Line) -> None:
+    with pytest.raises(HostAway):
+        await line.link.request(HEARTBEAT)
+    await line.connected()
+    assert line.link.connected
+    welcome = line.heard[0]
+    assert welcome is not None
+    assert welcome.held_sequence == 7
+    assert [item.WhichOneof("item") for item in line.host.items] == ["hello"]
+
+
+async def test_every_item_gets_its_own_result_in_whatever_order_they_come(line: Line) -> None:
+    await line.connected()
+    waiting: list[pb.ConnectRequest] = []
+    held_back = asyncio.Event()
+
+    def hold_the_first(item: pb.ConnectRequest) -> pb.ConnectResponse | None:
+        waiting.append(item)
+        held_back.set()
+        if len(waiting) == 1:
+            return None
+        held = pb.JournalHeld(sequence=len(waiting))
+        return pb.ConnectResponse(journal_held=held)
+
+    line.host.answer = hold_the_first
+    first = asyncio.create_task(line.link.request(pb.ConnectRequest(heartbeat=pb.Heartbeat())))
+    async with asyncio.timeout(DEADLINE):
+        await held_back.wait()
+    second = await line.link.request(pb.ConnectRequest(heartbeat=pb.Heartbeat()))
+    assert second.journal_held.sequence == 2
+    assert not first.done()
+    line.host.answer = lambda _: pb.ConnectResponse(answers_item_id=waiting[0].item_id, noted=pb.Noted())
+    third = asyncio.create_task(line.link.request(pb.ConnectRequest(heartbeat=pb.Heartbeat())))
+    assert (await first).WhichOneof("item") == "noted"
+    third.cancel()
+    assert len({item.item_id for item in line.host.items}) == len(line.host.items)
+
+
+async def test_a_refused_item_says_why(line: Line) -> None:
+    await line.connected()
+    line.host.answer = lambda _: pb.ConnectResponse(refused=pb.ItemRefused(code=pb.REFUSAL_CODE_GAP, text="say hello"))
+    with pytest.raises(HostRefused, match="REFUSAL_CODE_GAP: say hello") as error:
+        await line.link.request(HEARTBEAT)
+    assert error.value.code == pb.REFUSAL_CODE_GAP
+    assert line.link.connected
+
+
+async def test_an_item_that_stays_without_an_answer_is_given_up(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kiosk.terminal.link._ITEM_SECONDS", 0.05)
+    await line.connected()
+    line.host.answer = lambda _: None
+    with pytest.raises(HostAway, match="in time"):
+        await line.link.request(HEARTBEAT)
+    assert line.link.connected
+    line.host.answer = lambda _: pb.ConnectResponse(noted=pb.Noted())
+    await line.link.request(HEARTBEAT)
+
+
+@pytest.mark.parametrize("end", [None, grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL], ids=str)
+async def test_a_lost_connection_is_heard_and_made_again(line: Line, end: grpc.StatusCode | None) -> None:
+    await line.connected()
+    line.host.ends.put_nowait(end)
+    line.host.answer = lambda _: None
+    with pytest.raises(HostAway):
+        await line.link.request(HEARTBEAT)
+    await line.until(3)
+    assert line.heard[1] is None
+    assert line.heard[2] is not None
+    assert line.link.connected
+    assert [item.WhichOneof("item") for item in line.host.items] == ["hello", "heartbeat", "hello"]
+
+
+async def test_a_host_that_lets_nobody_in_is_tried_again_and_said(line: Line) -> None:
+    line.host.refuse_hello = True
+    await line.host.server.start()
+    line.task = asyncio.create_task(line.link.run())
+    await line.said("host.away", 2)
+    assert "PERMISSION_DENIED: revoked" in line.log.getvalue()
+    assert line.heard == []
+    with pytest.raises(HostAway):
+        _ = line.link.queries
+    line.host.refuse_hello = False
+    await line.until(1)
+    assert line.link.connected
+    assert line.link.queries is not None
+
+
+async def test_a_host_that_is_not_there_is_waited_for(line: Line) -> None:
+    line.task = asyncio.create_task(line.link.run())
+    await line.said("host.away")
+    await line.host.server.start()
+    await line.until(1)
+
+
+async def test_the_order_to_stop_ends_it(line: Line) -> None:
+    await line.connected()
+    assert line.task is not None
+    line.task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await line.task

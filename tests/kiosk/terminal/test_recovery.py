@@ -1,0 +1,120 @@
+"""The start-up table, cell by cell, as the design prints it; and that there is no situation without a cell."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import pytest
+
+from drivers.api import Presence
+from kiosk.terminal.recovery import Action, Count, Decision, LastRecord, Outcome, Situation, decide
+
+# outcome / action, an exclamation mark for an incident. A cell with "|" is "same type|another type".
+COLUMNS = (
+    Presence.PATH_EMPTY, Presence.IN_ESCROW, Presence.RETURNABLE, Presence.MOVING,
+    Presence.STACKED, Presence.JAMMED, Presence.OTHER_DEVICE, Presence.NO_ANSWER,
+)  # fmt: skip
+TABLE = {
+    # path empty, in escrow, returnable, moving / past no return, stacked event, jam, other serial number, no answer
+    LastRecord.NONE:
+        "- proceed, - return, - proceed, - finish, - acknowledge|found acknowledge!, - stop!, - proceed, - ask",
+    LastRecord.ESCROWED:
+        "returned proceed, ? return, returned proceed, doubt finish!, credited acknowledge!|doubt acknowledge!,"
+        "doubt stop!, doubt proceed!, doubt ask!",
+    LastRecord.RETURN_INTENDED:
+        "returned proceed, ? return, returned proceed, doubt finish!, doubt acknowledge!,"
+        "doubt stop!, doubt proceed!, doubt ask!",
+    LastRecord.STACK_INTENDED:
+        "counter, ? return, returned proceed, ? finish, credited acknowledge|doubt acknowledge!,"
+        "doubt stop!, doubt proceed!, doubt ask!",
+    LastRecord.STACKED:
+        "- proceed, - return, - proceed!, - finish, - acknowledge, - stop!, - proceed, - ask",
+    LastRecord.IN_DOUBT:
+        "counter, - return, - proceed!, - finish, credited acknowledge|- acknowledge!, - stop, - proceed, - ask",
+}  # fmt: skip
+BY_COUNTER = {
+    LastRecord.STACK_INTENDED: {
+        Count.UNKNOWN: "doubt proceed",
+        Count.SAME: "returned proceed",
+        Count.ONE_MORE: "credited proceed",
+        Count.OTHER: "doubt proceed!",
+    },
+    LastRecord.IN_DOUBT: {
+        Count.UNKNOWN: "- proceed",
+        Count.SAME: "returned proceed",
+        Count.ONE_MORE: "credited proceed",
+        Count.OTHER: "- proceed",
+    },
+}
+OUTCOMES = {
+    "-": Outcome.UNCHANGED,
+    "?": Outcome.UNDECIDED,
+    "credited": Outcome.CREDITED,
+    "returned": Outcome.RETURNED,
+    "doubt": Outcome.IN_DOUBT,
+    "found": Outcome.FOUND,
+}
+ACTIONS = {
+    "proceed": Action.PROCEED,
+    "return": Action.RETURN,
+    "finish": Action.FINISH,
+    "acknowledge": Action.ACKNOWLEDGE,
+    "stop": Action.STOP,
+    "ask": Action.ASK_AGAIN,
+}
+SITUATIONS = [Situation(*parts) for parts in product(LastRecord, Presence, (True, False), Count)]
+
+
+def expected(situation: Situation) -> Decision:
+    cells = [cell.strip() for cell in TABLE[situation.last].split(",")]
+    cell = cells[COLUMNS.index(situation.presence)]
+    if cell == "counter":
+        cell = BY_COUNTER[situation.last][situation.count]
+    if "|" in cell:
+        cell = cell.split("|")[0 if situation.same_type else 1]
+    outcome, action = cell.rstrip("!").split()
+    return Decision(OUTCOMES[outcome], ACTIONS[action], incident=cell.endswith("!"))
+
+
+def name(situation: Situation) -> str:
+    kind = "same" if situation.same_type else "other"
+    return f"{situation.last.name}-{situation.presence.name}-{kind}-{situation.count.name}"
+
+
+@pytest.mark.parametrize("situation", SITUATIONS, ids=name)
+def test_every_cell_is_that_of_the_design(situation: Situation) -> None:
+    assert decide(situation) == expected(situation)
+
+
+def test_the_table_is_whole() -> None:
+    assert set(TABLE) == set(LastRecord)
+    assert set(COLUMNS) == set(Presence)
+    assert all(len(row.split(",")) == len(COLUMNS) for row in TABLE.values())
+    assert len(SITUATIONS) == 6 * 8 * 2 * 4
+
+
+def test_nothing_ever_takes_a_credit_away() -> None:
+    outcomes = {decide(situation).outcome for situation in SITUATIONS if situation.last is LastRecord.STACKED}
+    assert outcomes == {Outcome.UNCHANGED}
+
+
+def test_credit_needs_an_event_of_the_notes_own_type_or_a_count_of_one_more() -> None:
+    for situation in SITUATIONS:
+        if decide(situation).outcome is Outcome.CREDITED:
+            by_event = situation.presence is Presence.STACKED and situation.same_type
+            by_count = situation.presence is Presence.PATH_EMPTY and situation.count is Count.ONE_MORE
+            assert by_event or by_count, situation
+
+
+def test_what_lies_in_escrow_is_never_decided_but_given_back() -> None:
+    for situation in SITUATIONS:
+        if situation.presence is Presence.IN_ESCROW:
+            decision = decide(situation)
+            assert decision.action is Action.RETURN
+            assert decision.outcome in (Outcome.UNCHANGED, Outcome.UNDECIDED)
+
+
+def test_a_stacked_event_is_always_acknowledged_and_nothing_else_is() -> None:
+    for situation in SITUATIONS:
+        acknowledged = decide(situation).action is Action.ACKNOWLEDGE
+        assert acknowledged == (situation.presence is Presence.STACKED)

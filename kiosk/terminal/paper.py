@@ -15,6 +15,19 @@ from guichet.money import Money, MoneyError, total
 from guichet.v1 import customer_pb2, settlement_pb2
 from kiosk.journal.folds import Deposit, Note, NotePhase
 
+_NOT_ON_THE_ACCOUNT = frozenset({settlement_pb2.BOOKING_SUSPENSE, settlement_pb2.BOOKING_CONFLICT})
+
+
+@dataclass(frozen=True, slots=True)
+class Inquiry:
+    """A note whose money is not on the account. ``interrupted``: where it went could not be known; otherwise it is in
+    the box, and the bank keeps its value in suspense. ``claim``: the number to ask by.
+    """
+
+    value: Money
+    claim: str
+    interrupted: bool
+
 
 @dataclass(frozen=True, slots=True)
 class DepositPaper:
@@ -23,7 +36,7 @@ class DepositPaper:
     deposit: Deposit
     credited: Money
     counts: tuple[tuple[Money, int], ...]
-    in_doubt: tuple[tuple[Money, str], ...]
+    inquiries: tuple[Inquiry, ...]
     answer: settlement_pb2.SettlementAnswer | None
 
 
@@ -31,15 +44,22 @@ def summarise(deposit: Deposit, notes: Sequence[Note], answer: settlement_pb2.Se
     """The deposit as its receipt tells it. A claim number is the host's; until it has answered, the note's own id
     stands for it.
     """
-    claims = {note.note_id: note.claim_number for note in answer.notes} if answer is not None else {}
-    credited = [note.value for note in notes if note.credited and note.value is not None]
-    doubt = [
-        (note.value, claims.get(note.note_id) or short(note.note_id))
-        for note in notes
-        if note.phase is NotePhase.IN_DOUBT and note.value is not None
-    ]
+    answers = {note.note_id: note for note in answer.notes} if answer is not None else {}
+    credited: list[Money] = []
+    inquiries: list[Inquiry] = []
+    for note in notes:
+        told = answers.get(note.note_id)
+        claim = told.claim_number if told is not None and told.claim_number else short(note.note_id)
+        if note.value is None:
+            continue
+        if note.phase is NotePhase.IN_DOUBT:
+            inquiries.append(Inquiry(note.value, claim, interrupted=True))
+        elif note.credited and told is not None and told.booking in _NOT_ON_THE_ACCOUNT:
+            inquiries.append(Inquiry(note.value, claim, interrupted=False))
+        elif note.credited:
+            credited.append(note.value)
     counts = tuple(sorted(Counter(credited).items(), key=lambda item: -item[0].minor))
-    return DepositPaper(deposit, total(credited, deposit.currency), counts, tuple(doubt), answer)
+    return DepositPaper(deposit, total(credited, deposit.currency), counts, tuple(inquiries), answer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,27 +101,30 @@ def deposit_receipt(paper: DepositPaper, imprint: Imprint) -> Document:
         blocks.append(Row("Value date", paper.answer.value_date))
     else:
         blocks.append(Text("Recorded at this terminal. Your account is credited as soon as the bank can be reached."))
-    blocks.extend(_doubt(paper.in_doubt))
+    blocks.extend(_under_inquiry(paper.inquiries))
     blocks.extend((Space(), QrCode(receipt_code(paper, imprint)), Text("Thank you", Align.CENTRE)))
     return Document(f"deposit {short(deposit.deposit_id)}", tuple(blocks))
 
 
-def _doubt(notes: Iterable[tuple[Money, str]]) -> Iterable[Block]:
-    for value, claim in notes:
+def _under_inquiry(inquiries: Iterable[Inquiry]) -> Iterable[Block]:
+    for inquiry in inquiries:
         yield Rule()
         yield Text("NOTE UNDER INQUIRY", bold=True)
-        yield Row(str(value), f"claim {claim}")
-        yield Text("The terminal was interrupted with this note inside. It is looked for when the box is counted.")
+        yield Row(str(inquiry.value), f"claim {inquiry.claim}")
+        if inquiry.interrupted:
+            yield Text("The terminal was interrupted with this note inside. It is looked for when the box is counted.")
+        else:
+            yield Text("This note is in the box. It could not be booked to the account; the bank keeps it for you.")
 
 
 def receipt_code(paper: DepositPaper, imprint: Imprint) -> str:
-    """The receipt as a text of at most 300 characters."""
+    """The receipt as a text of at most 300 characters; what may be cut off last is the list of notes."""
     notes = ",".join(f"{count}x{value.major}" for value, count in paper.counts)
-    claims = ",".join(claim for _, claim in paper.in_doubt)
+    claims = ",".join(inquiry.claim for inquiry in paper.inquiries)
     state = "provisional" if paper.answer is None else f"booked {paper.answer.business_date}"
     title = "GUICHET TRAINING DEPOSIT" if imprint.training else "GUICHET DEPOSIT"
     where = (imprint.terminal, imprint.when)
-    lines = (title, paper.deposit.deposit_id, *where, str(paper.credited), notes, state, claims)
+    lines = (title, paper.deposit.deposit_id, *where, str(paper.credited), state, claims, notes)
     return "\n".join(line for line in lines if line)[:300]
 
 

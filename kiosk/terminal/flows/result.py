@@ -19,7 +19,7 @@ async def show_result(parts: Parts, deposit: Deposit, stop: pb.DepositStop.Value
         await parts.front.show(pb.WaitView(reason=pb.WAIT_REASON_FINISHING_DEPOSIT))
         answer = await parts.settler.wait_settled(deposit.deposit_id, parts.config.timings.settlement_wait)
     paper = summarise(deposit, notes, answer)
-    if not paper.counts and not paper.in_doubt:
+    if not paper.counts and not paper.inquiries:
         await parts.front.choose(_view(parts, paper, stop, pb.RECEIPT_STATE_UNSPECIFIED), parts.config.timings.notice)
         return
     receipt = pb.RECEIPT_STATE_OFFERED if await can_print(parts) else pb.RECEIPT_STATE_ON_SCREEN
@@ -35,7 +35,7 @@ async def show_result(parts: Parts, deposit: Deposit, stop: pb.DepositStop.Value
 def _view(
     parts: Parts, paper: DepositPaper, stop: pb.DepositStop.ValueType, receipt: pb.ReceiptState.ValueType
 ) -> pb.DepositResultView:
-    if not paper.counts and not paper.in_doubt:
+    if not paper.counts:
         state = pb.DEPOSIT_STATE_EMPTY
     elif paper.answer is None:
         state = pb.DEPOSIT_STATE_PROVISIONAL
@@ -47,7 +47,7 @@ def _view(
         total=to_wire(paper.credited),
         notes=[pb.NoteCount(value=to_wire(value), count=count) for value, count in paper.counts],
         state=state,
-        in_doubt=[pb.DoubtfulNote(value=to_wire(value), claim_number=claim) for value, claim in paper.in_doubt],
+        in_doubt=[pb.DoubtfulNote(value=to_wire(note.value), claim_number=note.claim) for note in paper.inquiries],
         receipt=receipt,
         receipt_code=receipt_code(paper, parts.imprint()),
         stop=stop,

@@ -107,9 +107,6 @@ def test_training_money_says_so(rig: Rig) -> None:
     assert "QR GUICHET TRAINING DEPOSIT" in lines
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a receipt knows claims of notes in doubt only; the host's are not all of that kind"
-)
 def test_a_note_that_the_host_put_into_suspense_is_on_the_receipt_with_its_claim(rig: Rig) -> None:
     """A blocked account, for one: the note is in the box, and not on the account."""
     answer = answer_to(rig)

@@ -24,6 +24,9 @@ _FIELD_OF = {
     if field.message_type is not None
 }
 _MAX_TOUCHES = 16
+# Views of these kinds follow one another by themselves while the customer reaches out. What these controls mean does not
+# change with them, so a touch on the last one counts on the next.
+_STEADY = {"deposit": frozenset({"finish", "cancel"})}
 
 FIRST_LANGUAGE = "en"
 """What the screen speaks to whom nobody knows yet."""
@@ -52,6 +55,7 @@ class Front(ScreenServicer):
         self._log = log
         self._training = training
         self._view = pb.View(view_id=0, language=FIRST_LANGUAGE, training=training)
+        self._kind_since = 0
         self._touches: deque[pb.Touched] = deque(maxlen=_MAX_TOUCHES)
         self._changed = asyncio.Condition()
         self._stirred = asyncio.Event()
@@ -68,6 +72,8 @@ class Front(ScreenServicer):
         if self._view.WhichOneof("content") == name and getattr(self._view, name) == content:
             return
         view = pb.View(view_id=self._view.view_id + 1, language=self.language, training=self._training)
+        if self._view.WhichOneof("content") != name:
+            self._kind_since = view.view_id
         body = getattr(view, name)
         body.CopyFrom(content)
         body.SetInParent()
@@ -101,13 +107,18 @@ class Front(ScreenServicer):
                 raise SessionOver(self._over)
             while self._touches:
                 touch = self._touches.popleft()
-                if touch.view_id == self._view.view_id:
+                if self._counts(touch):
                     return touch.control
             if self._woken:
                 self._woken = False
                 return None
             self._stirred.clear()
             await self._stirred.wait()
+
+    def _counts(self, touch: pb.Touched) -> bool:
+        steady = _STEADY.get(self._view.WhichOneof("content") or "", frozenset[str]())
+        same_kind = touch.view_id >= self._kind_since and touch.control in steady
+        return touch.view_id == self._view.view_id or same_kind
 
     def wake(self) -> None:
         """Let whoever waits look at the world again."""

@@ -58,7 +58,11 @@ class Cable:
         if task is not None:
             self._carrying.add(task)
             task.add_done_callback(self._carrying.discard)
-        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._host_port)
+        try:
+            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._host_port)
+        except OSError:  # Nobody is at the host's end: as good as pulled.
+            writer.transport.abort()
+            return
         self._lines |= {writer, far_writer}
         await asyncio.gather(_pump(reader, far_writer), _pump(far_reader, writer))
         self._lines -= {writer, far_writer}

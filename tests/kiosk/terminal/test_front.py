@@ -179,3 +179,25 @@ async def test_a_screen_that_comes_back_sees_what_there_is(front: Front) -> None
     second = Screen(front)
     assert (await second.sees("menu")).view_id == first.shown[-1].view_id
     await second.detach()
+
+
+async def test_a_finger_that_lands_as_the_deposit_moves_on_still_finishes_it(front: Front, screen: Screen) -> None:
+    """What "finish" means does not change from stage to stage; what is given back does."""
+    stage = pb.DepositView(stage=pb.DEPOSIT_STAGE_CHECKING_NOTE)
+    await front.show(stage)
+    before = (await screen.sees("deposit")).view_id
+    await front.show(pb.DepositView(stage=pb.DEPOSIT_STAGE_INSERT_MORE))
+    screen.touch("give_back", before)
+    screen.touch("finish", before)
+    await screen.touched_everything()
+    assert await front.touched(DEADLINE) == "finish"
+
+
+async def test_a_touch_of_an_earlier_deposit_does_not_end_the_next(front: Front, screen: Screen) -> None:
+    await front.show(pb.DepositView(stage=pb.DEPOSIT_STAGE_INSERT_MORE))
+    before = (await screen.sees("deposit")).view_id
+    await front.show(MENU)
+    await front.show(pb.DepositView(stage=pb.DEPOSIT_STAGE_INSERT_FIRST))
+    screen.touch("finish", before)
+    await screen.touched_everything()
+    assert await front.touched(0.05, ends_session=False) is None

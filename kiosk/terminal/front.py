@@ -24,8 +24,8 @@ _FIELD_OF = {
     if field.message_type is not None
 }
 _MAX_TOUCHES = 16
-# Views of these kinds follow one another by themselves while the customer reaches out. What these controls mean does not
-# change with them, so a touch on the last one counts on the next.
+# Views of these kinds follow one another by themselves while the customer reaches out. What these controls mean does
+# not change with them, so a touch on the last one counts on the next.
 _STEADY = {"deposit": frozenset({"finish", "cancel"})}
 
 FIRST_LANGUAGE = "en"

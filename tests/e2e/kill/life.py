@@ -182,7 +182,7 @@ class Customer:
 
 
 async def live(order: dict[str, str]) -> None:
-    gate = Gate(order["kill_at"])
+    gate = Gate(order["kill_at"], armed=order["from_the_start"] == "yes")
     config = load_config(Path(order["config"]))
     card = TestCardReader()
 
@@ -220,7 +220,8 @@ async def _perform(
     await _recovered(terminal, session=order["session"] == "yes")
     fold = terminal.journal.fold
     credited = sorted(str(note.value) for note in fold.notes.values() if note.credited)
-    say({"recovered": {"credited": credited, "in_doubt": len(fold.in_doubt), "open": fold.open_note is not None}})
+    found = {"credited": credited, "in_doubt": len(fold.in_doubt), "open": fold.open_note is not None}
+    say({"recovered": {**found, "passed": list(gate.passed)}})
     if (await asyncio.to_thread(hear))["then"] == "go":
         gate.armed = True
         customer = Customer(Path(order["cash"]))

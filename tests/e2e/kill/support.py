@@ -40,8 +40,16 @@ class Nursery:
 
     def begin(self, kill_at: str, *, session: bool = True) -> dict[str, object]:
         """A new life, up to its being recovered from the last; without a ``session`` where the host gives none."""
-        self._say({**self._order, "kill_at": kill_at, "session": "yes" if session else "no"})
-        return cast("dict[str, object]", self.hear()["recovered"])
+        return cast("dict[str, object]", self._begin(kill_at, session=session, from_the_start=False)["recovered"])
+
+    def begin_counting(self, kill_at: str) -> dict[str, object]:
+        """A new life whose recovery already can be its death: what it says first."""
+        return self._begin(kill_at, session=True, from_the_start=True)
+
+    def _begin(self, kill_at: str, *, session: bool, from_the_start: bool) -> dict[str, object]:
+        words = {"session": "yes" if session else "no", "from_the_start": "yes" if from_the_start else "no"}
+        self._say({**self._order, "kill_at": kill_at, **words})
+        return self.hear()
 
     def go_on(self, then: str) -> dict[str, object]:
         """Let it play the customer's part, or stop; what it says next."""

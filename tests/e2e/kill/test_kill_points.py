@@ -7,6 +7,7 @@ itself keeps running), and nothing may be open.
 
 from __future__ import annotations
 
+import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,11 +21,16 @@ from tests.e2e.kill.support import Nursery, agree, an_account, host_and_cash, in
 
 @pytest.fixture
 def stack(run_dir: Path) -> Iterator[Stack]:
-    with host_and_cash(run_dir / "kill") as running:
+    with host_and_cash(Path(tempfile.mkdtemp(prefix="kill-", dir=run_dir))) as running:
         yield running
 
 
-def test_a_death_at_any_point_of_a_deposit_loses_and_doubles_no_note(stack: Stack) -> None:
+MID_STACK = "after write STACK when ESCROW, note 1"
+
+
+def test_a_death_at_any_point_of_a_deposit_loses_and_doubles_no_note(
+    stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
     account = an_account(stack)
     nursery = Nursery(stack, account)
     try:
@@ -45,9 +51,45 @@ def test_a_death_at_any_point_of_a_deposit_loses_and_doubles_no_note(stack: Stac
     finally:
         nursery.close()
     kinds = Counter(point.split()[1] for point in points)
-    print(f"\n{len(points)} points: {dict(kinds)}; {len(not_reached)} not reached again: {not_reached}")
+    with capsys.disabled():
+        print(f"\nkilled at {len(points)} points: {dict(kinds)}; of these not reached again: {not_reached}")
     # What the money hangs on is reached every time; only how often it is polled and batched depends on timing.
     assert not [point for point in not_reached if " commit " in point or " STACK " in point or " RETURN " in point]
     assert kinds["write"] > 40
     assert kinds["commit"] > 30
     assert kinds["send"] > 10
+
+
+def test_a_death_at_any_point_of_the_recovery_loses_and_doubles_no_note(
+    stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The terminal dies with a note on its way to the box, and then once more while it recovers from that."""
+    account = an_account(stack)
+    nursery = Nursery(stack, account)
+
+    def die_in_mid_stack() -> None:
+        agree(stack, account, nursery.begin(MID_STACK))
+        assert nursery.go_on("go") == {"ended": -9}
+
+    try:
+        die_in_mid_stack()
+        recovered = cast("dict[str, object]", nursery.begin_counting("")["recovered"])
+        agree(stack, account, recovered)
+        assert nursery.go_on("stop") == {"ended": 0}
+        points = cast("list[str]", recovered["passed"])
+        not_reached: list[str] = []
+        for point in points:
+            die_in_mid_stack()
+            if nursery.begin_counting(point) != {"ended": -9}:
+                not_reached.append(point)
+                assert nursery.go_on("stop") == {"ended": 0}
+        agree(stack, account, nursery.begin(""))
+        assert nursery.go_on("stop") == {"ended": 0}
+    finally:
+        nursery.close()
+    kinds = Counter(point.split()[1] for point in points)
+    with capsys.disabled():
+        print(f"\nkilled again at {len(points)} points of recovery: {dict(kinds)}; not reached again: {not_reached}")
+    assert not [point for point in not_reached if " commit " in point]
+    assert kinds["commit"] > 10
+    assert kinds["write"] > 10

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from guichet.journal.records import Fact, decode, fact_of
 from guichet.money import Currency, Money
@@ -190,8 +190,9 @@ class Kiosk:
     def books(self) -> Books:
         """Once everything is settled: the paper by the simulator's own memory, and what the host has of it."""
         self.until(self._settled, "everything to be settled")
-        notes = json.loads(self.stack.tell("cash", "notes"))["notes"]
-        assert not [note for note in notes if note["place"] in _INSIDE], "a note lies between mouth and box"
+        # The terminal may have closed a deposit before the validator has given back what it had drawn in.
+        self.until(lambda: not any(note["place"] in _INSIDE for note in self._paper()), "every note to come to rest")
+        notes = self._paper()
         box = Counter(str(note["face"]) for note in notes if note["place"] == "box")
         query = (
             "SELECT value_minor, currency, booking, outcome FROM note_outcomes o WHERE outcome_number ="
@@ -203,6 +204,10 @@ class Kiosk:
         values = [(str(Money(minor, Currency(code))), booking, outcome) for minor, code, booking, outcome in rows]
         credited = Counter(value for value, booking, _ in values if booking == "customer")
         return Books(box, credited, Counter(value for value, _, outcome in values if outcome == "in-doubt"))
+
+    def _paper(self) -> list[dict[str, object]]:
+        """Every note that the simulated validator has met, and where it lies."""
+        return cast("list[dict[str, object]]", json.loads(self.stack.tell("cash", "notes"))["notes"])
 
     def _settled(self) -> bool:
         now = self.status()

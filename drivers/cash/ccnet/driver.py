@@ -117,15 +117,18 @@ class CcnetValidator:
             raise
         self._connection = _Connection(Machine(self._timing), transport)
         self._inputs.clear()
+        lost: BaseException | None = None
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._read(transport))
                 tasks.create_task(self._keep_time())
         except* TransportError as group:
-            raise self._hung_up(group.exceptions[0]) from group
+            lost = group.exceptions[0]
         finally:
             self._connection = None
             transport.close()
+        if lost is not None:  # Raised out here: from inside except* some versions of Python wrap it in a group again.
+            raise self._hung_up(lost) from lost
 
     def _hung_up(self, error: BaseException) -> TransportError:
         code = error.code if isinstance(error, TransportError) else "hung-up"

@@ -218,6 +218,7 @@ async def _perform(
     terminal: Terminal, gate: Gate, card: TestCardReader, order: dict[str, str], serving: asyncio.Task[None]
 ) -> None:
     await _recovered(terminal, session=order["session"] == "yes")
+    gate.armed = False  # What comes from here on is no recovery any more.
     fold = terminal.journal.fold
     credited = sorted(str(note.value) for note in fold.notes.values() if note.credited)
     found = {"credited": credited, "in_doubt": len(fold.in_doubt), "open": fold.open_note is not None}

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import sys
 from collections.abc import Awaitable, Callable
 from importlib import import_module
 from pathlib import Path
 from typing import cast
+
+from drivers.errors import TransportError
 
 SIMULATORS = {
     "ccnet": ("drivers.cash.ccnet.simulator", "a CCNET banknote validator on a pty"),
@@ -21,7 +22,9 @@ SIMULATORS = {
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one simulator, or tell a running one something. Exit status: 0 done, 1 told and refused, 2 wrong usage."""
+    """Run one simulator, or tell a running one something. Exit status: 0 done; 1 refused, or it cannot be that
+    device here; 2 wrong usage.
+    """
     parser = argparse.ArgumentParser(prog="guichet-sim", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="DEVICE")
     try:
@@ -40,8 +43,20 @@ def main(argv: list[str] | None = None) -> int:
     if arguments.command == "tell":
         return _tell(arguments.control, " ".join(arguments.words))
     run = cast("Callable[[argparse.Namespace], Awaitable[None]]", import_module(SIMULATORS[arguments.command][0]).run)
-    with contextlib.suppress(KeyboardInterrupt):
+    return _be(run, arguments)
+
+
+def _be(run: Callable[[argparse.Namespace], Awaitable[None]], arguments: argparse.Namespace) -> int:
+    """Until Ctrl-C, or until it cannot be that device any more."""
+    from drivers.simulation.memory import BadMemory
+
+    try:
         asyncio.run(_until_done(run, arguments))
+    except KeyboardInterrupt:
+        return 0
+    except (BadMemory, OSError, TransportError) as error:
+        print(f"guichet-sim {arguments.command}: {error}", file=sys.stderr)
+        return 1
     return 0
 
 

@@ -22,6 +22,7 @@ from drivers.pinpad import messages as m
 from drivers.pinpad.framing import SILENCE_SECONDS, Deframer, encode_frame
 from drivers.pinpad.software import Key, KeyState, SoftwarePad
 from drivers.simulation.control import serve_control
+from drivers.simulation.memory import BadMemory
 from drivers.simulation.port import serve_pty
 from drivers.transport.api import ByteTransport
 
@@ -40,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 async def run(arguments: argparse.Namespace) -> None:
-    """Be a PIN pad until a signal ends the process. Raises ValueError for a state file that is none."""
+    """Be a PIN pad until a signal ends the process. Raises :class:`BadMemory`."""
     transport = serve_pty("pinpad", arguments.pty)
     simulated = SimulatedPad(str(arguments.serial), FileKeyStore(arguments.state), transport)
     served = asyncio.create_task(simulated.serve())
@@ -64,7 +65,7 @@ class FileKeyStore:
         self._path = path
 
     def load(self) -> KeyState | None:
-        """What was saved. Raises ValueError for a damaged file: to begin again at counter 0 would repeat keys."""
+        """What was saved. Raises :class:`BadMemory`: to begin again at counter 0 would repeat keys."""
         if not self._path.exists():
             return None
         try:
@@ -72,7 +73,7 @@ class FileKeyStore:
             key, key_id = bytes.fromhex(str(content["key"])), bytes.fromhex(str(content["key_id"]))
             return KeyState(Key(key), key_id, int(content["counter"]))
         except (ValueError, LookupError, TypeError):
-            raise ValueError(f"{self._path} is damaged: enrol anew, with a new key id") from None
+            raise BadMemory(f"{self._path} is damaged: enrol anew, with a new key id") from None
 
     def save(self, state: KeyState) -> None:
         """Write, sync, rename, sync the folder: the old state or the new one, never a part."""

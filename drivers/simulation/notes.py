@@ -12,6 +12,8 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from drivers.simulation.memory import BadMemory
+
 
 class Place(Enum):
     """Where a note can lie."""
@@ -47,7 +49,7 @@ class Vault:
 
     @classmethod
     def open(cls, file: Path | None) -> Vault:
-        """The vault as it was left. Raises ValueError for a file that is none."""
+        """The vault as it was left. Raises :class:`BadMemory`."""
         vault = cls(file)
         if file is not None and file.exists():
             try:
@@ -55,7 +57,7 @@ class Vault:
                 vault.box, vault.counter = str(stored["box"]), int(stored["counter"])
                 vault.notes = [_remembered(note) for note in stored["notes"]]
             except (KeyError, TypeError, ValueError) as error:
-                raise ValueError(f"{file} is not a simulator's memory: {error}") from error
+                raise BadMemory(f"{file} is not a simulator's memory: {error}") from error
         return vault
 
     def bring(self, face: str, note_type: int, *, readable: bool) -> PhysicalNote:

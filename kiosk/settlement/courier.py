@@ -36,8 +36,13 @@ class Courier(Protocol):
         """Whether items can be sent now."""
         ...
 
+    @property
+    def refused(self) -> bool:
+        """Whether the host is there and does not let this terminal in: no session will come of waiting."""
+        ...
+
     def on_change(self, listener: Callable[[pb.Welcome | None], None]) -> None:
-        """``listener`` hears the host's welcome at every connection, and None when it is lost."""
+        """``listener`` hears the host's welcome at every connection, and None when it is lost or first refused."""
         ...
 
     async def request(self, item: pb.ConnectRequest) -> pb.ConnectResponse:

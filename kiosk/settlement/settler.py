@@ -69,7 +69,7 @@ class Settler:
     def _on_link(self, welcome: pb.Welcome | None) -> None:
         if welcome is not None:
             self._refusals.clear()  # A host that is back deserves to be asked at once.
-        self._late_wait = self._late_seconds
+        self._late_wait = 0.0 if self._link.refused else self._late_seconds
         self._late_due = self._clock.monotonic() + self._late_wait
         self._moved.set()
 

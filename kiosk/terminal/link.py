@@ -68,7 +68,7 @@ class HostLink:
         self.refused = False
 
     def on_change(self, listener: Callable[[pb.Welcome | None], None]) -> None:
-        """``listener`` hears the host's welcome at every connection, and None when it is lost."""
+        """``listener`` hears the host's welcome at every connection, and None when it is lost or first refused."""
         self._listeners.append(listener)
 
     @property
@@ -116,8 +116,7 @@ class HostLink:
                     retry = _FIRST_RETRY
             except* (grpc.aio.AioRpcError, HostAway, HostRefused) as group:
                 was_connected = self.connected
-                self.refused = _refuses(group)
-                self._lose()
+                self._lose(refused=_refuses(group))
                 if was_connected:
                     retry = _FIRST_RETRY
                 self._log.event("host.away", reason=_reason(group), retry_seconds=round(retry, 1))
@@ -148,12 +147,13 @@ class HostLink:
                 waiting.set_result(response)
         raise HostAway("the host ended the connection")
 
-    def _lose(self) -> None:
-        was_connected, self.connected, self._channel = self.connected, False, None
+    def _lose(self, *, refused: bool) -> None:
+        news = self.connected or (refused and not self.refused)
+        self.connected, self.refused, self._channel = False, refused, None
         for waiting in self._waiting.values():
             if not waiting.done():
                 waiting.set_exception(HostAway("the connection was lost"))
-        if was_connected:
+        if news:
             self._tell(None)
 
     def _tell(self, welcome: pb.Welcome | None) -> None:

@@ -12,7 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
+from guichet.journal.records import Fact, decode, fact_of
 from guichet.money import Currency, Money, parse_money
+from guichet.v1 import journal_pb2
+from kiosk.journal.store import read_stopped
 from kiosk.workbench.stack import Stack
 
 TIMINGS = "escrow_hold = 0\nsettlement_wait = 5\ncustomer = 10\nreplication_wait = 5\nlate_delivery = 0.5"
@@ -121,6 +124,16 @@ def in_the_box(stack: Stack) -> Counter[str]:
     notes = json.loads(stack.tell("cash", "notes"))["notes"]
     assert not [note for note in notes if note["place"] in ("head", "escrow", "transport")], notes[-1]
     return Counter(str(note["face"]) for note in notes if note["place"] == "box")
+
+
+def written(stack: Stack) -> list[Fact]:
+    """Every fact of the terminal's journal; the terminal must have stopped."""
+    return [fact_of(decode(entry.record)) for entry in read_stopped(stack.base / "kiosk" / "journal.db")]
+
+
+def incidents(stack: Stack) -> list[str]:
+    """What a person should look at. A death alone is nothing of the kind: each note's next step was on record."""
+    return [fact.code for fact in written(stack) if isinstance(fact, journal_pb2.Incident)]
 
 
 def agree(stack: Stack, account: str, recovered: dict[str, object]) -> None:

@@ -15,8 +15,9 @@ from typing import cast
 
 import pytest
 
+from guichet.v1 import journal_pb2
 from kiosk.workbench.stack import Stack
-from tests.e2e.kill.support import Nursery, agree, an_account, host_and_cash, in_the_box
+from tests.e2e.kill.support import Nursery, agree, an_account, host_and_cash, in_the_box, incidents, written
 
 
 @pytest.fixture
@@ -50,6 +51,7 @@ def test_a_death_at_any_point_of_a_deposit_loses_and_doubles_no_note(
         assert nursery.go_on("stop") == {"ended": 0}
     finally:
         nursery.close()
+    assert incidents(stack) == []
     kinds = Counter(point.split()[1] for point in points)
     with capsys.disabled():
         print(f"\nkilled at {len(points)} points: {dict(kinds)}; of these not reached again: {not_reached}")
@@ -87,9 +89,28 @@ def test_a_death_at_any_point_of_the_recovery_loses_and_doubles_no_note(
         assert nursery.go_on("stop") == {"ended": 0}
     finally:
         nursery.close()
+    assert incidents(stack) == []
     kinds = Counter(point.split()[1] for point in points)
     with capsys.disabled():
         print(f"\nkilled again at {len(points)} points of recovery: {dict(kinds)}; not reached again: {not_reached}")
     assert not [point for point in not_reached if " commit " in point]
     assert kinds["commit"] > 10
     assert kinds["write"] > 10
+
+
+def test_a_note_that_still_moves_when_the_next_life_begins_is_credited_once(stack: Stack) -> None:
+    """Above, the device is done before the next life asks. Here it is slow, and the first answer is that it stacks."""
+    account = an_account(stack)
+    nursery = Nursery(stack, account)
+    try:
+        agree(stack, account, nursery.begin(MID_STACK))
+        stack.tell("cash", "pace 1.5")
+        assert nursery.go_on("go") == {"ended": -9}
+        agree(stack, account, nursery.begin(""))
+        assert nursery.go_on("stop") == {"ended": 0}
+    finally:
+        nursery.close()
+    assert in_the_box(stack) == {"20.00 EUR": 1}
+    answers = [fact.presence for fact in written(stack) if isinstance(fact, journal_pb2.DeviceAnswered)]
+    assert journal_pb2.DEVICE_PRESENCE_MOVING in answers
+    assert incidents(stack) == []

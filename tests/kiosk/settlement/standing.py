@@ -90,6 +90,7 @@ class Host:
 
     def __init__(self) -> None:
         self.connected = False
+        self.refused = False
         self.asked: list[str] = []
         self.late: list[str] = []
         self.late_is_open = True
@@ -105,7 +106,7 @@ class Host:
 
     def connect(self, held: pb.Welcome | None = None) -> None:
         """The link comes up."""
-        self.connected = True
+        self.connected, self.refused = True, False
         last = self.entries[-1] if self.entries else None
         known = pb.Welcome(held_sequence=last.sequence, held_hash=last.hash) if last is not None else pb.Welcome()
         for listener in self._listeners:
@@ -116,6 +117,11 @@ class Host:
         self.connected = False
         for listener in self._listeners:
             listener(None)
+
+    def refuse(self) -> None:
+        """It is there and lets the terminal in no more."""
+        self.refused = True
+        self.disconnect()
 
     async def request(self, item: pb.ConnectRequest) -> pb.ConnectResponse:
         if not self.connected:

@@ -318,3 +318,25 @@ async def test_where_nobody_answers_it_is_tried_more_and_more_rarely_and_a_sessi
     revoked.host.connect()
     await revoked.all_settled()
     assert revoked.host.asked == ["deposit-1"]
+
+
+async def test_where_the_host_refuses_the_terminal_nobody_waits_for_a_session(office: Office) -> None:
+    office.sign(1, 2)
+    office.run()
+    office.host.refuse()
+    await office.all_settled()
+    assert office.host.late == ["deposit-1", "deposit-2"]
+    assert office.host.asked == []
+
+
+async def test_a_session_that_is_only_lost_is_waited_for(office: Office) -> None:
+    office.run()
+    office.host.connect()
+    office.host.disconnect()
+    office.sign(1)
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert office.host.late == []
+    office.host.connect()
+    await office.all_settled()
+    assert office.host.asked == ["deposit-1"]

@@ -203,18 +203,20 @@ async def test_a_lost_connection_is_heard_and_made_again(line: Line, end: grpc.S
     assert [item.WhichOneof("item") for item in line.host.items] == ["hello", "heartbeat", "hello"]
 
 
-async def test_a_host_that_lets_nobody_in_is_tried_again_and_said(line: Line) -> None:
+async def test_a_host_that_lets_nobody_in_is_tried_again_and_that_is_told_once(line: Line) -> None:
     line.host.refuse_hello = True
     await line.host.server.start()
     line.task = asyncio.create_task(line.link.run())
     await line.said("host.away", 2)
     assert "PERMISSION_DENIED: revoked" in line.log.getvalue()
-    assert line.heard == []
+    assert line.heard == [None]
+    assert line.link.refused
     with pytest.raises(HostAway):
         _ = line.link.queries
     line.host.refuse_hello = False
-    await line.until(1)
+    await line.until(2)
     assert line.link.connected
+    assert not line.link.refused
     assert line.link.queries is not None
 
 

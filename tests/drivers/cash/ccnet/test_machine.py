@@ -501,8 +501,17 @@ def test_a_device_that_does_not_say_who_it_is_is_reported_all_the_same() -> None
 
 def test_a_refused_poll_is_asked_again() -> None:
     b = bench()
-    b.from_device = on(Command.POLL, b, 5, lambda _: frame(b"\x30"))
+    refused_at: list[float] = []
+
+    def refuse(_: bytes) -> bytes:
+        refused_at.append(b.now)
+        return frame(b"\x30")
+
+    b.from_device = on(Command.POLL, b, 5, refuse)
     b.ready()
+    polls = [at for at, command in b.sent if command is Command.POLL]
+    assert len(refused_at) == 5
+    assert all(any(at > refused for at in polls) for refused in refused_at)
 
 
 # --- silence --------------------------------------------------------------------------------------------------------

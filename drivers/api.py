@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from guichet.ids import DeviceSerial
 from guichet.money import Money
@@ -77,7 +77,11 @@ class Device(Protocol):
 
 
 class Presence(Enum):
-    """Where a note is, as far as a cash module that came back can tell: the columns of the start-up table."""
+    """Where a note is, as far as a cash module that came back can tell: the columns of the start-up table.
+
+    FORGOTTEN: the device answers and its path is empty, but what it knew of the note is gone: ccTalk's event counter
+    was set back to 0, or more events were missed than it keeps.
+    """
 
     PATH_EMPTY = "path empty"
     IN_ESCROW = "in escrow, alive"
@@ -87,6 +91,40 @@ class Presence(Enum):
     JAMMED = "jam"
     OTHER_DEVICE = "other serial number"
     NO_ANSWER = "no answer"
+    FORGOTTEN = "memory lost"
+
+
+@dataclass(frozen=True, slots=True)
+class CashCapabilities:
+    """What a cash module can do, by its protocol and model; it does not change while it is connected.
+
+    ``escrow``: a note waits to be decided about; without, it is taken without asking, as coins are.
+    ``names_type``: a stacked event says which type it is about (ID-003's VEND VALID does not: the note is the one that
+    was in escrow). ``marks``: events carry a number of the device's own which must be stored with what they lead to.
+    ``counter_modulus``: one more than the highest value of the device's count of stacked notes; None: it has none.
+    """
+
+    escrow: bool = True
+    names_type: bool = True
+    marks: bool = False
+    counter_modulus: int | None = None
+
+
+class BoxState(Enum):
+    """How the cash box is."""
+
+    UNKNOWN = "unknown"
+    IN = "in"
+    REMOVED = "removed"
+    FULL = "full"
+
+
+@dataclass(frozen=True, slots=True)
+class CashStorage:
+    """The cash box now. ``stacked``: the device's own count, which no exchange of the box sets back."""
+
+    box: BoxState = BoxState.UNKNOWN
+    stacked: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +132,8 @@ class Answered:
     """The first answer after device or terminal came back, before anything was reset. Nothing happens to the device
     until :meth:`CashModule.proceed`; a stacked event in it is not acknowledged before :meth:`CashModule.acknowledge`.
 
-    ``stacked_counter``: the device's count of notes that it stacked, where it has one.
+    ``note_type``: of a note in escrow or a stacked one, where the answer says it. ``stacked_counter``: the device's
+    count of notes that it stacked, where it has one. ``mark``: see :class:`CashCapabilities`.
     """
 
     identity: DeviceIdentity | None
@@ -102,12 +141,13 @@ class Answered:
     frame: bytes
     note_type: int | None = None
     stacked_counter: int | None = None
+    mark: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The device has been initialised and its note table read; it accepts nothing yet. ``values`` is the table, by note
-    type; ``table_hash`` the SHA-256 of its bytes.
+    """The device has been initialised and its note table read; it accepts nothing yet. Told again whenever it was out
+    of order. ``values`` is the table, by note type; ``table_hash`` the SHA-256 of its bytes.
     """
 
     identity: DeviceIdentity
@@ -129,6 +169,7 @@ class Escrowed:
     value: Money | None
     frame: bytes
     table_hash: bytes
+    mark: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,11 +179,15 @@ class Stacking:
 
 @dataclass(frozen=True, slots=True)
 class Stacked:
-    """The note is in the cash box. The device holds this event until :meth:`CashModule.acknowledge`."""
+    """The note is in the cash box. The device holds this event until :meth:`CashModule.acknowledge`. ``note_type`` is
+    None where the protocol never says (see :class:`CashCapabilities`), and a number that the table does not name where
+    the device itself does not know.
+    """
 
-    note_type: int
+    note_type: int | None
     value: Money | None
     frame: bytes
+    mark: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +195,7 @@ class Returned:
     """The note went back to the customer's side. Held until acknowledged, as :class:`Stacked`."""
 
     frame: bytes
+    mark: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +203,7 @@ class Rejected:
     """A note never reached escrow; ``reason`` is the device's, as a stable word."""
 
     reason: str
+    mark: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,14 +214,38 @@ class Cleared:
     enabled: bool
 
 
+class TroubleKind(Enum):
+    """What a person must look at. The values are stable words: they stand in journals, logs and on screens."""
+
+    CHEATED = "cheated"
+    PAUSE = "pause"
+    UNREADABLE = "unreadable-answer"
+    JAM = "jam"
+    BOX_FULL = "box-full"
+    BOX_REMOVED = "box-removed"
+    FAILURE = "failure"
+    EVENTS_MISSED = "events-missed"
+
+    @property
+    def stops_acceptance(self) -> bool:
+        """Whether no note is taken until the device is :class:`Ready` anew; the others pass by themselves."""
+        return self not in (TroubleKind.CHEATED, TroubleKind.PAUSE, TroubleKind.UNREADABLE, TroubleKind.EVENTS_MISSED)
+
+
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Something that a person must look at: ``code`` one of cheated, jam-validator, jam-box, box-full, box-removed,
-    failure-xx, pause, ...; ``over`` when it has passed.
+    """Something that a person must look at. ``detail``: where a note is jammed, or the device's own failure code.
+    ``over``: it has passed; a box that was removed is back.
     """
 
-    code: str
+    kind: TroubleKind
+    detail: str = ""
     over: bool = False
+
+    @property
+    def code(self) -> str:
+        """A stable word, such as ``box-removed``, ``jam-head`` or ``failure-50``."""
+        return f"{self.kind.value}-{self.detail}" if self.detail else self.kind.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,12 +264,23 @@ class CashCommand(Enum):
     RETURN = "return"
 
 
+class Refusal(Enum):
+    """Why a command was not carried out. After NOT_DONE the note is still in escrow: the device said so."""
+
+    NO_NOTE_IN_ESCROW = "no note in escrow"
+    NOT_DONE = "not done"
+    NOT_READY = "not ready"
+    REFUSED = "refused"
+    NO_ANSWER = "no answer"
+    LOST = "lost"
+
+
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """The one completion of a command. ``refused``: the device did not do it; read its state before anything else."""
+    """The one completion of a command; ``refused`` is None where the device has begun to do it."""
 
     command: CashCommand
-    refused: str = ""
+    refused: Refusal | None = None
 
 
 CashEvent = (
@@ -206,14 +288,32 @@ CashEvent = (
     | Completed
 )  # fmt: skip
 
+LastMark = Callable[[DeviceSerial], int | None]
+"""The mark that was last stored for a device; None: none ever was."""
 
+
+@runtime_checkable
 class CashModule(Device, Protocol):
-    """A single-note validator with escrow. Commands are posted at once and never block; each ends in one
-    :class:`Completed`. None of them is ever repeated blindly by the driver.
+    """A validator that holds one note in escrow, or an acceptor that takes coins without asking. Commands are posted at
+    once and never block; each ends in one :class:`Completed`. None of them is ever repeated blindly by the driver.
     """
+
+    @property
+    def capabilities(self) -> CashCapabilities:
+        """What it can do."""
+        ...
+
+    @property
+    def storage(self) -> CashStorage:
+        """Its cash box now; never blocks."""
+        ...
 
     def subscribe(self, handler: Callable[[CashEvent], None]) -> None:
         """``handler`` is called for every event, on the loop, before the device is answered."""
+        ...
+
+    def remember_by(self, last_mark: LastMark) -> None:
+        """Where a device's marks are kept (see :class:`CashCapabilities`); asked when the device comes back."""
         ...
 
     def proceed(self) -> None:
@@ -305,6 +405,7 @@ class CardRemoved:
 CardEvent = CardInserted | CardRemoved
 
 
+@runtime_checkable
 class CardReader(Device, Protocol):
     """A reader into which a customer puts a card and takes it out again."""
 
@@ -335,6 +436,7 @@ class PinBlock:
     ksn: bytes
 
 
+@runtime_checkable
 class PinPad(Device, Protocol):
     """A pad that encrypts what is typed before it leaves the pad."""
 
@@ -429,6 +531,7 @@ class Document:
     blocks: tuple[Block, ...]
 
 
+@runtime_checkable
 class ReceiptPrinter(Device, Protocol):
     """A printer for receipts and statements."""
 

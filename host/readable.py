@@ -1,9 +1,11 @@
-"""Letters that people read out on the telephone without mistaking one for another."""
+"""What people read: letters that nobody mistakes on the telephone, and numbers as they may be shown."""
 
 from __future__ import annotations
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Crockford's base 32: no I, L, O or U, which people mistake."""
+
+_SHOWN_DIGITS = 4
 
 
 def base32(data: bytes, length: int) -> str:
@@ -16,3 +18,8 @@ def base32(data: bytes, length: int) -> str:
 def grouped(letters: str) -> str:
     """``letters`` in groups of four, parted by hyphens."""
     return "-".join(letters[start : start + 4] for start in range(0, len(letters), 4))
+
+
+def masked(number: str) -> str:
+    """An account or card number as it may be shown: ``**** 4711``."""
+    return f"**** {number[-_SHOWN_DIGITS:]}"

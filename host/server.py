@@ -10,11 +10,11 @@ import os
 import signal
 import socket
 from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import uvicorn
-from sqlalchemy import Connection, text
 from starlette.types import ASGIApp
 
 from host import systemd
@@ -26,6 +26,7 @@ from host.services import tls
 from host.services.server import serving
 from host.store.executor import ThreadExecutor
 from host.store.migrate import check_revision
+from host.watchdog import ping, watch
 
 _log = logging.getLogger(__name__)
 
@@ -66,16 +67,15 @@ async def _until_told(host: Host) -> None:
         _write_ports(host.config.ports_file, values)
         event(_log, "host.ready", **values)
         systemd.notify("READY=1")
-        watchdog = asyncio.create_task(_watchdog(host), name="watchdog")
         try:
-            await told.wait()
+            async with asyncio.TaskGroup() as group:
+                watchdog = group.create_task(_watchdog(host), name="watchdog")
+                await told.wait()
+                watchdog.cancel()
         finally:
             systemd.notify("STOPPING=1")
             event(_log, "host.stopping")
             host.config.ports_file.unlink(missing_ok=True)
-            watchdog.cancel()
-            with suppress(asyncio.CancelledError):
-                await watchdog
 
 
 @asynccontextmanager
@@ -100,16 +100,9 @@ def _reachable(address: str) -> str:
 
 
 async def _watchdog(host: Host) -> None:
-    """Alive means that the loop turns and the database answers."""
     seconds = systemd.watchdog_seconds()
-    while seconds is not None:
-        await host.store.run(_ping)
-        systemd.notify("WATCHDOG=1")
-        await asyncio.sleep(seconds)
-
-
-def _ping(connection: Connection) -> None:
-    connection.execute(text("SELECT 1"))
+    if seconds is not None:
+        await watch(partial(ping, host.store), host.seams.clock, systemd.notify, seconds)
 
 
 def _write_ports(path: Path, values: dict[str, int]) -> None:

@@ -20,6 +20,10 @@ def main(argv: list[str] | None = None) -> int:
     enrol.add_argument("--data", type=Path, required=True, help="where key and certificate are kept")
     enrol.add_argument("--description", default="", help="for the operator: which machine this is")
 
+    enrol.add_argument(
+        "--again", action="store_true", help="a new key for a machine that is enrolled; keeps its journal"
+    )
+
     terminal = commands.add_parser("terminal", help="run the terminal: devices, sessions, journal, settlement")
     terminal.add_argument("--config", type=Path, required=True, help="its configuration (TOML)")
 
@@ -78,7 +82,8 @@ def _enrol(arguments: argparse.Namespace) -> int:
     from kiosk.terminal.enrolment import EnrolmentError, enrol, read_ticket
 
     try:
-        identity = asyncio.run(enrol(read_ticket(arguments.ticket), arguments.data, arguments.description))
+        ticket = read_ticket(arguments.ticket)
+        identity = asyncio.run(enrol(ticket, arguments.data, arguments.description, again=arguments.again))
     except EnrolmentError as error:
         print(f"guichet-kiosk enrol: {error}", file=sys.stderr)
         return 1

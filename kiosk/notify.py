@@ -7,13 +7,24 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
+
+
+def _say(error: OSError) -> None:
+    print(f"the service manager was not told: {error}", file=sys.stderr, flush=True)
 
 
 class Notifier:
-    """Speaks to the service manager that ``environment`` names; silent without one."""
+    """Speaks to the service manager that ``environment`` names; silent without one.
 
-    def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
+    A word that does not get through ends nothing: a manager that misses too many acts by its own rules, and until then
+    the work goes on. ``failed`` hears of the first of a row.
+    """
+
+    def __init__(self, environment: Mapping[str, str] = os.environ, failed: Callable[[OSError], None] = _say) -> None:
+        self._failed = failed
+        self._heard = True
         self._address = environment.get("NOTIFY_SOCKET", "")
         self._watchdog_us = _microseconds(environment)
 
@@ -43,9 +54,16 @@ class Notifier:
             return
         # "@" stands for the zero byte of an abstract socket
         address = "\0" + self._address[1:] if self._address.startswith("@") else self._address
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as line:
-            line.connect(address)
-            line.sendall(message.encode())
+        heard_before, self._heard = self._heard, False
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as line:
+                line.connect(address)
+                line.sendall(message.encode())
+        except OSError as error:
+            if heard_before:
+                self._failed(error)
+        else:
+            self._heard = True
 
 
 def _microseconds(environment: Mapping[str, str]) -> int:

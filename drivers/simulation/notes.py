@@ -40,12 +40,15 @@ class PhysicalNote:
 
 @dataclass(slots=True)
 class Vault:
-    """All notes that a simulated device has met, its own counter, and the file that outlives a power cut."""
+    """All notes that a simulated device has met, its own counter, what else its protocol has it remember, and the file
+    that outlives a power cut.
+    """
 
     file: Path | None
     box: str = "BOX-1"
     counter: int = 0
     notes: list[PhysicalNote] = field(default_factory=list[PhysicalNote])
+    memory: dict[str, int] = field(default_factory=dict[str, int])
 
     @classmethod
     def open(cls, file: Path | None) -> Vault:
@@ -56,7 +59,8 @@ class Vault:
                 stored = json.loads(file.read_text(encoding="utf-8"))
                 vault.box, vault.counter = str(stored["box"]), int(stored["counter"])
                 vault.notes = [_remembered(note) for note in stored["notes"]]
-            except (KeyError, TypeError, ValueError) as error:
+                vault.memory = {str(name): int(value) for name, value in stored.get("memory", {}).items()}
+            except (AttributeError, KeyError, TypeError, ValueError) as error:
                 raise BadMemory(f"{file} is not a simulator's memory: {error}") from error
         return vault
 
@@ -81,6 +85,15 @@ class Vault:
         self.box = name
         self._save()
 
+    def remember(self, name: str, value: int | None) -> None:
+        """Keep a number without power; None: forget it."""
+        if self.memory.get(name) != value:
+            if value is None:
+                del self.memory[name]
+            else:
+                self.memory[name] = value
+            self._save()
+
     def inside(self) -> PhysicalNote | None:
         """The note between mouth and box, if there is one."""
         return next((n for n in self.notes if n.place in (Place.HEAD, Place.ESCROW, Place.TRANSPORT)), None)
@@ -88,7 +101,7 @@ class Vault:
     def as_json(self) -> str:
         """All of it, as one line."""
         notes = [{**asdict(note), "place": note.place.value} for note in self.notes]
-        return json.dumps({"box": self.box, "counter": self.counter, "notes": notes})
+        return json.dumps({"box": self.box, "counter": self.counter, "memory": self.memory, "notes": notes})
 
     def _save(self) -> None:
         if self.file is None:

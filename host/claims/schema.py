@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Named, String, Table, TypedColumns, UniqueConstraint
+from sqlalchemy import Column, Index, Named, String, Table, TypedColumns, UniqueConstraint
 
 from host.ledger.kinds import ClaimReason, Ledger
 from host.store.metadata import BIG, metadata, words
@@ -22,4 +22,10 @@ class ClaimColumns(TypedColumns):
     closed_at_us: Named[int | None] = Column(BIG)
 
 
-claims = Table("claims", metadata, ClaimColumns, UniqueConstraint("terminal_id", "deposit_id", "note_id"))
+claims = Table(
+    "claims",
+    metadata,
+    ClaimColumns,
+    UniqueConstraint("terminal_id", "deposit_id", "note_id"),
+    Index(None, "closed_at_us"),
+)

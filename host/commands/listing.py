@@ -75,15 +75,15 @@ def _note_cells(note: NoteView) -> tuple[str, ...]:
 
 
 def deposit_json(deposit: DepositView) -> Json:
-    """A deposit with its notes."""
+    """A deposit with its notes. What was credited is told in the account's currency; each note has its own."""
     return {
         "terminal_id": deposit.terminal_id,
         "deposit_id": deposit.deposit_id,
         "ledger": deposit.ledger.value,
         "received_at_us": deposit.received_at_us,
         "account": deposit.account,
-        "credited_minor": deposit.credited.minor,
-        "currency": deposit.credited.currency.code,
+        "credited_minor": deposit.credited[0].minor,
+        "currency": deposit.credited[0].currency.code,
         "state": deposit.state.value,
         "notes": [
             {
@@ -91,6 +91,7 @@ def deposit_json(deposit: DepositView) -> Json:
                 "outcome_number": note.outcome_number,
                 "outcome": note.outcome.value,
                 "value_minor": note.value.minor,
+                "currency": note.value.currency.code,
                 "booking": None if note.booking is None else note.booking.value,
                 "claim_number": note.claim_number,
                 "conflict": note.conflict,

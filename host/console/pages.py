@@ -108,7 +108,7 @@ class Pages:
         return self._page("incidents.html", session, "incidents", incidents=found, now_us=now_us)
 
     async def _read(self, operation: Callable[[Connection], T]) -> T:
-        return await self._host.store.run(operation)
+        return await self._host.store.read(operation)
 
     def _page(self, template: str, session: OperatorSession, here: str, **values: object) -> Response:
         common: dict[str, object] = {

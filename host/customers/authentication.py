@@ -33,7 +33,7 @@ class RefusedBecause(Enum):
 
 
 class BadAttempt(ValueError):
-    """What came cannot be an attempt: malformed, a counter seen before, a block of another key. Counts no try."""
+    """What came cannot be an attempt: a card number or an expiry of another form."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -73,6 +73,15 @@ class Denied:
 
 
 @dataclass(frozen=True, slots=True)
+class Unverifiable:
+    """A counter seen before, or a block of another key: no PIN was compared and no try is counted. ``text`` says which
+    to the engineer.
+    """
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class _Card:
     customer_id: str
     expiry: str
@@ -94,20 +103,20 @@ def authenticate(
     attempt: Attempt,
     today: datetime.date,
     now_us: int,
-) -> Known | Denied | BadAttempt:
+) -> Known | Denied | Unverifiable:
     """Decide about one attempt. What it changes (the counter, the tries) is to be committed whatever it gives back.
 
     The PIN is verified for an unknown card too, so that the answer's delay does not tell which numbers exist.
     """
     if not take_counter(connection, attempt.ksn, terminal.terminal_id):
         open_incidents(connection, (_replayed(terminal, attempt.ksn),), now_us)
-        return BadAttempt("this PIN block's key is not this terminal's, or was used before")
+        return Unverifiable("this PIN block's key is not this terminal's, or was used before")
     index = module.pan_index(attempt.pan)
     card = _card(connection, index, terminal)
     reference = _NO_REFERENCE if card is None else card.pin_reference
     checked = module.verify_pin(attempt.pan, attempt.block, attempt.ksn, reference)
     if checked is PinCheck.UNREADABLE:
-        return BadAttempt("not a PIN block of this key and card")
+        return Unverifiable("not a PIN block of this key and card")
     refusal = _unusable(card, attempt, today)
     if card is None or refusal is not None:
         return Denied(refusal or RefusedBecause.UNKNOWN_CARD)

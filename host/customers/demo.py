@@ -14,18 +14,17 @@ from sqlalchemy import Connection, insert, select
 
 from guichet.ids import make_id
 from host.customers.schema import CardState, cards, customers
-from host.customers.sessions import masked
 from host.hsm.api import SecurityModule
 from host.ledger.booking import Place
 from host.ledger.kinds import AccountKind, AccountState, Ledger, TransactionKind
 from host.ledger.schema import accounts, postings, transactions
+from host.readable import masked
+from host.store.metadata import Row
 
 LEDGER = Ledger.TRAINING
 CURRENCY = "EUR"
 _CLEARING = Place(LEDGER, "", CURRENCY).account(AccountKind.CLEARING)
 _DAYS = 183
-
-Row = dict[str, object]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,9 @@ from host.customers.schema import customer_sessions, customers
 from host.fleet.standing import Terminal
 from host.ledger.kinds import AccountKind, AccountState
 from host.ledger.schema import accounts
+from host.readable import masked
 
 LIFE_US = 10 * 60 * 1_000_000
-_SHOWN_DIGITS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +79,6 @@ def own_account(connection: Connection, session: Session, account_id: str) -> Ow
     """The account if it is this customer's; None otherwise."""
     mine = [account for account in accounts_of(connection, session.customer_id) if account.account_id == account_id]
     return mine[0] if mine else None
-
-
-def masked(number: str) -> str:
-    """An account or card number as it may be shown: ``**** 4711``."""
-    return f"**** {number[-_SHOWN_DIGITS:]}"
 
 
 def _hash(token: str) -> bytes:

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+
+from google.protobuf.message import DecodeError
 
 from guichet.journal.records import from_wire
 from guichet.money import Money, MoneyError
 from guichet.v1 import journal_pb2 as pb
+from guichet.v1 import settlement_pb2
 from host.ledger.kinds import Outcome
-
-
-@dataclass(frozen=True, slots=True)
-class NoteKey:
-    """A note of a terminal."""
-
-    terminal_id: str
-    note_id: str
 
 
 @dataclass(slots=True)
@@ -37,10 +33,13 @@ class NoteStory:
 
 
 class Notes:
-    """The notes of one terminal, folded from its records in order."""
+    """The notes of one terminal, folded from its records in order. ``advised``: the advices that it has signed, by
+    their SHA-256, each with the outcomes, by note and number, that it tells of.
+    """
 
     def __init__(self) -> None:
         self.stories: dict[str, NoteStory] = {}
+        self.advised: dict[bytes, frozenset[tuple[str, int]]] = {}
         self._periods: dict[str, str] = {}
 
     def add(self, epoch: int, records: Iterable[tuple[int, pb.JournalRecord]]) -> None:
@@ -64,6 +63,9 @@ class Notes:
                 self._outcome(record.note_returned, Outcome.RETURNED, place)
             case "note_in_doubt":
                 self._outcome(record.note_in_doubt, Outcome.IN_DOUBT, place)
+            case "advice_signed":
+                content = record.advice_signed.content
+                self.advised[hashlib.sha256(content).digest()] = _told_in(content)
             case _:
                 return
 
@@ -84,3 +86,11 @@ def _value(fact: pb.NoteEscrowed | pb.NoteFound) -> Money | None:
         return from_wire(fact.value) if fact.HasField("value") else None
     except MoneyError:
         return None
+
+
+def _told_in(content: bytes) -> frozenset[tuple[str, int]]:
+    try:
+        advice = settlement_pb2.DepositAdvice.FromString(content)
+    except DecodeError:
+        return frozenset()  # It tells of nothing, and the notes that it should tell of are found missing.
+    return frozenset((note.note_id, note.outcome_number) for note in advice.notes)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from google.protobuf.message import DecodeError
 
 from guichet.ids import DepositId, IdError, NoteId, TerminalId, check_id, check_terminal_id
-from guichet.limits import MAX_NOTES_PER_DEPOSIT
+from guichet.limits import MAX_NOTES_PER_ADVICE, MAX_OUTCOMES_PER_ADVICE
 from guichet.money import Currency, Money, MoneyError
 from guichet.v1 import settlement_pb2 as pb
 from host.ledger.kinds import Outcome
@@ -60,6 +60,11 @@ class Advice:
     content: bytes
     hash: bytes
 
+    @property
+    def place(self) -> tuple[int, int]:
+        """The journal position that it rests on: epoch and sequence."""
+        return self.epoch, self.sequence
+
 
 def parse_advice(content: bytes) -> Advice:
     """The advice in ``content``. Raises :class:`BadAdvice`."""
@@ -75,13 +80,15 @@ def parse_advice(content: bytes) -> Advice:
 
 def _advice(message: pb.DepositAdvice, content: bytes) -> Advice:
     currency = Currency(message.currency)
-    if len(message.notes) > MAX_NOTES_PER_DEPOSIT:
-        raise BadAdvice(f"{len(message.notes)} notes are over {MAX_NOTES_PER_DEPOSIT}")
+    if len(message.notes) > MAX_OUTCOMES_PER_ADVICE:
+        raise BadAdvice(f"{len(message.notes)} outcomes are over {MAX_OUTCOMES_PER_ADVICE}")
     if max(message.epoch, message.sequence) > _MAX_PLACE:
         raise BadAdvice("a journal position out of range")
     notes = tuple(_note(note, currency) for note in message.notes)
     if len({(note.note_id, note.outcome_number) for note in notes}) < len(notes):
         raise BadAdvice("the same outcome of a note stands in it twice")
+    if (count := len({note.note_id for note in notes})) > MAX_NOTES_PER_ADVICE:
+        raise BadAdvice(f"{count} notes are over {MAX_NOTES_PER_ADVICE}")
     return Advice(
         terminal_id=check_terminal_id(message.terminal_id),
         deposit_id=DepositId(check_id(message.deposit_id)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 
 from google.protobuf.message import DecodeError
@@ -10,6 +10,7 @@ from sqlalchemy import Connection, select
 
 from guichet.ids import NoteId, TerminalId
 from guichet.journal.chain import ChainError, verify_chain
+from guichet.money import Money
 from guichet.seams import Domain
 from guichet.signing import BadSignature, verify
 from guichet.v1 import settlement_pb2 as pb
@@ -19,7 +20,8 @@ from host.journal.records import epochs_held, last_place, read_journal, readable
 from host.ledger.advice import Advice, BadAdvice, parse_advice
 from host.ledger.answer import BOOKINGS
 from host.ledger.booking import Key, Settled
-from host.ledger.reading import Deposit, KeptOutcome, by_deposit
+from host.ledger.kinds import Outcome
+from host.ledger.reading import KeptOutcome, by_deposit
 from host.ledger.schema import advices
 
 
@@ -124,16 +126,20 @@ def against_journals(connection: Connection, kept: Sequence[KeptOutcome]) -> Ite
     """What was settled is what the journal says, and no note of a settled deposit was left out."""
     notes = notes_by_journal(connection)
     known = by_deposit(kept)
-    for stored in _stored(connection):
+    here = _stored(connection)
+    hashes = {stored.advice_hash for stored in here}
+    for stored in here:
         try:
             advice = parse_advice(stored.content)
         except BadAdvice:
             continue  # a finding of answers_stand
         if last_place(connection, advice.terminal_id, advice.epoch).sequence < advice.sequence:
             continue  # the journal is still on its way
-        stories = notes.get(advice.terminal_id, Notes()).stories
-        yield from _unlike_journal(advice, stories)
-        yield from _left_out(advice, stories, known)
+        told = notes.get(advice.terminal_id, Notes())
+        yield from _unlike_journal(advice, told.stories)
+        on_the_way = {key for name, keys in told.advised.items() if name not in hashes for key in keys}
+        taken = known.get((advice.terminal_id, advice.deposit_id), {}).keys() | on_the_way
+        yield from _left_out(advice, told.stories, taken)
 
 
 def _unlike_journal(advice: Advice, stories: dict[str, NoteStory]) -> Iterator[Finding]:
@@ -148,13 +154,20 @@ def _unlike_journal(advice: Advice, stories: dict[str, NoteStory]) -> Iterator[F
             yield Finding("journal", f"note {note.note_id}", text)
 
 
-def _left_out(
-    advice: Advice, stories: dict[str, NoteStory], known: dict[Deposit, dict[Key, Settled]]
-) -> Iterator[Finding]:
-    settled = known.get((advice.terminal_id, advice.deposit_id), {})
+def _left_out(advice: Advice, stories: dict[str, NoteStory], taken: Set[tuple[str, int]]) -> Iterator[Finding]:
+    """A deposit has an advice for each currency that came into it: whichever of them is looked at, every note of the
+    deposit must be among ``taken``, what was settled or stands in an advice that the terminal has still to send.
+    """
     for note_id, story in stories.items():
-        if story.deposit_id != advice.deposit_id or story.value is None or story.value.currency != advice.currency:
+        if story.deposit_id != advice.deposit_id or story.value is None:
             continue
-        told = [number for number, (_, place) in story.outcomes.items() if place <= (advice.epoch, advice.sequence)]
-        if told and (NoteId(note_id), max(told)) not in settled:
-            yield Finding("journal", f"note {note_id}", f"outcome {max(told)} was left out of the deposit's advice")
+        told = {number: outcome for number, (outcome, place) in story.outcomes.items() if place <= advice.place}
+        if not told or _nothing_to_tell(told.values(), advice, story.value):
+            continue
+        if (note_id, max(told)) not in taken:
+            yield Finding("journal", f"note {note_id}", f"outcome {max(told)} was left out of the deposit's advices")
+
+
+def _nothing_to_tell(outcomes: Iterable[Outcome], advice: Advice, value: Money) -> bool:
+    """Notes of another currency that were only ever given back: for them alone no advice is signed."""
+    return value.currency != advice.currency and all(outcome is Outcome.RETURNED for outcome in outcomes)

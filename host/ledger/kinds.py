@@ -33,7 +33,7 @@ class AccountState(Enum):
 
 
 class Outcome(Enum):
-    """What became of a note, as the terminal says. The numbers of guichet.v1.Outcome are in host.ledger.wire."""
+    """What became of a note, as the terminal says. host.ledger.advice reads it from the wire."""
 
     CREDITED = "credited"
     RETURNED = "returned"

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import assert_never
 
-from sqlalchemy import Connection, select, tuple_
+from sqlalchemy import ColumnElement, Connection, and_, exists, func, select, tuple_
 
 from guichet.money import Currency, Money, total
 from host.claims.schema import claims
+from host.ledger.booking import Settled
 from host.ledger.kinds import Booking, ClaimReason, Ledger, Outcome
-from host.ledger.reading import KeptOutcome, kept_outcomes
+from host.ledger.reading import Deposit, KeptOutcome, kept_outcomes, of_deposits
 from host.ledger.schema import accounts, advices, note_conflicts, note_outcomes
+from host.readable import masked
 
 
 class DepositState(Enum):
@@ -38,14 +41,16 @@ class NoteView:
 
 @dataclass(frozen=True, slots=True)
 class DepositView:
-    """A deposit that at least one advice came of. ``received_at_us``: the first of them."""
+    """A deposit that at least one advice came of. ``received_at_us``: the first of them. ``credited``: a sum a
+    currency, that of the account first.
+    """
 
     terminal_id: str
     deposit_id: str
     ledger: Ledger
     received_at_us: int
     account: str
-    credited: Money
+    credited: tuple[Money, ...]
     state: DepositState
     notes: tuple[NoteView, ...]
 
@@ -67,55 +72,99 @@ class OpenClaim:
 def list_deposits(
     connection: Connection, *, terminal: str | None = None, state: DepositState | None = None, limit: int = 100
 ) -> tuple[DepositView, ...]:
-    """The newest first, at most ``limit``; those of one terminal, or in one state, where asked."""
-    c = advices.c
-    query = select(c.terminal_id, c.deposit_id, c.received_at_us).order_by(c.received_at_us.desc())
+    """The newest first, at most ``limit``; those of one terminal, or in one state, where asked. A deposit is as new as
+    its last advice.
+    """
+    c, other = advices.c, advices.alias("other")
+    same = (other.c.terminal_id == c.terminal_id, other.c.deposit_id == c.deposit_id)
+    newer = tuple_(other.c.received_at_us, other.c.advice_hash) > tuple_(c.received_at_us, c.advice_hash)
+    first = select(func.min(other.c.received_at_us)).where(*same).scalar_subquery()
+    query = select(c.terminal_id, c.deposit_id, first).where(~exists().where(*same, newer))
     if terminal is not None:
         query = query.where(c.terminal_id == terminal)
-    found: dict[tuple[str, str], int] = {}
-    for name, deposit, received_at_us in connection.execute(query):
-        found[name, deposit] = received_at_us  # the last one wins: the oldest
-    views = _views(connection, found)
-    return tuple(view for view in views if state is None or view.state is state)[:limit]
+    if state is not None:
+        query = query.where(*_in_state(state))
+    rows = connection.execute(query.order_by(c.received_at_us.desc()).limit(limit))
+    return tuple(_views(connection, {(name, deposit): first_us for name, deposit, first_us in rows}))
 
 
-def _views(connection: Connection, found: dict[tuple[str, str], int]) -> list[DepositView]:
+def _in_state(state: DepositState) -> Sequence[ColumnElement[bool]]:
+    """What the database knows of a deposit in ``state``; :func:`_state` says the same of what was read."""
+    deposit = tuple_(advices.c.terminal_id, advices.c.deposit_id)
+    conflict = deposit.in_(select(note_conflicts.c.terminal_id, note_conflicts.c.deposit_id))
+    still_open = claims.c.closed_at_us.is_(None)
+    claim = deposit.in_(select(claims.c.terminal_id, claims.c.deposit_id).where(still_open))
+    match state:
+        case DepositState.CONFLICT:
+            return (conflict,)
+        case DepositState.CLAIM_OPEN:
+            return claim, ~conflict
+        case DepositState.SETTLED:
+            return ~claim, ~conflict
+        case _:
+            assert_never(state)
+
+
+@dataclass(frozen=True, slots=True)
+class _Account:
+    """What is shown of an account that outcomes name. Internal ones have no number."""
+
+    number: str
+    currency: Currency
+
+
+def _views(connection: Connection, found: Mapping[Deposit, int]) -> list[DepositView]:
     c = note_outcomes.c
-    notes: dict[tuple[str, str], list[KeptOutcome]] = {}
-    for kept in kept_outcomes(connection, tuple_(c.terminal_id, c.deposit_id).in_(found)):
+    notes: dict[Deposit, list[KeptOutcome]] = {}
+    for kept in kept_outcomes(connection, of_deposits(c.terminal_id, c.deposit_id, found)):
         notes.setdefault(kept.deposit, []).append(kept)
-    refused = _conflicts(connection)
-    numbers = {row[0]: row[1] for row in connection.execute(select(accounts.c.account_id, accounts.c.number))}
+    refused = _conflicts(connection, found)
+    known = _accounts(connection, {kept.settled.account_id for each in notes.values() for kept in each})
     return [
-        _view(deposit, received, notes.get(deposit, []), refused.get(deposit, []), numbers)
+        _view(deposit, received, notes.get(deposit, []), refused.get(deposit, []), known)
         for deposit, received in found.items()
     ]
 
 
+def _accounts(connection: Connection, names: Collection[str]) -> dict[str, _Account]:
+    c = accounts.c
+    rows = connection.execute(select(c.account_id, c.number, c.currency).where(c.account_id.in_(names)))
+    return {account: _Account(number, Currency(currency)) for account, number, currency in rows}
+
+
 def _view(
-    deposit: tuple[str, str],
+    deposit: Deposit,
     received_at_us: int,
-    kept: list[KeptOutcome],
-    refused: list[NoteView],
-    numbers: dict[str, str],
+    kept: Sequence[KeptOutcome],
+    refused: Sequence[NoteView],
+    known: Mapping[str, _Account],
 ) -> DepositView:
     last = {outcome.settled.note.note_id: outcome.settled for outcome in kept}
-    currency = kept[0].settled.note.value.currency if kept else Currency("EUR")
-    credited = total((s.note.value for s in last.values() if s.booking is Booking.CUSTOMER), currency)
-    state = DepositState.CONFLICT if refused else DepositState.SETTLED
-    if not refused and any(settled.claim_number for settled in last.values()):
-        state = DepositState.CLAIM_OPEN
-    account = numbers.get(kept[0].settled.account_id, "") if kept else ""
+    account = known.get(kept[0].settled.account_id) if kept else None
     return DepositView(
         terminal_id=deposit[0],
         deposit_id=deposit[1],
         ledger=kept[0].ledger if kept else Ledger.LIVE,
         received_at_us=received_at_us,
-        account=f"**** {account[-4:]}" if account else "unknown",
-        credited=credited,
-        state=state,
+        account=masked(account.number) if account is not None and account.number else "unknown",
+        credited=_credited(last.values(), account),
+        state=_state(last.values(), refused),
         notes=(*_kept_views(kept), *refused),
     )
+
+
+def _state(last: Iterable[Settled], refused: Sequence[NoteView]) -> DepositState:
+    if refused:
+        return DepositState.CONFLICT
+    return DepositState.CLAIM_OPEN if any(settled.claim_number for settled in last) else DepositState.SETTLED
+
+
+def _credited(last: Collection[Settled], account: _Account | None) -> tuple[Money, ...]:
+    """What customers have of it, a sum a currency; the account's own currency is first, and there in any case."""
+    values = [settled.note.value for settled in last if settled.booking is Booking.CUSTOMER]
+    own = account.currency if account is not None else next((s.note.value.currency for s in last), Currency("EUR"))
+    currencies = dict.fromkeys([own, *(value.currency for value in values)])
+    return tuple(total((v for v in values if v.currency == currency), currency) for currency in currencies)
 
 
 def _kept_views(kept: Iterable[KeptOutcome]) -> Iterable[NoteView]:
@@ -127,9 +176,11 @@ def _kept_views(kept: Iterable[KeptOutcome]) -> Iterable[NoteView]:
         )  # fmt: skip
 
 
-def _conflicts(connection: Connection) -> dict[tuple[str, str], list[NoteView]]:
-    found: dict[tuple[str, str], list[NoteView]] = {}
-    for row in connection.execute(select(note_conflicts)):
+def _conflicts(connection: Connection, deposits: Collection[Deposit]) -> dict[Deposit, list[NoteView]]:
+    c = note_conflicts.c
+    found: dict[Deposit, list[NoteView]] = {}
+    query = select(note_conflicts).where(of_deposits(c.terminal_id, c.deposit_id, deposits))
+    for row in connection.execute(query):
         value = Money(row.value_minor, Currency(row.currency))
         view = NoteView(row.note_id, row.outcome_number, row.outcome, value, None, "", row.reason)
         found.setdefault((row.terminal_id, row.deposit_id), []).append(view)
@@ -138,17 +189,17 @@ def _conflicts(connection: Connection) -> dict[tuple[str, str], list[NoteView]]:
 
 def open_claims(connection: Connection, *, reason: ClaimReason | None = None) -> tuple[OpenClaim, ...]:
     """The open claims, oldest first; of one reason where asked."""
-    query = select(claims).where(claims.c.closed_at_us.is_(None)).order_by(claims.c.opened_at_us, claims.c.claim_number)
+    c, n = claims.c, note_outcomes.c
+    # A note keeps its value from its first outcome on.
+    first = (n.terminal_id == c.terminal_id, n.deposit_id == c.deposit_id, n.note_id == c.note_id)
+    query = select(claims, n.value_minor, n.currency).join_from(claims, note_outcomes, and_(*first))
+    query = query.where(c.closed_at_us.is_(None), n.outcome_number == 1)
     if reason is not None:
-        query = query.where(claims.c.reason == reason)
-    values = {
-        (*kept.deposit, kept.settled.note.note_id): kept.settled.note.value
-        for kept in kept_outcomes(connection, note_outcomes.c.claim_number != "")
-    }
+        query = query.where(c.reason == reason)
     return tuple(
         OpenClaim(
             row.claim_number, row.terminal_id, row.deposit_id, row.note_id, row.ledger, row.reason,
-            values[row.terminal_id, row.deposit_id, row.note_id], row.opened_at_us,
+            Money(row.value_minor, Currency(row.currency)), row.opened_at_us,
         )
-        for row in connection.execute(query)
+        for row in connection.execute(query.order_by(c.opened_at_us, c.claim_number))
     )  # fmt: skip

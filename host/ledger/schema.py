@@ -118,7 +118,15 @@ class AdviceColumns(TypedColumns):
     answer_signature: Named[bytes]
 
 
-advices = Table("advices", metadata, AdviceColumns, Index(None, "terminal_id", "deposit_id"))
+advices = Table(
+    "advices",
+    metadata,
+    AdviceColumns,
+    Index(None, "terminal_id", "deposit_id", "received_at_us"),
+    # The console shows the newest every few seconds, of all terminals or of one.
+    Index(None, "received_at_us"),
+    Index(None, "terminal_id", "received_at_us"),
+)
 
 
 class NoteOutcomeColumns(TypedColumns):

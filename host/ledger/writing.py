@@ -15,6 +15,7 @@ from host.ledger.advice import Advice
 from host.ledger.booking import Place, Plan, Settled, claim_reason
 from host.ledger.kinds import AccountKind, AccountState, TransactionKind
 from host.ledger.schema import accounts, advices, note_conflicts, note_outcomes, postings, transactions
+from host.store.metadata import Row
 
 _INTERNAL = {
     AccountKind.CASH_IN_TERMINAL: "Cash in terminal",
@@ -22,8 +23,6 @@ _INTERNAL = {
     AccountKind.SUSPENSE: "Suspense",
     AccountKind.IN_DOUBT: "Notes in doubt",
 }
-
-Row = dict[str, object]
 
 
 class Raced(Exception):

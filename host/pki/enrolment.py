@@ -47,8 +47,9 @@ class Enrolled:
         return f"Enrolled({self.terminal_id}, epoch {self.epoch})"
 
 
-class WrongCode(Exception):
-    """The code is unknown, used or too old."""
+@dataclass(frozen=True, slots=True)
+class WrongCode:
+    """The code is unknown, used or too old: a result, because what it leaves behind (the count) is to be committed."""
 
 
 class TooManyWrongCodes(Exception):
@@ -65,7 +66,7 @@ class EnrolmentDesk:
     life_us: int
 
     def enrol(self, connection: Connection, application: Application, now_us: int) -> Enrolled | WrongCode:
-        """Use the code up and certify the key. A wrong code is given back, not raised, so that it stays counted.
+        """Use the code up and certify the key. A wrong code is counted.
 
         Raises :class:`TooManyWrongCodes`, or :class:`host.pki.authority.BadRequest` with the code unused.
         """

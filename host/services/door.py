@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from typing import NoReturn, Protocol
 
 import grpc
 from cryptography import x509
+from sqlalchemy.exc import SQLAlchemyError
 
 from guichet.ids import TerminalId
 from host.assembly import Host
 from host.fleet.standing import Standing, Terminal, standing
+from host.log import failure
 from host.pki.authority import BadRequest, serial_of, terminal_of
+
+_log = logging.getLogger(__name__)
 
 _CERTIFICATE = "x509_pem_cert"
 
@@ -39,13 +44,25 @@ class Door:
         self._host = host
 
     async def terminal(self, context: Context) -> Terminal:
-        """The caller, in good standing. Ends the call with UNAUTHENTICATED or PERMISSION_DENIED otherwise."""
+        """The caller, in good standing. Ends the call with UNAUTHENTICATED or PERMISSION_DENIED otherwise, and with
+        UNAVAILABLE where the database does not say.
+        """
+        try:
+            return await self.still(context)
+        except SQLAlchemyError as error:
+            failure(_log, "door.store-failed", error)
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "the host could not look who this is now")
+
+    async def still(self, context: Context) -> Terminal:
+        """The caller of a call that goes on, asked for again: as :meth:`terminal`, but whatever the database raises
+        is for who answers the item.
+        """
         shown = _shown(context)
         if shown is None:
             await context.abort(grpc.StatusCode.UNAUTHENTICATED, "this certificate is no terminal's")
         name, serial = shown
         now_us = self._host.now_us()
-        found, terminal = await self._host.store.run(lambda connection: standing(connection, name, serial, now_us))
+        found, terminal = await self._host.store.read(lambda connection: standing(connection, name, serial, now_us))
         if found is Standing.WITHDRAWN:
             await context.abort(
                 grpc.StatusCode.PERMISSION_DENIED, f"the certificate of {name} was withdrawn or is over"

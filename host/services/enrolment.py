@@ -12,7 +12,7 @@ from host.assembly import Host
 from host.ledger.kinds import Ledger
 from host.log import event
 from host.pki.authority import BadRequest
-from host.pki.enrolment import Application, Enrolled, TooManyWrongCodes
+from host.pki.enrolment import Application, Enrolled, TooManyWrongCodes, WrongCode
 from host.services.door import origin
 
 _MAX_CODE = 64
@@ -42,7 +42,7 @@ class EnrolmentService(enrolment_pb2_grpc.EnrolmentServicer):
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "too many wrong codes: wait ten minutes")
         except BadRequest as error:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
-        if not isinstance(result, Enrolled):
+        if isinstance(result, WrongCode):
             event(_log, "enrolment.wrong-code", level=logging.WARNING, origin=application.origin)
             await context.abort(grpc.StatusCode.PERMISSION_DENIED, "this code does not enrol a terminal")
         event(_log, "enrolment.done", terminal=result.terminal_id, epoch=result.epoch)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 
 import grpc
 from sqlalchemy import Connection
@@ -47,8 +47,7 @@ class TerminalLinkService(terminal_link_pb2_grpc.TerminalLinkServicer):
         try:
             async for request in request_iterator:
                 # A terminal whose certificate was withdrawn in mid-stream loses its session at the next item.
-                await self._door.terminal(context)
-                yield await link.answer(request)
+                yield await link.answer(request, self._door.still(context))
         finally:
             event(_log, "link.closed", terminal=terminal.terminal_id)
 
@@ -62,10 +61,11 @@ class _Link:
         self._terminal = terminal
         self._greeted = False
 
-    async def answer(self, request: pb.ConnectRequest) -> pb.ConnectResponse:
-        """The result of one item, with the item's id."""
+    async def answer(self, request: pb.ConnectRequest, let_in: Awaitable[Terminal]) -> pb.ConnectResponse:
+        """The result of one item, with the item's id. ``let_in`` ends the call of who may not be here any more."""
         item = request.item_id[:_MAX_ITEM_ID]
         try:
+            await let_in
             response = await self._dispatch(request)
         except (MalformedBatch, HealthError, UnknownEpoch) as error:
             response = _refused(pb.REFUSAL_CODE_MALFORMED, str(error))

@@ -17,7 +17,7 @@ from guichet.sealing import BadSeal, unseal
 from guichet.v1 import customer_pb2 as pb
 from guichet.v1 import customer_pb2_grpc
 from host.assembly import Host
-from host.customers.authentication import Attempt, BadAttempt, Denied, Known, RefusedBecause, authenticate
+from host.customers.authentication import Attempt, BadAttempt, Denied, Known, RefusedBecause, Unverifiable, authenticate
 from host.customers.sessions import OwnAccount, Session, accounts_of, find_session, open_session, own_account
 from host.fleet.standing import Terminal
 from host.ledger.statement import BadPeriod, Statement, TooManyLines, balance, statement
@@ -64,8 +64,8 @@ class CustomerQueriesService(customer_pb2_grpc.CustomerQueriesServicer):
         except (IdError, BadAttempt, PinError, BadSeal) as error:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
         result = await self._host.store.run(lambda c: self._authenticate(c, terminal, session_id, attempt))
-        if isinstance(result, BadAttempt):
-            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(result))
+        if isinstance(result, Unverifiable):
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, result.text)
         outcome = result.refused.reason if result.HasField("refused") else 0
         event(_log, "customer.authenticated", terminal=terminal.terminal_id, session=session_id, refusal=outcome)
         return result
@@ -78,7 +78,7 @@ class CustomerQueriesService(customer_pb2_grpc.CustomerQueriesServicer):
 
     def _authenticate(
         self, connection: Connection, terminal: Terminal, session_id: str, attempt: Attempt
-    ) -> pb.AuthenticateResponse | BadAttempt:
+    ) -> pb.AuthenticateResponse | Unverifiable:
         now_us, today = self._host.now_us(), self._host.calendar.today()
         result = authenticate(connection, self._host.module, terminal, attempt, today, now_us)
         match result:
@@ -91,7 +91,7 @@ class CustomerQueriesService(customer_pb2_grpc.CustomerQueriesServicer):
             case Denied(reason, tries_left):
                 refused = pb.AuthenticationRefused(reason=_REASONS[reason], tries_left=tries_left)
                 return pb.AuthenticateResponse(refused=refused)
-            case BadAttempt():
+            case Unverifiable():
                 return result
 
     async def GetBalance(  # noqa: D102 - in the contract
@@ -107,7 +107,7 @@ class CustomerQueriesService(customer_pb2_grpc.CustomerQueriesServicer):
             return pb.GetBalanceResponse(booked=booked, available=booked)
 
         try:
-            return await self._host.store.run(read)
+            return await self._host.store.read(read)
         except NotYours as error:
             await context.abort(grpc.StatusCode.PERMISSION_DENIED, str(error))
 
@@ -149,7 +149,7 @@ class CustomerQueriesService(customer_pb2_grpc.CustomerQueriesServicer):
             return statement(connection, account.account_id, begin, end), account, session.display_name
 
         try:
-            return await self._host.store.run(read)
+            return await self._host.store.read(read)
         except NotYours as error:
             await context.abort(grpc.StatusCode.PERMISSION_DENIED, str(error))
         except BadPeriod as error:

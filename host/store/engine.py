@@ -10,6 +10,8 @@ from sqlalchemy import URL, Connection, Engine, StaticPool, create_engine, event
 _BUSY_MS = 10_000
 """How long to wait for another process that writes: a command beside a running server."""
 
+_READS = "guichet_reads"
+
 
 class StoreError(Exception):
     """The database cannot be used as it is: missing, of another version, or without its safety settings."""
@@ -24,8 +26,13 @@ def open_engine(path: Path | None, *, read_only: bool = False) -> Engine:
         raise StoreError(f"no database at {path}; create it with: guichet-host migrate")
     engine = create_engine(_url(path, read_only), poolclass=StaticPool, connect_args={"check_same_thread": False})
     event.listen(engine, "connect", _settings(wal=path is not None and not read_only))
-    event.listen(engine, "begin", _begin_read if read_only else _begin_write)
-    return engine
+    event.listen(engine, "begin", _begin)
+    return reading(engine) if read_only else engine
+
+
+def reading(engine: Engine) -> Engine:
+    """The same database for those who only read: they wait for no writer, and SQLite refuses what would write."""
+    return engine.execution_options(**{_READS: True})
 
 
 def _url(path: Path | None, read_only: bool) -> URL:
@@ -56,10 +63,8 @@ def _pragma(connection: Any, name: str, value: str | int) -> None:
     connection.execute(f"PRAGMA {name} = {value}")
 
 
-def _begin_write(connection: Connection) -> None:
+def _begin(connection: Connection) -> None:
+    reads = bool(connection.get_execution_options().get(_READS, False))
+    connection.exec_driver_sql(f"PRAGMA query_only = {'ON' if reads else 'OFF'}")
     # Taking the write lock at once makes two processes wait for each other instead of failing halfway.
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-def _begin_read(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN")
+    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")

@@ -9,6 +9,8 @@ from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine
 
+from host.store.engine import reading
+
 T = TypeVar("T")
 
 
@@ -55,17 +57,25 @@ class Store:
 
     def __init__(self, engine: Engine, executor: Executor) -> None:
         self._engine = engine
+        self._reader = reading(engine)
         self._executor = executor
 
     async def run(self, operation: Callable[[Connection], T]) -> T:
         """Run ``operation`` in one transaction: committed when it returns, rolled back when it raises."""
-        return await self._executor.run(lambda: self._transact(operation))
+        return await self._executor.run(lambda: _transact(self._engine, operation))
 
-    def _transact(self, operation: Callable[[Connection], T]) -> T:
-        with self._engine.begin() as connection:
-            return operation(connection)
+    async def read(self, operation: Callable[[Connection], T]) -> T:
+        """Run ``operation``, which writes nothing, on one consistent picture. It does not wait for another process that
+        writes; it does wait for the operations that were asked for before it.
+        """
+        return await self._executor.run(lambda: _transact(self._reader, operation))
 
     def close(self) -> None:
         """Close the connection; the write-ahead log is folded into the file."""
         self._executor.close()
         self._engine.dispose()
+
+
+def _transact(engine: Engine, operation: Callable[[Connection], T]) -> T:
+    with engine.begin() as connection:
+        return operation(connection)

@@ -20,6 +20,10 @@ metadata = MetaData(
 # SQLite numbers rows only in a column whose type is exactly INTEGER, which holds 64 bits there.
 BIG = BigInteger().with_variant(Integer(), "sqlite")
 
+# One row as SQLAlchemy takes its parameters, columns by their names: made of a record of the domain just before the
+# statement that takes it, and passed on to nobody else. What is read comes back as a record at once.
+Row = dict[str, object]
+
 E = TypeVar("E", bound=enum.Enum)
 
 

@@ -10,13 +10,14 @@ from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from hashlib import sha256
 
+from drivers.api import TroubleKind
 from guichet.ids import AccountId, BoxPeriodId, DepositId, DeviceSerial, NoteId, SessionId
 from guichet.journal.chain import Entry
 from guichet.journal.records import Fact, from_wire
-from guichet.money import Currency, Money
+from guichet.money import Currency, Money, total
 from guichet.v1 import journal_pb2 as pb
 
-BOX_REMOVED = "box-removed"
+BOX_REMOVED = TroubleKind.BOX_REMOVED.value
 COUNTER_DISAGREES = "counter-disagrees"
 """Incidents that mean something for what comes after them."""
 
@@ -40,11 +41,15 @@ _UNDECIDED = frozenset({NotePhase.ESCROWED, NotePhase.RETURN_INTENDED, NotePhase
 _MOVEMENT = frozenset({pb.DEVICE_PRESENCE_MOVING, pb.DEVICE_PRESENCE_IN_ESCROW, pb.DEVICE_PRESENCE_RETURNABLE})
 _IN_BOX = frozenset({NotePhase.STACKED, NotePhase.ACK_SENT, NotePhase.CLEARED})
 
+Place = tuple[int, int]
+"""Where a record stands: epoch and sequence. It alone orders records."""
+
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """One note's story so far. ``value`` is None only for a find of unknown value; ``doubt`` is why it is in doubt, the
-    word of its record; ``earlier`` are the outcomes before the last, by number.
+    """One note's story so far. ``value`` is None only for a find of unknown value; ``doubted_at`` is what the device
+    had said when it came to be in doubt; ``decided_at`` is the record of its last outcome; ``earlier`` are the outcomes
+    before the last, by number. ``presented``: handed back, and nobody took it.
     """
 
     note_id: NoteId
@@ -56,8 +61,10 @@ class Note:
     box_period_id: BoxPeriodId
     counter_baseline: int | None = None
     outcome_number: int = 0
-    doubt: str = ""
+    doubted_at: pb.DevicePresence.ValueType = pb.DEVICE_PRESENCE_UNSPECIFIED
+    decided_at: Place = (0, 0)
     earlier: tuple[tuple[int, NotePhase], ...] = ()
+    presented: bool = False
 
     @property
     def undecided(self) -> bool:
@@ -77,7 +84,7 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Deposit:
-    """One deposit. ``closed_at`` is the sequence of its deposit_closed, 0 while it is open."""
+    """One deposit. ``closed`` once its deposit_closed is written."""
 
     deposit_id: DepositId
     session_id: SessionId
@@ -88,7 +95,7 @@ class Deposit:
     device_serial: DeviceSerial
     device_simulated: bool
     notes: tuple[NoteId, ...] = ()
-    closed_at: int = 0
+    closed: bool = False
     acceptance_opened: bool = False
 
 
@@ -120,7 +127,9 @@ class Fold:
     """The state after some records. :meth:`apply` is the only thing that changes it.
 
     ``box_was_out``: the cash box left its place in this period. ``count_due``: the device's counter disagreed with an
-    outcome, and nobody has counted yet. A new period ends both.
+    outcome, and nobody has counted yet. A new period ends both. ``answers``: what the host said of each deposit, one
+    SettlementAnswer in which a note's last answer counts. ``marks``: how far each device's events have been read that
+    numbers them itself.
     """
 
     session: SessionId | None = None
@@ -129,9 +138,11 @@ class Fold:
     deposits: dict[DepositId, Deposit] = field(default_factory=dict[DepositId, Deposit])
     outbox: dict[bytes, Advice] = field(default_factory=dict[bytes, Advice])
     answers: dict[DepositId, bytes] = field(default_factory=dict[DepositId, bytes])
+    marks: dict[DeviceSerial, int] = field(default_factory=dict[DeviceSerial, int])
     tables: dict[DeviceSerial, dict[int, Money]] = field(default_factory=dict[DeviceSerial, dict[int, Money]])
     table_hashes: dict[DeviceSerial, bytes] = field(default_factory=dict[DeviceSerial, bytes])
     last_note: NoteId | None = None
+    open_deposit_id: DepositId | None = None
     moved_since_cleared: bool = False
     box_was_out: bool = False
     count_due: bool = False
@@ -152,7 +163,7 @@ class Fold:
     @property
     def open_deposit(self) -> Deposit | None:
         """The deposit that is not closed; there is at most one."""
-        return next((d for d in self.deposits.values() if not d.closed_at), None)
+        return self.deposits.get(self.open_deposit_id) if self.open_deposit_id is not None else None
 
     def notes_of(self, deposit: DepositId) -> list[Note]:
         """A deposit's notes, in the order in which they came."""
@@ -162,6 +173,15 @@ class Fold:
     def in_doubt(self) -> list[Note]:
         """Notes whose outcome cannot be known."""
         return [note for note in self.notes.values() if note.phase is NotePhase.IN_DOUBT]
+
+    def value_decided_after(self, place: Place, currency: Currency) -> Money:
+        """What the notes of ``currency`` are worth that are in the box, or may be, by records after ``place``."""
+        values = (
+            note.value
+            for note in self.notes.values()
+            if note.decided_at > place and (note.credited or note.phase in (NotePhase.IN_DOUBT, NotePhase.FOUND))
+        )
+        return total((value for value in values if value is not None and value.currency == currency), currency)
 
     def box_counts(self) -> Counter[tuple[BoxPeriodId, Money, NotePhase]]:
         """Notes by box period, value and kind: CLEARED for all that are credited, IN_DOUBT, FOUND."""
@@ -186,12 +206,14 @@ class Fold:
                 self.box_was_out, self.count_due = False, False
             case pb.DeviceAnswered():
                 self.moved_since_cleared |= fact.presence in _MOVEMENT
+            case pb.EventsRead():
+                self.marks[DeviceSerial(fact.device_serial)] = fact.mark
             case pb.NoteTableRead():
                 serial = DeviceSerial(fact.device_serial)
                 self.tables[serial] = {kind.note_type: from_wire(kind.value) for kind in fact.types}
                 self.table_hashes[serial] = fact.table_hash
             case pb.DepositOpened() | pb.AcceptanceOpened() | pb.DepositClosed():
-                self._apply_deposit(entry, fact)
+                self._apply_deposit(fact)
             case pb.AdviceSigned() | pb.SettlementSent() | pb.Settled():
                 self._apply_settlement(fact)
             case pb.Incident():
@@ -200,9 +222,9 @@ class Fold:
             case pb.TerminalStarted():
                 pass
             case _:
-                self._apply_note(fact)
+                self._apply_note(fact, (entry.epoch, entry.sequence))
 
-    def _apply_deposit(self, entry: Entry, fact: pb.DepositOpened | pb.AcceptanceOpened | pb.DepositClosed) -> None:
+    def _apply_deposit(self, fact: pb.DepositOpened | pb.AcceptanceOpened | pb.DepositClosed) -> None:
         deposit_id = DepositId(fact.deposit_id)
         match fact:
             case pb.DepositOpened():
@@ -216,10 +238,12 @@ class Fold:
                     DeviceSerial(fact.device_serial),
                     fact.device_simulated,
                 )
+                self.open_deposit_id = deposit_id
             case pb.AcceptanceOpened():
                 self.deposits[deposit_id] = replace(self.deposits[deposit_id], acceptance_opened=True)
             case pb.DepositClosed():
-                self.deposits[deposit_id] = replace(self.deposits[deposit_id], closed_at=entry.sequence)
+                self.deposits[deposit_id] = replace(self.deposits[deposit_id], closed=True)
+                self.open_deposit_id = None if self.open_deposit_id == deposit_id else self.open_deposit_id
 
     def _apply_settlement(self, fact: pb.AdviceSigned | pb.SettlementSent | pb.Settled) -> None:
         match fact:
@@ -230,31 +254,38 @@ class Fold:
                 if fact.advice_hash in self.outbox:
                     self.outbox[fact.advice_hash] = replace(self.outbox[fact.advice_hash], attempts=fact.attempt)
             case pb.Settled():
-                self.outbox.pop(fact.advice_hash, None)
-                self.answers[DepositId(fact.deposit_id)] = fact.answer
+                if self.outbox.pop(fact.advice_hash, None) is None:
+                    return
+                deposit_id = DepositId(fact.deposit_id)
+                # Messages one behind the other are one message (protobuf encoding, "last one wins"): of a note that
+                # was answered again, the last answer is the last of its kind in it.
+                self.answers[deposit_id] = self.answers.get(deposit_id, b"") + fact.answer
 
-    def _apply_note(self, fact: Fact) -> None:
+    def _apply_note(self, fact: Fact, place: Place) -> None:
         match fact:
             case pb.NoteEscrowed():
                 self._new_note(fact)
             case pb.NoteFound():
-                self._found(fact)
+                self._found(fact, place)
             case pb.StackIntended():
                 baseline = fact.counter_baseline if fact.HasField("counter_baseline") else None
                 self._advance(fact.note_id, NotePhase.STACK_INTENDED, baseline=baseline)
             case pb.ReturnIntended():
                 self._advance(fact.note_id, NotePhase.RETURN_INTENDED)
             case pb.NoteStacked():
-                self._advance(fact.note_id, NotePhase.STACKED, outcome=fact.outcome_number)
+                self._decide(fact, NotePhase.STACKED, place)
             case pb.AckSent():
                 self._advance(fact.note_id, NotePhase.ACK_SENT)
             case pb.NoteCleared():
                 self._advance(fact.note_id, NotePhase.CLEARED)
                 self.moved_since_cleared = False
             case pb.NoteReturned():
-                self._advance(fact.note_id, NotePhase.RETURNED, outcome=fact.outcome_number)
+                self._decide(fact, NotePhase.RETURNED, place)
             case pb.NoteInDoubt():
-                self._advance(fact.note_id, NotePhase.IN_DOUBT, outcome=fact.outcome_number, doubt=fact.reason)
+                self._decide(fact, NotePhase.IN_DOUBT, place)
+            case pb.PresentedNotTaken():
+                note = self.notes[NoteId(fact.note_id)]
+                self.notes[note.note_id] = replace(note, presented=True)
             case _:
                 raise ValueError(f"a fact that no fold knows: {fact.DESCRIPTOR.name}")
 
@@ -271,7 +302,7 @@ class Fold:
         )
         self._add(note)
 
-    def _found(self, fact: pb.NoteFound) -> None:
+    def _found(self, fact: pb.NoteFound, place: Place) -> None:
         value = from_wire(fact.value) if fact.HasField("value") else None
         note = Note(
             NoteId(fact.note_id),
@@ -282,6 +313,7 @@ class Fold:
             DeviceSerial(fact.device_serial),
             BoxPeriodId(fact.box_period_id),
             outcome_number=fact.outcome_number,
+            decided_at=place,
         )
         self._add(note)
 
@@ -289,26 +321,24 @@ class Fold:
         self.notes[note.note_id] = note
         self.last_note, self.moved_since_cleared = note.note_id, False
         deposit = self.deposits.get(note.deposit_id)
-        if deposit is not None and not deposit.closed_at:
+        if deposit is not None and not deposit.closed:
             self.deposits[deposit.deposit_id] = replace(deposit, notes=(*deposit.notes, note.note_id))
 
-    def _advance(
-        self,
-        note_id: str,
-        phase: NotePhase,
-        *,
-        baseline: int | None = None,
-        outcome: int | None = None,
-        doubt: str = "",
-    ) -> None:
+    def _advance(self, note_id: str, phase: NotePhase, *, baseline: int | None = None) -> None:
         note = self.notes[NoteId(note_id)]
+        counter = note.counter_baseline if baseline is None else baseline
+        self.notes[note.note_id] = replace(note, phase=phase, counter_baseline=counter)
+
+    def _decide(self, fact: pb.NoteStacked | pb.NoteReturned | pb.NoteInDoubt, phase: NotePhase, place: Place) -> None:
+        note = self.notes[NoteId(fact.note_id)]
+        in_doubt = isinstance(fact, pb.NoteInDoubt)
         self.notes[note.note_id] = replace(
             note,
             phase=phase,
-            counter_baseline=note.counter_baseline if baseline is None else baseline,
-            outcome_number=note.outcome_number if outcome is None else outcome,
-            doubt=doubt,
-            earlier=note.earlier if outcome is None or not note.outcome_number else _followed(note),
+            outcome_number=fact.outcome_number,
+            doubted_at=fact.presence if in_doubt else pb.DEVICE_PRESENCE_UNSPECIFIED,
+            decided_at=place,
+            earlier=_followed(note) if note.outcome_number else note.earlier,
         )
 
 

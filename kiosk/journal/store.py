@@ -36,6 +36,8 @@ _INSERT = "INSERT INTO entries (epoch, sequence, previous_hash, hash, record) VA
 _COLUMNS = "SELECT epoch, sequence, previous_hash, hash, record FROM entries"
 _SELECT = _COLUMNS + " WHERE epoch = ? AND sequence >= ? ORDER BY sequence"
 
+_ALL = _COLUMNS + " ORDER BY epoch, sequence"
+
 # Below this much free space no note is let in: the records of one note and its deposit must fit many times over.
 RESERVE_BYTES = 4 * 1024 * 1024
 
@@ -62,7 +64,8 @@ class Journal:
 
     @classmethod
     def open(cls, path: Path, terminal: TerminalId, epoch: int, clock: Clock) -> Journal:
-        """Open or create the journal at ``path`` and fold all of ``epoch``.
+        """Open or create the journal at ``path``, to be written in ``epoch``, and fold what it holds of this and of all
+        epochs before: what an earlier enrolment left unsettled is still to be settled.
 
         Raises :class:`JournalError` when another process has it, when WAL is not to be had, when the file is damaged
         or when its chain is broken.
@@ -85,11 +88,17 @@ class Journal:
         return journal
 
     def _replay(self) -> None:
-        sequence, last_hash = 0, GENESIS
-        for entry in self.entries(1):
-            check_link(entry, self.epoch, sequence, last_hash)
+        epoch, sequence, last_hash = 0, 0, GENESIS
+        for row in self._connection.execute(_ALL):
+            entry = _entry(row)
+            if entry.epoch != epoch:
+                epoch, sequence, last_hash = entry.epoch, 0, GENESIS
+            check_link(entry, epoch, sequence, last_hash)
             self.fold.apply(entry, fact_of(decode(entry.record)))
-            sequence, last_hash, self.last = entry.sequence, entry.hash, entry
+            sequence, last_hash = entry.sequence, entry.hash
+            if epoch > self.epoch:
+                raise JournalError(f"{self._path} is of epoch {epoch}, and this enrolment of {self.epoch}: enrol anew")
+            self.last = entry if epoch == self.epoch else None
 
     # --- writing ----------------------------------------------------------------------------------------------------
 
@@ -212,7 +221,7 @@ def read_stopped(path: Path) -> list[Entry]:
             connection.set_busy_timeout(0)
             # WAL outside exclusive locking would create shared memory beside a file that a terminal may be starting on.
             connection.execute("PRAGMA locking_mode=EXCLUSIVE")
-            return [_entry(row) for row in connection.execute(_COLUMNS + " ORDER BY epoch, sequence")]
+            return [_entry(row) for row in connection.execute(_ALL)]
         finally:
             connection.close()
     except apsw.Error as error:

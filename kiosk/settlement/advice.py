@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from guichet.ids import TerminalId
 from guichet.journal.records import to_wire
+from guichet.money import Currency, Money
 from guichet.v1 import settlement_pb2 as pb
-from kiosk.journal.folds import Deposit, Note, NotePhase
+from kiosk.journal.folds import Deposit, Note, NotePhase, Place
 
 _OUTCOMES = {
     NotePhase.STACKED: pb.OUTCOME_CREDITED,
@@ -20,28 +22,27 @@ _OUTCOMES = {
 _SETTLES_SOMETHING = frozenset({pb.OUTCOME_CREDITED, pb.OUTCOME_IN_DOUBT, pb.OUTCOME_FOUND})
 
 
-def outcomes(deposit: Deposit, notes: Iterable[Note]) -> list[pb.NoteOutcome]:
-    """Every outcome of each note that can be stated in the deposit's currency, in order: the host takes the second only
-    after the first.
+def outcomes(notes: Iterable[Note]) -> dict[Currency, list[pb.NoteOutcome]]:
+    """Every outcome of each note, in order, because the host takes the second only after the first; by currency,
+    because an advice is of one. A deposit takes one currency, but a note of another can get stuck on its way back.
     """
-    return [
-        stated
-        for note in notes
-        for number, phase in (*note.earlier, (note.outcome_number, note.phase))
-        for stated in _stated(deposit, note, number, phase)
-    ]
+    stated: dict[Currency, list[pb.NoteOutcome]] = {}
+    for note in notes:
+        for number, phase in (*note.earlier, (note.outcome_number, note.phase)):
+            if phase in _OUTCOMES and note.value is not None:
+                stated.setdefault(note.value.currency, []).append(_stated(note, note.value, number, phase))
+    return stated
 
 
-def last_outcome(deposit: Deposit, note: Note) -> list[pb.NoteOutcome]:
+def last_outcome(note: Note) -> dict[Currency, list[pb.NoteOutcome]]:
     """Only the last one: what follows an advice that told of those before."""
-    return _stated(deposit, note, note.outcome_number, note.phase)
+    return outcomes([replace(note, earlier=())])
 
 
-def _stated(deposit: Deposit, note: Note, number: int, phase: NotePhase) -> list[pb.NoteOutcome]:
-    if phase not in _OUTCOMES or note.value is None or note.value.currency != deposit.currency:
-        return []
-    value = to_wire(note.value)
-    return [pb.NoteOutcome(note_id=note.note_id, outcome_number=number, outcome=_OUTCOMES[phase], value=value)]
+def _stated(note: Note, value: Money, number: int, phase: NotePhase) -> pb.NoteOutcome:
+    return pb.NoteOutcome(
+        note_id=note.note_id, outcome_number=number, outcome=_OUTCOMES[phase], value=to_wire(value)
+    )  # fmt: skip
 
 
 def settles_something(notes: Iterable[pb.NoteOutcome]) -> bool:
@@ -50,15 +51,23 @@ def settles_something(notes: Iterable[pb.NoteOutcome]) -> bool:
 
 
 def advice_bytes(
-    terminal: TerminalId, deposit: Deposit, notes: list[pb.NoteOutcome], closed_at_us: int, epoch: int, sequence: int
+    terminal: TerminalId,
+    deposit: Deposit,
+    currency: Currency,
+    notes: list[pb.NoteOutcome],
+    closed_at_us: int,
+    place: Place,
 ) -> bytes:
-    """The advice, serialised this once. ``epoch`` and ``sequence`` are the place of the record that it rests on."""
+    """The advice of ``notes``, which are all of ``currency``, serialised this once. ``place``: of the record that it
+    rests on.
+    """
+    epoch, sequence = place
     return pb.DepositAdvice(
         terminal_id=terminal,
         deposit_id=deposit.deposit_id,
         session_id=deposit.session_id,
         account_id=deposit.account_id,
-        currency=deposit.currency.code,
+        currency=currency.code,
         box_period_id=deposit.box_period_id,
         device_serial=deposit.device_serial,
         device_simulated=deposit.device_simulated,

@@ -45,6 +45,10 @@ class Courier(Protocol):
         """``listener`` hears the host's welcome at every connection, and None when it is lost or first refused."""
         ...
 
+    def begin_again(self) -> None:
+        """End this connection and say hello over a new one. Does nothing while there is none."""
+        ...
+
     async def request(self, item: pb.ConnectRequest) -> pb.ConnectResponse:
         """Send ``item`` and return its result. Raises :class:`HostAway` and :class:`HostRefused`."""
         ...

@@ -77,7 +77,9 @@ class Settler:
         """Settle until cancelled. Raises :class:`kiosk.journal.store.JournalError` when answers cannot be kept."""
         self._late_due = self._clock.monotonic() + self._late_wait
         while True:
-            advice, now = self._next(), self._clock.monotonic()
+            # Read once: what comes due between two readings would be neither sent nor waited for.
+            now = self._clock.monotonic()
+            advice = self._next(now)
             if advice is not None and self._link.connected:
                 await self._deliver(advice, self._by_link)
             elif advice is not None and now >= self._late_due:
@@ -89,8 +91,7 @@ class Settler:
             else:
                 await self._wait(now)
 
-    def _next(self) -> Advice | None:
-        now = self._clock.monotonic()
+    def _next(self, now: float) -> Advice | None:
         for digest, advice in self._journal.fold.outbox.items():
             refusal = self._refusals.get(digest)
             if refusal is None or now >= refusal.due:

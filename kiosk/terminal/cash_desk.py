@@ -7,9 +7,8 @@ know it reads from :attr:`CashDesk.view`; it never talks to the device itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from enum import Enum, auto
+from collections.abc import Callable
+from dataclasses import replace
 from types import EllipsisType
 
 from drivers.api import (
@@ -20,98 +19,33 @@ from drivers.api import (
     CashModule,
     Cleared,
     Completed,
-    DeviceIdentity,
     Escrowed,
     Lost,
     Presence,
     Ready,
+    Refusal,
     Rejected,
     Returned,
     Stacked,
     Stacking,
     Trouble,
+    TroubleKind,
 )
-from guichet.ids import DepositId, NoteId, SessionId
+from guichet.ids import DepositId, DeviceSerial, SessionId
 from guichet.journal.records import to_wire
 from guichet.money import Money
 from guichet.v1 import customer_pb2
 from guichet.v1 import journal_pb2 as pb
 from kiosk.journal.folds import COUNTER_DISAGREES, Deposit, Note, NotePhase
 from kiosk.journal.store import JournalError
-from kiosk.terminal.note_book import NoteBook, cell_name
-from kiosk.terminal.recovery import Action, Count, LastRecord, Outcome, Situation, decide
+from kiosk.terminal.desk_view import Back, DeskView, Stage
+from kiosk.terminal.note_book import PRESENCES, NoteBook, Read, cell_name
+from kiosk.terminal.recovery import Action, Count, Outcome, decide
+from kiosk.terminal.situation import KnownDevice, count_of, situation_of
 
-_COUNTER_MODULUS = 65536
-_PASSING_TROUBLE = frozenset({"pause", "cheated", "unreadable-answer"})
-
-_ROWS: Mapping[NotePhase, LastRecord] = {
-    NotePhase.ESCROWED: LastRecord.ESCROWED,
-    NotePhase.RETURN_INTENDED: LastRecord.RETURN_INTENDED,
-    NotePhase.STACK_INTENDED: LastRecord.STACK_INTENDED,
-    NotePhase.STACKED: LastRecord.STACKED,
-    NotePhase.ACK_SENT: LastRecord.STACKED,
-    NotePhase.IN_DOUBT: LastRecord.IN_DOUBT,
-}
-
-_PRESENCES: Mapping[Presence, pb.DevicePresence.ValueType] = {
-    Presence.PATH_EMPTY: pb.DEVICE_PRESENCE_PATH_EMPTY,
-    Presence.IN_ESCROW: pb.DEVICE_PRESENCE_IN_ESCROW,
-    Presence.RETURNABLE: pb.DEVICE_PRESENCE_RETURNABLE,
-    Presence.MOVING: pb.DEVICE_PRESENCE_MOVING,
-    Presence.STACKED: pb.DEVICE_PRESENCE_STACKED,
-    Presence.JAMMED: pb.DEVICE_PRESENCE_JAMMED,
-    Presence.OTHER_DEVICE: pb.DEVICE_PRESENCE_OTHER_DEVICE,
-    Presence.NO_ANSWER: pb.DEVICE_PRESENCE_NO_ANSWER,
-}
-
-
-# What was counted after a stacked event of another type is that other note, and after a jam hands have been inside.
-_COUNT_PROVES_NOTHING = frozenset(
-    cell_name(Situation(row, presence)) for row in LastRecord for presence in (Presence.STACKED, Presence.JAMMED)
-)
-
-
-class Stage(Enum):
-    """What the slot is doing."""
-
-    CLOSED = auto()
-    OPEN = auto()
-    DRAWING_IN = auto()
-    ESCROW = auto()
-    STACKING = auto()
-    RETURNING = auto()
-    CLEARING = auto()
-
-
-class Back(Enum):
-    """Why the last note came back."""
-
-    NONE = auto()
-    NOT_RECOGNISED = auto()
-    NOT_ACCEPTED = auto()
-    OTHER_CURRENCY = auto()
-    ASKED = auto()
-
-
-@dataclass(frozen=True, slots=True)
-class DeskView:
-    """What others may know. ``fault`` is the device's or the journal's stable code; ``note`` the value in the slot."""
-
-    ready: bool = False
-    stage: Stage = Stage.CLOSED
-    fault: str = ""
-    note: Money | None = None
-    back: Back = Back.NONE
-
-
-@dataclass(slots=True)
-class _Device:
-    """What the device has said of itself. ``moved_after``: the last note on record when another was drawn in."""
-
-    identity: DeviceIdentity | None = None
-    counter: int | None = None
-    values: Mapping[int, Money] = field(default_factory=dict[int, Money])
-    moved_after: NoteId | None = None
+NOT_TAKEN = "note-not-taken"
+STUCK = "movement-stuck"
+"""Faults that the desk itself finds: a note that nobody takes out of the mouth, one that never arrives."""
 
 
 class CashDesk:
@@ -120,12 +54,16 @@ class CashDesk:
     def __init__(self, cash: CashModule, book: NoteBook) -> None:
         self._cash = cash
         self._book = book
-        self._device = _Device()
+        self._device = KnownDevice(cash.capabilities)
         self._live: DepositId | None = None
         self._denominations: frozenset[Money] = frozenset()
         self._listeners: list[Callable[[], None]] = []
         self.view = DeskView()
         cash.subscribe(self._handle)
+        cash.remember_by(self._last_mark)
+
+    def _last_mark(self, serial: DeviceSerial) -> int | None:
+        return self._book.fold.marks.get(serial)
 
     def on_change(self, listener: Callable[[], None]) -> None:
         """``listener`` is called whenever :attr:`view` or the journal may have changed."""
@@ -141,9 +79,13 @@ class CashDesk:
     def open_deposit(
         self, session: SessionId, account: customer_pb2.Account, denominations: frozenset[Money], config_version: str
     ) -> DepositId:
-        """Begin a deposit to ``account``, of notes among ``denominations``. The device must be ready."""
+        """Begin a deposit to ``account``, of notes among ``denominations``. The device must be ready, and no other
+        deposit open.
+        """
         if not self.view.ready or self._device.identity is None:
             raise RuntimeError("a deposit needs a cash module that is ready")
+        if self._book.fold.open_deposit is not None:
+            raise RuntimeError("another deposit is still open")
         self._live = self._book.open_deposit(session, account, self._device.identity, config_version)
         self._denominations = denominations
         return self._live
@@ -181,6 +123,22 @@ class CashDesk:
             self._guarded(lambda: self._intend_return(note, reason))
 
     @property
+    def attended(self) -> bool:
+        """A flow leads the deposit that is open."""
+        return self._live is not None
+
+    def close_orphan(self) -> None:
+        """A deposit of an earlier life whose notes are all decided closes to its own account, now."""
+        self._guarded(lambda: None)
+
+    def abandon(self) -> None:
+        """Nobody leads the live deposit any more: it closes to its own account as soon as its last note is decided."""
+        if self._live is not None:
+            self._live = None
+            self._cash.disable()
+            self._guarded(lambda: None)
+
+    @property
     def undecided(self) -> bool:
         """A note's outcome is still to come; the deposit cannot be closed."""
         note = self._book.fold.open_note
@@ -188,8 +146,32 @@ class CashDesk:
 
     def no_answer(self) -> None:
         """The device has been silent for as long as anyone can wait: the start-up table's last column."""
+        self._guarded(self._no_answer)
+
+    def _no_answer(self) -> None:
         if self.undecided:
-            self._guarded(lambda: self._resolve(Presence.NO_ANSWER, None, b"", restart=True))
+            self._resolve(Presence.NO_ANSWER, None, Read(), restart=True)
+
+    def not_taken(self) -> None:
+        """A note has been in the mouth for as long as anyone can wait. It is the customer's, and anyone can take it."""
+        if self.view.stage is Stage.RETURNING:
+            self._guarded(self._presented)
+
+    def _presented(self) -> None:
+        note = self._book.fold.open_note
+        if note is not None and note.phase is NotePhase.RETURN_INTENDED:
+            self._book.presented(note)
+        self._book.incident(NOT_TAKEN, "a note lies in the mouth", note)
+        self._change(ready=False, fault=NOT_TAKEN, note=None)
+
+    def stuck(self) -> None:
+        """A note moves for longer than any movement takes: as good as a jam, until the device says more."""
+        self._guarded(self._stuck)
+
+    def _stuck(self) -> None:
+        self._book.incident(STUCK, f"in {self.view.stage.name.lower()}", self._book.fold.open_note)
+        self._resolve(Presence.JAMMED, None, Read())
+        self._change(ready=False, fault=STUCK)
 
     def close_deposit(self, end: pb.DepositEnd.ValueType) -> None:
         """Close the open deposit, unless a note of it is still undecided. Raises
@@ -198,7 +180,8 @@ class CashDesk:
         deposit = self._book.fold.open_deposit
         if deposit is None or self.undecided:
             return
-        self._live = None
+        if self._live == deposit.deposit_id:
+            self._live = None
         self._cash.disable()
         self._book.close_deposit(deposit, end)
         self._begin_period_if_due()
@@ -231,11 +214,10 @@ class CashDesk:
                 self._ready(event)
             case Escrowed():
                 self._escrowed(event)
-            case Stacked(note_type, _, frame):
-                self._resolve(Presence.STACKED, note_type, frame)
-                self._device.counter = None  # It counts one more now; the next Cleared says how many.
-            case Returned(frame):
-                self._resolve(Presence.RETURNABLE, None, frame)
+            case Stacked():
+                self._stacked(event)
+            case Returned(frame, mark):
+                self._resolve(Presence.RETURNABLE, None, self._read(frame, mark))
                 self._cash.acknowledge()
             case Cleared(counter, enabled):
                 self._device.counter = counter
@@ -247,10 +229,13 @@ class CashDesk:
                 self._change(stage=Stage.DRAWING_IN, back=Back.NONE)
             case Stacking():
                 self._change(stage=Stage.STACKING)
-            case Rejected():
+            case Rejected(_, mark):
                 self._change(stage=Stage.RETURNING, back=Back.NOT_RECOGNISED)
-            case Trouble(code, over):
-                self._trouble(code, over=over)
+                self._book.read(self._read(b"", mark))
+                if mark is not None:
+                    self._cash.acknowledge()
+            case Trouble():
+                self._trouble(event)
             case Lost(code):
                 self._change(ready=False, stage=Stage.CLOSED, fault=code)
 
@@ -259,22 +244,23 @@ class CashDesk:
         if event.identity is not None and period is not None and event.identity.serial != period.device_serial:
             presence = Presence.OTHER_DEVICE
         self._device.identity = event.identity or self._device.identity
+        self._device.capabilities = self._cash.capabilities
         self._device.counter = event.stacked_counter
         self._book.record(
             pb.DeviceAnswered(
                 device="cash",
                 device_serial=event.identity.serial if event.identity else "",
-                presence=_PRESENCES[presence],
+                presence=PRESENCES[presence],
                 frame=event.frame,
                 stacked_counter=event.stacked_counter,
             )
         )
         self._change(ready=False, stage=Stage.CLOSED, fault="")
-        self._resolve(presence, event.note_type, event.frame, restart=True)
+        self._resolve(presence, event.note_type, self._read(event.frame, event.mark), restart=True)
 
     def _ready(self, event: Ready) -> None:
         self._device.identity, self._device.counter = event.identity, event.stacked_counter
-        self._device.values = event.values
+        self._device.values, self._device.table_hash = event.values, event.table_hash
         serial = event.identity.serial
         if self._book.fold.table_hashes.get(serial) != event.table_hash:
             types = [pb.NoteTypeValue(note_type=kind, value=to_wire(value)) for kind, value in event.values.items()]
@@ -292,36 +278,57 @@ class CashDesk:
             self._book.record(pb.NoteCleared(note_id=note.note_id, stacked_counter=self._device.counter))
             self._compare_count(note)
         elif note is not None and (note.undecided or note.phase is NotePhase.IN_DOUBT):
-            self._resolve(Presence.PATH_EMPTY, None, b"")
+            self._resolve(Presence.PATH_EMPTY, None, Read())
+        if self.view.fault in (NOT_TAKEN, STUCK):
+            self._change(ready=not self._book.fold.count_due, fault="")
         self._change(stage=stage, note=None)
 
     def _compare_count(self, note: Note) -> None:
         """A counter that disagrees never takes a credit away: it stops the next note until someone has counted, which
         the next box period shows.
         """
-        if self._count(note) in (Count.SAME, Count.OTHER):
+        if count_of(self._book.fold, self._device, note) in (Count.SAME, Count.OTHER):
             text = f"baseline {note.counter_baseline}, now {self._device.counter}"
             self._book.incident(COUNTER_DISAGREES, text, note)
             self._change(ready=False, fault=COUNTER_DISAGREES)
 
     def _escrowed(self, event: Escrowed) -> None:
+        self._clear_last()
         deposit, last, device = self._live_deposit(), self._book.fold.last, self._device.identity
-        if last is not None and last.phase in (NotePhase.STACKED, NotePhase.ACK_SENT):
-            self._book.record(pb.NoteCleared(note_id=last.note_id))
         self._cash.disable()
         if last is not None and last.undecided:
             # A validator holds one note: this is the one on record, announced again. The table says what to do.
-            self._resolve(Presence.IN_ESCROW, None, event.frame)
+            self._resolve(Presence.IN_ESCROW, None, self._read(event.frame, event.mark))
             return
         if deposit is None or event.value is None or device is None:
             # Nothing about it can be recorded as money: whatever it is, it goes back.
             self._device.moved_after = self._book.fold.last_note
+            self._book.read(self._read(b"", event.mark))
             self._change(stage=Stage.RETURNING, back=Back.NOT_ACCEPTED, note=None)
             self._cash.return_note()
             return
-        self._book.escrowed(deposit, device, event.value, event.note_type, event.frame, event.table_hash)
+        self._book.escrowed(deposit, device, event.value, event)
         self._change(stage=Stage.ESCROW, note=event.value, back=Back.NONE)
         self._turn_away(deposit, event.value)
+
+    def _clear_last(self) -> None:
+        """Another note is here: the device is done with the last one."""
+        last = self._book.fold.last
+        if last is not None and last.phase in (NotePhase.STACKED, NotePhase.ACK_SENT):
+            self._book.record(pb.NoteCleared(note_id=last.note_id))
+
+    def _stacked(self, event: Stacked) -> None:
+        if event.mark is not None:
+            self._clear_last()  # An event with a number of its own is never a repeat.
+        deposit, device = self._live_deposit(), self._device
+        unasked = not device.capabilities.escrow
+        mine = deposit is not None and event.value is not None and event.value.currency == deposit.currency
+        if unasked and mine and deposit is not None and event.value is not None and device.identity is not None:
+            self._book.taken(deposit, device.identity, event.value, event, device.table_hash)
+            self._act(Action.ACKNOWLEDGE)
+            return
+        self._resolve(Presence.STACKED, event.note_type, self._read(event.frame, event.mark))
+        device.counter = None  # It counts one more now; the next Cleared says how many.
 
     def _turn_away(self, deposit: Deposit, value: Money) -> None:
         """A note that this deposit does not take goes back at once."""
@@ -345,56 +352,47 @@ class CashDesk:
         self._change(stage=Stage.RETURNING)
         self._cash.return_note()
 
-    def _completed(self, command: CashCommand, refused: str) -> None:
-        if refused == "not-done" and command is CashCommand.STACK:
-            self._resolve(Presence.IN_ESCROW, None, b"")
-        elif refused == "not-done" and command is CashCommand.RETURN:
+    def _completed(self, command: CashCommand, refused: Refusal | None) -> None:
+        if refused is Refusal.NOT_DONE and command is CashCommand.STACK:
+            self._resolve(Presence.IN_ESCROW, None, Read())
+        elif refused is Refusal.NOT_DONE and command is CashCommand.RETURN:
             self._cash.return_note()
-        elif command is CashCommand.ENABLE and not refused:
+        elif command is CashCommand.ENABLE and refused is None:
             self._change(stage=Stage.OPEN)
-        elif command is CashCommand.DISABLE and not refused and self.view.stage is Stage.OPEN:
+        elif command is CashCommand.DISABLE and refused is None and self.view.stage is Stage.OPEN:
             self._change(stage=Stage.CLOSED)
 
-    def _trouble(self, code: str, *, over: bool) -> None:
-        if over:
+    def _trouble(self, trouble: Trouble) -> None:
+        code = trouble.code
+        if trouble.over:
             self._change(fault="" if self.view.fault == code else self.view.fault)
             return
         self._book.incident(code, "reported by the device", self._book.fold.open_note)
-        if code.startswith(("jam", "failure")):
-            self._resolve(Presence.JAMMED, None, b"")
-        if code not in _PASSING_TROUBLE:
+        if trouble.kind in (TroubleKind.JAM, TroubleKind.FAILURE):
+            self._resolve(Presence.JAMMED, None, Read())
+        if trouble.kind.stops_acceptance:
             self._change(ready=False, stage=Stage.CLOSED, fault=code)
 
     # --- the start-up table at work ---------------------------------------------------------------------------------
 
-    def _resolve(self, presence: Presence, note_type: int | None, frame: bytes, *, restart: bool = False) -> None:
+    def _resolve(self, presence: Presence, note_type: int | None, read: Read, *, restart: bool = False) -> None:
         """Decide by the table, write it down, then let the device do what follows."""
         note = self._book.fold.last
-        row = _ROWS.get(note.phase, LastRecord.NONE) if note is not None else LastRecord.NONE
-        situation = Situation(row, presence, self._same_note(note, row, note_type), self._count(note))
+        situation = situation_of(self._book.fold, self._device, presence, note_type)
         decision = decide(situation)
         if decision.incident:
             self._book.incident(cell_name(situation), f"outcome: {decision.outcome.name.lower()}", note)
         if decision.outcome is Outcome.FOUND:
-            self._book.found(self._device.identity, note_type, frame)
+            self._book.found(self._device.identity, note_type, read)
         elif note is not None:
-            self._book.decided(note, situation, decision, frame, restart=restart)
+            self._book.decided(note, situation, decision, read, restart=restart)
+        else:
+            self._book.read(read)
         self._act(decision.action)
 
-    def _same_note(self, note: Note | None, row: LastRecord, note_type: int | None) -> bool:
-        """Whether a stacked event is the note's own: of its type and from its device. A note that is done with can only
-        repeat itself if it lies in the box and nothing has moved since.
-        """
+    def _read(self, frame: bytes, mark: int | None) -> Read:
         identity = self._device.identity
-        if note is None or note_type is None or (identity is not None and identity.serial != note.device_serial):
-            return False
-        if row is not LastRecord.NONE:
-            return note.note_type == note_type
-        if self._book.fold.moved_since_cleared or self._device.moved_after == note.note_id:
-            return False
-        if note.phase is NotePhase.FOUND:
-            return note.value == self._book.fold.tables.get(note.device_serial, {}).get(note_type)
-        return note.phase is NotePhase.CLEARED and note.note_type == note_type
+        return Read(frame, identity.serial if identity is not None else "", mark)
 
     def _act(self, action: Action) -> None:
         note = self._book.fold.last
@@ -415,28 +413,6 @@ class CashDesk:
                 self._cash.proceed()
             case Action.ASK_AGAIN:
                 pass  # The supervisor keeps asking for as long as the terminal runs.
-
-    def _count(self, note: Note | None) -> Count:
-        """What the counter says, where it may say anything: same device and box period, a known baseline, and no doubt
-        that has another cause than a note that went unseen.
-        """
-        if note is None or note.doubt in _COUNT_PROVES_NOTHING:
-            return Count.UNKNOWN
-        period, identity = self._book.fold.box_period, self._device.identity
-        now, before = self._device.counter, note.counter_baseline
-        same_device = identity is not None and identity.serial == note.device_serial
-        # Once the box was out, what is counted may be of the next period, also before that has begun.
-        box_stayed = not self._book.fold.box_was_out
-        same_period = period is not None and period.box_period_id == note.box_period_id and box_stayed
-        if now is None or before is None or not same_device or not same_period:
-            return Count.UNKNOWN
-        match (now - before) % _COUNTER_MODULUS:
-            case 0:
-                return Count.SAME
-            case 1:
-                return Count.ONE_MORE
-            case _:
-                return Count.OTHER
 
     # --- small things -----------------------------------------------------------------------------------------------
 
@@ -466,10 +442,11 @@ class CashDesk:
         note: Money | EllipsisType | None = ...,
     ) -> None:
         view = self.view
-        self.view = DeskView(
-            view.ready if ready is None else ready,
-            view.stage if stage is None else stage,
-            view.fault if fault is None else fault,
-            view.note if isinstance(note, EllipsisType) else note,
-            view.back if back is None else back,
+        self.view = replace(
+            view,
+            ready=view.ready if ready is None else ready,
+            stage=view.stage if stage is None else stage,
+            fault=view.fault if fault is None else fault,
+            note=view.note if isinstance(note, EllipsisType) else note,
+            back=view.back if back is None else back,
         )

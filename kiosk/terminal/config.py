@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import cast
 
 from drivers.api import DeviceConfig
-from guichet.money import Money, MoneyError, parse_money
+from guichet.money import Currency, Money, MoneyError, parse_money
 
 DEVICES = ("cash", "card", "pinpad", "printer")
 
@@ -23,7 +23,9 @@ class ConfigError(ValueError):
 class Timings:
     """Seconds. ``escrow_hold``: how long a note that will be taken can still be asked back. ``device_grace``: how long
     a silent cash module may take to come back before an open note is in doubt. ``customer``: without a touch.
-    ``late_delivery``: without a session, before what is signed is delivered without one.
+    ``late_delivery``: without a session, before what is signed is delivered without one. ``note_taken``: how long a
+    note may stay in the mouth that was handed back. ``note_moves``: how long a movement may take, before it counts as
+    stuck; devices themselves allow up to 30.
     """
 
     escrow_hold: float = 1.5
@@ -33,13 +35,16 @@ class Timings:
     settlement_wait: float = 5.0
     late_delivery: float = 60.0
     replication_wait: float = 3.0
+    note_taken: float = 45.0
+    note_moves: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class TerminalConfig:
     """Everything a terminal is told.
 
-    ``unreplicated_cap``: the value of notes that may lie in the box while the host does not hold their records.
+    ``unreplicated_caps``: by currency, the value of notes that may lie in the box while the host is away and does not
+    hold their records.
     ``host`` and ``late_host``: host:port in place of the enrolment's for sessions and for delivery without one, where
     the way to the host has changed; empty otherwise.
     ``version``: a digest of the file, named in every deposit.
@@ -49,11 +54,15 @@ class TerminalConfig:
     socket: Path
     devices: Mapping[str, DeviceConfig]
     denominations: frozenset[Money]
-    unreplicated_cap: Money
+    unreplicated_caps: Mapping[Currency, Money]
     timings: Timings = field(default_factory=Timings)
     version: str = ""
     host: str = ""
     late_host: str = ""
+
+    def unreplicated_cap(self, currency: Currency) -> Money:
+        """What may lie in the box unreplicated of ``currency``; nothing, where nobody has said."""
+        return self.unreplicated_caps.get(currency, Money(0, currency))
 
     @property
     def journal(self) -> Path:
@@ -76,12 +85,22 @@ def load_config(path: Path) -> TerminalConfig:
         socket=Path(_text(table, "socket")),
         devices=_devices(_table(table, "devices")),
         denominations=frozenset(_money(text, "denominations") for text in _texts(table, "denominations")),
-        unreplicated_cap=_money(_text(table, "unreplicated_cap", "500 EUR"), "unreplicated_cap"),
+        unreplicated_caps=_caps(table),
         timings=_timings(_table(table, "timings")),
         version=sha256(raw).hexdigest()[:12],
         host=_text(table, "host") if "host" in table else "",
         late_host=_text(table, "late_host") if "late_host" in table else "",
     )
+
+
+def _caps(table: Mapping[str, object]) -> dict[Currency, Money]:
+    """One amount, or a list of them, one a currency."""
+    named = table.get("unreplicated_cap", "500 EUR")
+    texts = [named] if isinstance(named, str) else _texts(table, "unreplicated_cap")
+    caps = [_money(text, "unreplicated_cap") for text in texts]
+    if len({cap.currency for cap in caps}) < len(caps):
+        raise ConfigError("unreplicated_cap: one amount a currency")
+    return {cap.currency: cap for cap in caps}
 
 
 def _devices(table: Mapping[str, object]) -> dict[str, DeviceConfig]:

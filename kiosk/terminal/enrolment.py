@@ -105,12 +105,15 @@ def read_ticket(path: Path) -> Ticket:
     return ticket
 
 
-async def enrol(ticket: Ticket, data: Path, description: str) -> Identity:
-    """Enrol with ``ticket`` and keep the result in ``data``. Raises :class:`EnrolmentError`; a machine that is enrolled
-    already keeps what it has.
+async def enrol(ticket: Ticket, data: Path, description: str, *, again: bool = False) -> Identity:
+    """Enrol with ``ticket`` and keep the result in ``data``. ``again``: a machine that is enrolled already gets a new
+    key and a new epoch and goes on with its journal, so that nothing unsettled is left behind. Raises
+    :class:`EnrolmentError`; the machine then keeps what it has.
     """
-    if (data / "identity.json").exists():
-        raise EnrolmentError(f"{data} is enrolled already; its journal belongs to that enrolment")
+    enrolled = (data / "identity.json").exists()
+    if enrolled and not again:
+        raise EnrolmentError(f"{data} is enrolled already; --again gives it a new key and keeps its journal")
+    former = load_identity(data).terminal_id if enrolled else None
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "terminal")])
     csr = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, hashes.SHA256())
@@ -125,6 +128,10 @@ async def enrol(ticket: Ticket, data: Path, description: str) -> Identity:
             answer = await EnrolmentStub(channel).Enrol(request, timeout=_SECONDS)
         except grpc.aio.AioRpcError as error:
             raise EnrolmentError(f"the host says {error.code().name}: {error.details()}") from error
+    if former is not None and former != answer.terminal_id:
+        raise EnrolmentError(
+            f"{data} is {former}'s, the ticket is for {answer.terminal_id}: its journal stays as it is"
+        )
     return _keep(ticket, answer, key, data)
 
 
@@ -144,7 +151,7 @@ def _keep(ticket: Ticket, answer: enrolment_pb2.EnrolResponse, key: ec.EllipticC
         pem,
     )
     data.mkdir(parents=True, exist_ok=True)
-    _write_secret(data / "key.pem", pem)
+    _write_secret(data / _key_name(answer.epoch), pem)
     if answer.pin_initial_key:
         pin = {"key": answer.pin_initial_key.hex(), "key_id": answer.pin_key_id.hex()}
         _write_secret(data / "pin_key.json", json.dumps(pin).encode())
@@ -153,6 +160,11 @@ def _keep(ticket: Ticket, answer: enrolment_pb2.EnrolResponse, key: ec.EllipticC
     # Written last: only a whole enrolment counts as one.
     _write_secret(data / "identity.json", json.dumps(kept, indent=1).encode())
     return identity
+
+
+def _key_name(epoch: int) -> str:
+    """Each enrolment's key has a file of its own: until the new identity is whole, the old one still has its key."""
+    return f"key-{epoch}.pem"
 
 
 def _write_secret(path: Path, content: bytes) -> None:
@@ -180,7 +192,7 @@ def load_identity(data: Path) -> Identity:
             table["certificate_pem"],
             bytes.fromhex(table["host_sealing_key"]),
             bytes.fromhex(table["host_signing_key"]),
-            (data / "key.pem").read_bytes(),
+            (data / _key_name(int(table["epoch"]))).read_bytes(),
         )
     except FileNotFoundError as error:
         raise EnrolmentError(f"{data} is not enrolled: run 'guichet-kiosk enrol'") from error

@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator
 from enum import Enum, auto
+from typing import NoReturn
 
 import grpc
 
@@ -94,12 +95,24 @@ class Front(ScreenServicer):
             return None
 
     async def choose(self, content: Content, seconds: float) -> str:
-        """Show ``content`` and wait for one of its controls. Raises :class:`SessionOver`."""
+        """Show ``content`` and wait for one of its controls. Raises :class:`SessionOver`, also when nobody has touched
+        for ``seconds``, whatever the devices do meanwhile.
+        """
         await self.show(content)
+        deadline = asyncio.get_running_loop().time() + seconds
         while True:
-            control = await self.touched(seconds)
+            control = await self.touched(deadline - asyncio.get_running_loop().time())
             if control is not None:
                 return control
+
+    async def until_nobody(self, seconds: float) -> NoReturn:
+        """Wait, whatever is touched. Raises :class:`SessionOver` when the card is gone or nobody touches for
+        ``seconds``.
+        """
+        deadline = asyncio.get_running_loop().time() + seconds
+        while True:
+            touched = await self.touched(deadline - asyncio.get_running_loop().time()) is not None
+            deadline = asyncio.get_running_loop().time() + seconds if touched else deadline
 
     async def _next(self) -> str | None:
         while True:

@@ -8,7 +8,8 @@ from drivers.api import Device, DeviceState
 from guichet.seams import Clock
 from guichet.v1 import health_pb2 as pb
 from kiosk.journal.store import Journal, JournalError
-from kiosk.terminal.cash_desk import DeskView
+from kiosk.terminal.desk_view import DeskView
+from kiosk.terminal.fitted import Fitted
 
 SOFTWARE_VERSION = "0.1.0"
 
@@ -39,10 +40,8 @@ def device_health(name: str, driver: str, device: Device) -> pb.DeviceHealth:
     return health
 
 
-def terminal_health(
-    devices: Mapping[str, tuple[str, Device]], desk: DeskView, journal: Journal, clock: Clock
-) -> pb.TerminalHealth:
-    """All of it. ``devices``: name -> (driver, device)."""
+def terminal_health(devices: Mapping[str, Fitted], desk: DeskView, journal: Journal, clock: Clock) -> pb.TerminalHealth:
+    """All of it."""
     try:
         free = journal.free_bytes()
     except JournalError:
@@ -50,7 +49,7 @@ def terminal_health(
     fold = journal.fold
     return pb.TerminalHealth(
         service=service_state(devices, desk, journal),
-        devices=[device_health(name, driver, device) for name, (driver, device) in devices.items()],
+        devices=[device_health(name, one.driver, one.device) for name, one in devices.items()],
         open_deposits=len(fold.outbox) + (fold.open_deposit is not None),
         notes_in_doubt=len(fold.in_doubt),
         journal_free_bytes=free,
@@ -59,11 +58,9 @@ def terminal_health(
     )
 
 
-def service_state(
-    devices: Mapping[str, tuple[str, Device]], desk: DeskView, journal: Journal
-) -> pb.ServiceState.ValueType:
+def service_state(devices: Mapping[str, Fitted], desk: DeskView, journal: Journal) -> pb.ServiceState.ValueType:
     """Without a card reader, a PIN pad or a journal there is no service at all; without cash or paper there is less."""
-    parts = {name: works(device) for name, (_, device) in devices.items()}
+    parts = {name: works(one.device) for name, one in devices.items()}
     if journal.failure is not None or not parts.get("card") or not parts.get("pinpad"):
         return pb.SERVICE_STATE_OUT_OF_SERVICE
     if not parts.get("printer") or not desk.ready:

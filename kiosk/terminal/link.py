@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import grpc
 
@@ -13,13 +12,10 @@ from guichet.ids import ItemId
 from guichet.limits import MAX_MESSAGE_BYTES
 from guichet.seams import Ids, Random
 from guichet.v1 import terminal_link_pb2 as pb
-from guichet.v1.customer_pb2_grpc import CustomerQueriesStub
 from guichet.v1.terminal_link_pb2_grpc import TerminalLinkStub
 from kiosk.log import EventLog
 from kiosk.settlement.courier import HostAway, HostRefused
-
-if TYPE_CHECKING:  # The generated module has this name for the type checker only.
-    from guichet.v1.customer_pb2_grpc import CustomerQueriesAsyncStub
+from kiosk.terminal.queries import CustomerQueries, cancelled_by_its_own_task_only
 
 _FIRST_RETRY = 0.5
 _LONGEST_RETRY = 30.0
@@ -63,7 +59,9 @@ class HostLink:
         self._outgoing: asyncio.Queue[pb.ConnectRequest] = asyncio.Queue(maxsize=64)
         self._waiting: dict[ItemId, asyncio.Future[pb.ConnectResponse]] = {}
         self._listeners: list[Callable[[pb.Welcome | None], None]] = []
-        self._channel: grpc.aio.Channel | None = None
+        self._queries: CustomerQueries | None = None
+        self._leave = asyncio.Event()
+        self._retry = _FIRST_RETRY
         self.connected = False
         self.refused = False
 
@@ -72,11 +70,16 @@ class HostLink:
         self._listeners.append(listener)
 
     @property
-    def queries(self) -> CustomerQueriesAsyncStub:
+    def queries(self) -> CustomerQueries:
         """The customer's questions, over the same connection. Raises :class:`HostAway` while there is none."""
-        if self._channel is None or not self.connected:
+        if self._queries is None or not self.connected:
             raise HostAway("not connected")
-        return CustomerQueriesStub(self._channel)
+        return self._queries
+
+    def begin_again(self) -> None:
+        """End this connection and say hello over a new one. Does nothing while there is none."""
+        if self.connected:
+            self._leave.set()
 
     async def request(self, item: pb.ConnectRequest) -> pb.ConnectResponse:
         """Send ``item`` and return its result. Raises :class:`kiosk.settlement.courier.HostAway` and
@@ -105,51 +108,62 @@ class HostLink:
     # --- keeping it up ----------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Connect, and connect again, until cancelled."""
-        retry = _FIRST_RETRY
+        """Connect, and connect again, until cancelled. Raises ExceptionGroup with what its listeners raised."""
         while True:
             try:
                 async with grpc.aio.secure_channel(
                     self._address.target, self._address.credentials, options=list(_OPTIONS)
                 ) as channel:
-                    await self._hold(channel)
-                    retry = _FIRST_RETRY
+                    await self._use(channel)
             except* (grpc.aio.AioRpcError, HostAway, HostRefused) as group:
-                was_connected = self.connected
-                self._lose(refused=_refuses(group))
-                if was_connected:
-                    retry = _FIRST_RETRY
-                self._log.event("host.away", reason=_reason(group), retry_seconds=round(retry, 1))
+                self._log.event("host.away", reason=_reason(group), retry_seconds=round(self._retry, 1))
             # Between half and all of it: terminals that lost one host do not all come back at one moment.
-            await asyncio.sleep(retry * (0.5 + self._random.bytes(1)[0] / 512))
-            retry = min(retry * 2, _LONGEST_RETRY)
+            await asyncio.sleep(self._retry * (0.5 + self._random.bytes(1)[0] / 512))
+            self._retry = min(self._retry * 2, _LONGEST_RETRY)
+
+    async def _use(self, channel: grpc.aio.Channel) -> None:
+        """Hold the stream until it ends, by whatever error; nobody takes a connection that is over for one."""
+        refused = False
+        try:
+            await self._hold(channel)
+        except* grpc.aio.AioRpcError as group:
+            refused = _refuses(group)
+            raise
+        finally:
+            self._lose(refused=refused)
 
     async def _hold(self, channel: grpc.aio.Channel) -> None:
-        self._channel = channel
+        self._queries = CustomerQueries(channel)
         self._outgoing = asyncio.Queue(maxsize=64)
+        self._leave.clear()
         call = TerminalLinkStub(channel).Connect(self._items())
         async with asyncio.TaskGroup() as tasks:
-            reading = tasks.create_task(self._read(call))
+            tasks.create_task(self._read(call))
             response = await self._exchange(pb.ConnectRequest(hello=self._hello()), _HELLO_SECONDS)
-            self.connected, self.refused = True, False
+            self.connected, self.refused, self._retry = True, False, _FIRST_RETRY
             self._log.event("host.connected", held_sequence=response.welcome.held_sequence)
             self._tell(response.welcome)
-            await reading
+            await self._leave.wait()
+            raise HostAway("told to begin again")
 
     async def _items(self) -> AsyncIterator[pb.ConnectRequest]:
         while True:
             yield await self._outgoing.get()
 
     async def _read(self, call: AsyncIterable[pb.ConnectResponse]) -> None:
-        async for response in call:
-            waiting = self._waiting.get(ItemId(response.answers_item_id))
-            if waiting is not None and not waiting.done():
-                waiting.set_result(response)
+        with cancelled_by_its_own_task_only():
+            async for response in call:
+                waiting = self._waiting.get(ItemId(response.answers_item_id))
+                if waiting is not None and not waiting.done():
+                    waiting.set_result(response)
         raise HostAway("the host ended the connection")
 
     def _lose(self, *, refused: bool) -> None:
         news = self.connected or (refused and not self.refused)
-        self.connected, self.refused, self._channel = False, refused, None
+        self.connected, self.refused = False, refused
+        if self._queries is not None:
+            self._queries.end()
+            self._queries = None
         for waiting in self._waiting.values():
             if not waiting.done():
                 waiting.set_exception(HostAway("the connection was lost"))
@@ -157,8 +171,15 @@ class HostLink:
             self._tell(None)
 
     def _tell(self, welcome: pb.Welcome | None) -> None:
+        """Everyone hears it, also after one who fails; then what failed is raised."""
+        errors: list[Exception] = []
         for listener in self._listeners:
-            listener(welcome)
+            try:
+                listener(welcome)
+            except Exception as error:  # Raised below.
+                errors.append(error)
+        if errors:
+            raise ExceptionGroup("told of the connection", errors)
 
 
 def _refuses(group: BaseExceptionGroup[BaseException]) -> bool:

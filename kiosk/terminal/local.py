@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator, Callable, Mapping
 
 import grpc
 
-from drivers.api import Device
 from drivers.errors import DeviceError
 from guichet.v1 import health_pb2, journal_pb2
 from guichet.v1 import local_pb2 as pb
 from guichet.v1.local_pb2_grpc import LocalTerminalServicer
 from kiosk.journal.store import Journal
+from kiosk.terminal.fitted import Fitted
 
 
 class LocalTerminal(LocalTerminalServicer):
@@ -20,7 +20,7 @@ class LocalTerminal(LocalTerminalServicer):
     def __init__(
         self,
         terminal_id: str,
-        devices: Mapping[str, tuple[str, Device]],
+        devices: Mapping[str, Fitted],
         journal: Journal,
         health: Callable[[], health_pb2.TerminalHealth],
         connected: Callable[[], bool],
@@ -57,7 +57,7 @@ class LocalTerminal(LocalTerminalServicer):
         if self._session_open():
             await context.abort(grpc.StatusCode.FAILED_PRECONDITION, "a session is open")
         try:
-            steps = await self._devices[request.device][1].self_test()
+            steps = await self._devices[request.device].device.self_test()
         except DeviceError as error:
             failed = pb.SelfTestStep(name="device", passed=False, detail=str(error))
             return pb.RunSelfTestResponse(passed=False, steps=[failed])

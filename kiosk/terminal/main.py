@@ -13,7 +13,7 @@ from typing import cast
 
 import grpc
 
-from drivers.api import CardReader, CashModule, Device, DeviceConfig, PinPad, ReceiptPrinter
+from drivers.api import Device, DeviceConfig
 from drivers.context import DriverContext
 from drivers.registry import open_device
 from drivers.transport.api import OpenTransport
@@ -35,8 +35,9 @@ from kiosk.settlement.courier import HostAway, HostRefused
 from kiosk.settlement.replication import Replicator
 from kiosk.settlement.settler import Settler
 from kiosk.terminal.cash_desk import CashDesk
-from kiosk.terminal.config import ConfigError, TerminalConfig
+from kiosk.terminal.config import TerminalConfig
 from kiosk.terminal.enrolment import Identity, load_identity
+from kiosk.terminal.fitted import Fitted, places_of
 from kiosk.terminal.front import Front
 from kiosk.terminal.health import SOFTWARE_VERSION, terminal_health
 from kiosk.terminal.late_delivery import SubmitOnly
@@ -88,16 +89,13 @@ class Terminal:
         self._incident_clock_off = False
         self.parts.link.on_change(self._compare_clocks)
 
-    def _open_devices(self) -> dict[str, tuple[str, Device]]:
-        for needed in ("cash", "card", "pinpad"):
-            if needed not in self._config.devices:
-                raise ConfigError(f"devices: {needed} is missing")
-        devices: dict[str, tuple[str, Device]] = {}
+    def _open_devices(self) -> dict[str, Fitted]:
+        devices: dict[str, Fitted] = {}
         for name, config in self._config.devices.items():
             context = DriverContext(
                 self._seams.clock.monotonic, self._seams.random.bytes, self._seams.open_transport(name)
             )
-            devices[name] = (config.driver, self._seams.open_device(self._with_key(config), context))
+            devices[name] = Fitted(config.driver, self._seams.open_device(self._with_key(config), context))
         return devices
 
     def _with_key(self, config: DeviceConfig) -> DeviceConfig:
@@ -112,7 +110,7 @@ class Terminal:
         address = HostAddress(self._config.host or identity.target, identity.channel_credentials())
         link = seams.make_link(address, self._hello, self._ids, seams.random, self.log)
         book = NoteBook(identity.terminal_id, self.journal, seams.clock, self._ids, signer)
-        printer = self._devices.get("printer")
+        places = places_of(self._devices)
         return Parts(
             terminal_id=identity.terminal_id,
             training=identity.training,
@@ -134,10 +132,10 @@ class Terminal:
                 self.log,
                 self._config.timings.late_delivery,
             ),
-            desk=CashDesk(cast("CashModule", self._devices["cash"][1]), book),
-            card=cast("CardReader", self._devices["card"][1]),
-            pinpad=cast("PinPad", self._devices["pinpad"][1]),
-            printer=cast("ReceiptPrinter", printer[1]) if printer is not None else None,
+            desk=CashDesk(places.cash, book),
+            card=places.card,
+            pinpad=places.pinpad,
+            printer=places.printer,
         )
 
     def _hello(self) -> link_pb.Hello:
@@ -204,6 +202,8 @@ class Terminal:
         if session is not None:
             closed = journal_pb.SessionClosed(session_id=session, end=journal_pb.SESSION_END_RESTART)
             self.journal.append(closed)
+        # Also where the cash module never says a word: its last customer must not wait for its repair.
+        self.parts.desk.close_orphan()
 
     def _tasks(self) -> Mapping[str, Callable[[], object]]:
         parts = self.parts
@@ -215,7 +215,7 @@ class Terminal:
             "grace": self._device_grace,
             "sessions": self.sessions.run,
         }
-        return {**{name: device.run for name, (_, device) in self._devices.items()}, **services}
+        return {**{name: one.device.run for name, one in self._devices.items()}, **services}
 
     async def _keep(self, name: str, run: Callable[[], object]) -> None:
         await keep_running(name, cast("Callable[[], asyncio.Future[None]]", run), self._seams.clock.monotonic, self.log)
@@ -279,11 +279,13 @@ class Terminal:
                     await connected.wait()
 
     async def _device_grace(self) -> None:
-        """A note of an earlier life whose device does not come back in time is in doubt, and its deposit closes."""
-        await asyncio.sleep(self._config.timings.device_grace)
-        if not self.parts.desk.view.ready and not self.sessions.open:
-            self.parts.desk.no_answer()
-        await asyncio.Event().wait()
+        """A note that nobody looks after, and whose device does not come back in time, is in doubt; its deposit closes.
+        While a deposit is being made, its own flow looks after it.
+        """
+        while True:
+            await asyncio.sleep(self._config.timings.device_grace)
+            if not self.parts.desk.view.ready and not self.parts.desk.attended:
+                self.parts.desk.no_answer()
 
 
 async def first_of(*waiting: Coroutine[object, object, object]) -> None:

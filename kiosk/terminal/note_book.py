@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
-from drivers.api import DeviceIdentity, Presence
+from drivers.api import DeviceIdentity, Escrowed, Presence, Stacked
 from guichet.ids import AccountId, BoxPeriodId, DepositId, DeviceSerial, NoteId, SessionId, TerminalId
 from guichet.journal.records import Fact, to_wire
 from guichet.money import Currency, Money
@@ -16,6 +17,28 @@ from kiosk.journal.folds import Deposit, Fold, Note, NotePhase
 from kiosk.journal.store import Journal
 from kiosk.settlement.advice import advice_bytes, last_outcome, outcomes, settles_something
 from kiosk.terminal.recovery import Decision, LastRecord, Outcome, Situation
+
+PRESENCES: Mapping[Presence, pb.DevicePresence.ValueType] = {
+    Presence.PATH_EMPTY: pb.DEVICE_PRESENCE_PATH_EMPTY,
+    Presence.IN_ESCROW: pb.DEVICE_PRESENCE_IN_ESCROW,
+    Presence.RETURNABLE: pb.DEVICE_PRESENCE_RETURNABLE,
+    Presence.MOVING: pb.DEVICE_PRESENCE_MOVING,
+    Presence.STACKED: pb.DEVICE_PRESENCE_STACKED,
+    Presence.JAMMED: pb.DEVICE_PRESENCE_JAMMED,
+    Presence.OTHER_DEVICE: pb.DEVICE_PRESENCE_OTHER_DEVICE,
+    Presence.NO_ANSWER: pb.DEVICE_PRESENCE_NO_ANSWER,
+    Presence.FORGOTTEN: pb.DEVICE_PRESENCE_FORGOTTEN,
+}
+"""What a device said, as records have it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What came from the device: the event as it was on the wire and, where the device numbers its events, which."""
+
+    frame: bytes = b""
+    serial: str = ""
+    mark: int | None = None
 
 
 class NoteBook:
@@ -36,8 +59,13 @@ class NoteBook:
         return self.journal.fold
 
     def record(self, *facts: Fact) -> None:
-        """Write ``facts`` in one transaction."""
-        self.journal.append(*facts)
+        """Write ``facts`` in one transaction; nothing where there are none."""
+        if facts:
+            self.journal.append(*facts)
+
+    def read(self, read: Read) -> None:
+        """Something came from the device that nothing else is written about: how far its events have been read."""
+        self.record(*self._marked(read))
 
     def incident(self, code: str, text: str, note: Note | None) -> None:
         """Something that a person should look at."""
@@ -69,14 +97,10 @@ class NoteBook:
         return deposit_id
 
     def close_deposit(self, deposit: Deposit, end: pb.DepositEnd.ValueType) -> None:
-        """Close it and sign its advice, in one transaction."""
-        sequence = self._last_sequence() + 1
+        """Close it and sign its advices, one a currency, in one transaction."""
         closed = pb.DepositClosed(deposit_id=deposit.deposit_id, end=end)
-        stated = outcomes(deposit, self.fold.notes_of(deposit.deposit_id))
-        if settles_something(stated):
-            self.record(closed, self._signed(deposit, stated, sequence))
-        else:
-            self.record(closed)
+        stated = outcomes(self.fold.notes_of(deposit.deposit_id))
+        self.record(closed, *self._signed(deposit, stated))
 
     def begin_period(self, device: DeviceIdentity, counter: int | None) -> None:
         """A cash box is in, and what goes into it from here on belongs together."""
@@ -86,26 +110,43 @@ class NoteBook:
 
     # --- notes ------------------------------------------------------------------------------------------------------
 
-    def escrowed(
-        self, deposit: Deposit, device: DeviceIdentity, value: Money, note_type: int, frame: bytes, table_hash: bytes
-    ) -> None:
+    def escrowed(self, deposit: Deposit, device: DeviceIdentity, value: Money, event: Escrowed) -> None:
         """A note of ``deposit`` lies in escrow."""
-        self.record(
-            pb.NoteEscrowed(
-                note_id=self._ids.new(),
-                deposit_id=deposit.deposit_id,
-                value=to_wire(value),
-                note_type=note_type,
-                frame=frame,
-                note_table_hash=table_hash,
-                device_serial=device.serial,
-            )
+        escrowed = self._escrowed(deposit, device, value, event.note_type, event.frame, event.table_hash)
+        self.record(escrowed, *self._marked(Read(event.frame, device.serial, event.mark)))
+
+    def taken(self, deposit: Deposit, device: DeviceIdentity, value: Money, event: Stacked, table_hash: bytes) -> None:
+        """A coin of ``deposit`` went straight to the box: which one, and that it is there, in one transaction."""
+        escrowed = self._escrowed(deposit, device, value, event.note_type or 0, event.frame, table_hash)
+        stacked = pb.NoteStacked(
+            note_id=escrowed.note_id, evidence=pb.EVIDENCE_EVENT, frame=event.frame, outcome_number=1
+        )
+        self.record(escrowed, stacked, *self._marked(Read(event.frame, device.serial, event.mark)))
+
+    def _escrowed(
+        self, deposit: Deposit, device: DeviceIdentity, value: Money, note_type: int, frame: bytes, table_hash: bytes
+    ) -> pb.NoteEscrowed:
+        return pb.NoteEscrowed(
+            note_id=self._ids.new(),
+            deposit_id=deposit.deposit_id,
+            value=to_wire(value),
+            note_type=note_type,
+            frame=frame,
+            note_table_hash=table_hash,
+            device_serial=device.serial,
         )
 
-    def decided(self, note: Note, situation: Situation, decision: Decision, frame: bytes, *, restart: bool) -> None:
+    def presented(self, note: Note) -> None:
+        """It was handed back and nobody took it: it is out of the machine's hands, and decided."""
+        number = note.outcome_number + 1
+        returned = pb.NoteReturned(note_id=note.note_id, evidence=pb.EVIDENCE_PATH, outcome_number=number)
+        self.record(pb.PresentedNotTaken(note_id=note.note_id), returned)
+
+    def decided(self, note: Note, situation: Situation, decision: Decision, read: Read, *, restart: bool) -> None:
         """Write the outcome of ``decision``, a new numbered one that follows the note's last, and in the same
-        transaction what the host is to know of it.
+        transaction what the host is to know of it and how far the device's events have been read.
         """
+        frame, marked = read.frame, self._marked(read)
         number = note.outcome_number + 1
         evidence = _evidence(situation, restart=restart)
         fact: Fact
@@ -118,44 +159,49 @@ class NoteBook:
                 fact = pb.NoteReturned(note_id=note.note_id, evidence=evidence, frame=frame, outcome_number=number)
             case Outcome.IN_DOUBT:
                 phase = NotePhase.IN_DOUBT
-                fact = pb.NoteInDoubt(note_id=note.note_id, reason=cell_name(situation), outcome_number=number)
+                fact = pb.NoteInDoubt(
+                    note_id=note.note_id,
+                    reason=cell_name(situation),
+                    outcome_number=number,
+                    presence=PRESENCES[situation.presence],
+                )
             case _:
+                self.record(*marked)
                 return
         deposit = self.fold.deposits.get(note.deposit_id)
         decided = replace(note, phase=phase, outcome_number=number)
         if deposit is None:
             deposit = _ownerless(decided, simulated=self._simulated(None, note.device_serial))
-        elif not deposit.closed_at:
-            self.record(fact)
+        elif not deposit.closed:
+            self.record(fact, *marked)
             return
-        self.record(fact, self._signed(deposit, last_outcome(deposit, decided), self._last_sequence() + 1))
+        self.record(fact, *marked, *self._signed(deposit, last_outcome(decided)))
 
-    def found(self, device: DeviceIdentity | None, note_type: int | None, frame: bytes) -> None:
-        """A note is in the box that no open note accounts for. During a deposit of its currency it is that one's
-        candidate; otherwise it is advised of under its own number, in the same transaction.
+    def found(self, device: DeviceIdentity | None, note_type: int | None, read: Read) -> None:
+        """A note is in the box that no open note accounts for. During a deposit it is that one's candidate; otherwise
+        it is advised of under its own number, in the same transaction.
         """
+        marked = self._marked(read)
         period = self.fold.box_period
         serial = device.serial if device is not None else (period.device_serial if period is not None else None)
         table = self.fold.tables.get(serial, {}) if serial is not None else {}
         value = table.get(note_type) if note_type is not None else None
         candidate = self.fold.open_deposit
-        if candidate is not None and value is not None and value.currency != candidate.currency:
-            candidate = None  # An advice is of one currency: this find would never be told in it.
         fact = pb.NoteFound(
             note_id=self._ids.new(),
             value=to_wire(value) if value is not None else None,
-            frame=frame,
+            frame=read.frame,
             device_serial=serial or "",
             box_period_id=period.box_period_id if period is not None else "",
             candidate_deposit_id=candidate.deposit_id if candidate is not None else "",
             outcome_number=1,
         )
         if candidate is not None or value is None:
-            self.record(fact)
+            self.record(fact, *marked)
             return
         note = _found_note(fact, value)
         deposit = _ownerless(note, simulated=self._simulated(device, note.device_serial))
-        self.record(fact, self._signed(deposit, last_outcome(deposit, note), self._last_sequence() + 1))
+        self.record(fact, *marked, *self._signed(deposit, last_outcome(note)))
 
     # --- what the host is to know -----------------------------------------------------------------------------------
 
@@ -165,14 +211,24 @@ class NoteBook:
             return device.simulated
         return any(d.device_simulated for d in self.fold.deposits.values() if d.device_serial == serial)
 
-    def _signed(self, deposit: Deposit, stated: list[settlement.NoteOutcome], sequence: int) -> pb.AdviceSigned:
-        now, epoch = self._clock.wall_us(), self.journal.epoch
-        content = advice_bytes(self._terminal, deposit, stated, now, epoch, sequence)
-        signature = self._signer.sign(Domain.DEPOSIT_ADVICE, content)
-        return pb.AdviceSigned(deposit_id=deposit.deposit_id, content=content, signature=signature)
+    def _signed(
+        self, deposit: Deposit, stated: Mapping[Currency, list[settlement.NoteOutcome]]
+    ) -> list[pb.AdviceSigned]:
+        """The advices of what the first record of the transaction to come says, where they settle something."""
+        last = self.journal.last
+        place = (self.journal.epoch, (last.sequence if last is not None else 0) + 1)
+        advices: list[pb.AdviceSigned] = []
+        for currency, notes in stated.items():
+            if settles_something(notes):
+                content = advice_bytes(self._terminal, deposit, currency, notes, self._clock.wall_us(), place)
+                signature = self._signer.sign(Domain.DEPOSIT_ADVICE, content)
+                advices.append(pb.AdviceSigned(deposit_id=deposit.deposit_id, content=content, signature=signature))
+        return advices
 
-    def _last_sequence(self) -> int:
-        return self.journal.last.sequence if self.journal.last is not None else 0
+    def _marked(self, read: Read) -> list[pb.EventsRead]:
+        if read.mark is None:
+            return []
+        return [pb.EventsRead(device_serial=read.serial, mark=read.mark)]
 
 
 def cell_name(situation: Situation) -> str:

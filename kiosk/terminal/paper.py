@@ -17,11 +17,14 @@ from kiosk.journal.folds import Deposit, Note, NotePhase
 
 _NOT_ON_THE_ACCOUNT = frozenset({settlement_pb2.BOOKING_SUSPENSE, settlement_pb2.BOOKING_CONFLICT})
 
+# A stack intent without an outcome is left where the journal failed in that moment: the note is on its way.
+_MAY_BE_IN_THE_BOX = frozenset({NotePhase.IN_DOUBT, NotePhase.STACK_INTENDED})
+
 
 @dataclass(frozen=True, slots=True)
 class Inquiry:
-    """A note whose money is not on the account. ``interrupted``: where it went could not be known; otherwise it is in
-    the box, and the bank keeps its value in suspense. ``claim``: the number to ask by.
+    """A note whose money is not on the account. ``interrupted``: where it went is not known, or not yet; otherwise it
+    is in the box, and the bank keeps its value in suspense. ``claim``: the number to ask by.
     """
 
     value: Money
@@ -52,9 +55,11 @@ def summarise(deposit: Deposit, notes: Sequence[Note], answer: settlement_pb2.Se
         claim = told.claim_number if told is not None and told.claim_number else short(note.note_id)
         if note.value is None:
             continue
-        if note.phase is NotePhase.IN_DOUBT:
+        foreign = note.value.currency != deposit.currency
+        kept = told is not None and told.booking in _NOT_ON_THE_ACCOUNT
+        if note.phase in _MAY_BE_IN_THE_BOX:
             inquiries.append(Inquiry(note.value, claim, interrupted=True))
-        elif note.credited and told is not None and told.booking in _NOT_ON_THE_ACCOUNT:
+        elif note.credited and (kept or foreign):
             inquiries.append(Inquiry(note.value, claim, interrupted=False))
         elif note.credited:
             credited.append(note.value)

@@ -102,7 +102,7 @@ def decide(situation: Situation) -> Decision:
 
 def _no_note(situation: Situation) -> Decision:
     match situation.presence:
-        case Presence.PATH_EMPTY | Presence.RETURNABLE | Presence.OTHER_DEVICE:
+        case Presence.PATH_EMPTY | Presence.RETURNABLE | Presence.OTHER_DEVICE | Presence.FORGOTTEN:
             return Decision(Outcome.UNCHANGED, Action.PROCEED)
         case Presence.IN_ESCROW:
             return Decision(Outcome.UNCHANGED, Action.RETURN)
@@ -167,7 +167,7 @@ def _stack_intended(situation: Situation) -> Decision:
 def _stacked(situation: Situation) -> Decision:
     """The outcome is known. Nothing that comes later takes the credit away."""
     match situation.presence:
-        case Presence.PATH_EMPTY | Presence.OTHER_DEVICE:
+        case Presence.PATH_EMPTY | Presence.OTHER_DEVICE | Presence.FORGOTTEN:
             return Decision(Outcome.UNCHANGED, Action.PROCEED)
         case Presence.IN_ESCROW:
             return Decision(Outcome.UNCHANGED, Action.RETURN)
@@ -201,7 +201,7 @@ def _in_doubt(situation: Situation) -> Decision:
             return Decision(Outcome.UNCHANGED, Action.ACKNOWLEDGE, incident=True)
         case Presence.JAMMED:
             return Decision(Outcome.UNCHANGED, Action.STOP)
-        case Presence.OTHER_DEVICE:
+        case Presence.OTHER_DEVICE | Presence.FORGOTTEN:
             return Decision(Outcome.UNCHANGED, Action.PROCEED)
         case Presence.NO_ANSWER:
             return Decision(Outcome.UNCHANGED, Action.ASK_AGAIN)
@@ -218,7 +218,7 @@ def _out_of_reach(presence: Presence) -> Decision:
     match presence:
         case Presence.JAMMED:
             return Decision(Outcome.IN_DOUBT, Action.STOP, incident=True)
-        case Presence.OTHER_DEVICE:
+        case Presence.OTHER_DEVICE | Presence.FORGOTTEN:
             return Decision(Outcome.IN_DOUBT, Action.PROCEED, incident=True)
         case _:
             return Decision(Outcome.IN_DOUBT, Action.ASK_AGAIN, incident=True)

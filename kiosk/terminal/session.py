@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 
 import grpc
 
@@ -27,6 +28,7 @@ from kiosk.terminal.parts import CustomerSession, Parts
 _AUTHENTICATE_SECONDS = 15.0
 _CARD_REMINDER_SECONDS = 2.0
 _LOOK_AGAIN_SECONDS = 0.5
+_MOST_DIGITS = 32
 
 _REFUSALS = {
     customer_pb2.AUTHENTICATION_REFUSAL_PIN_BLOCKED: pb.NOTICE_PIN_BLOCKED,
@@ -34,6 +36,13 @@ _REFUSALS = {
     customer_pb2.AUTHENTICATION_REFUSAL_CARD_EXPIRED: pb.NOTICE_CARD_EXPIRED,
     customer_pb2.AUTHENTICATION_REFUSAL_CARD_BLOCKED: pb.NOTICE_CARD_BLOCKED,
 }
+
+
+def _newest(digits: asyncio.Queue[int], count: int) -> None:
+    """A pad that tells more than anybody can type is believed about the last of it only."""
+    if digits.full():
+        digits.get_nowait()
+    digits.put_nowait(count)
 
 
 class Refused(Exception):
@@ -113,7 +122,7 @@ class Sessions:
 
     def _decided(self, deposits: list[Deposit]) -> bool:
         fold = self._parts.journal.fold
-        return all(fold.deposits[deposit.deposit_id].closed_at for deposit in deposits)
+        return all(fold.deposits[deposit.deposit_id].closed for deposit in deposits)
 
     # --- nobody is here ---------------------------------------------------------------------------------------------
 
@@ -152,7 +161,7 @@ class Sessions:
 
     def _services(self) -> tuple[list[pb.Service.ValueType], list[pb.Service.ValueType]]:
         parts = self._parts
-        cash = parts.desk.view.ready and parts.journal.can_take_a_note() and not parts.replicator.forked
+        cash = parts.desk.view.ready and parts.journal.can_take_a_note() and not parts.replicator.refused
         available = [pb.SERVICE_STATEMENT] + ([pb.SERVICE_DEPOSIT] if cash else [])
         return available, [] if cash else [pb.SERVICE_DEPOSIT]
 
@@ -247,9 +256,9 @@ class Sessions:
         def view(digits: int) -> pb.PinView:
             return pb.PinView(card_masked=masked, digits=digits, tries_left=tries_left, software_pad=software)
 
-        digits: asyncio.Queue[int] = asyncio.Queue()
+        digits: asyncio.Queue[int] = asyncio.Queue(_MOST_DIGITS)
         await parts.front.show(view(0))
-        entry = asyncio.ensure_future(parts.pinpad.enter_pin(pan, digits.put_nowait))
+        entry = asyncio.ensure_future(parts.pinpad.enter_pin(pan, partial(_newest, digits)))
         watch = asyncio.ensure_future(self._follow(digits, view))
         try:
             await asyncio.wait((entry, watch), return_when=asyncio.FIRST_COMPLETED)
@@ -281,8 +290,7 @@ class Sessions:
             gone.cancel()
 
     async def _until_gone(self) -> None:
-        while True:
-            await self._parts.front.touched(self._parts.config.timings.customer)
+        await self._parts.front.until_nobody(self._parts.config.timings.customer)
 
     async def _ask_host(self, card: Card, session_id: SessionId, block: PinBlock) -> customer_pb2.AuthenticateResponse:
         parts = self._parts

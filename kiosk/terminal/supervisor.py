@@ -17,8 +17,11 @@ _STEADY_SECONDS = 60.0
 async def keep_running(
     name: str, run: Callable[[], Awaitable[None]], monotonic: Callable[[], float], log: EventLog
 ) -> None:
-    """Run ``run`` for ever. A lost device is expected; any other error is a defect: it is logged with its traceback and
-    the task begins again, because a terminal without one device must still serve with the others.
+    """Run ``run`` until this task is cancelled. A lost device is expected; any other error is a defect: it is logged
+    with its traceback and the task begins again: a terminal without one device must still serve with the others.
+
+    A CancelledError that comes out of ``run`` although nobody cancelled this task is such a defect: taken for an order,
+    it would end the task for ever and in silence.
     """
     retry = _FIRST_RETRY
     while True:
@@ -28,9 +31,26 @@ async def keep_running(
             log.event("task.ended", task=name)
         except DeviceError as error:
             log.event("device.lost", task=name, device=error.device, code=error.code, detail=error.text)
+        except asyncio.CancelledError as error:
+            if _is_cancelled():
+                raise
+            _crashed(log, name, error)
         except Exception as error:  # The supervisor is where everything unexpected is seen.
-            log.event("task.crashed", task=name, error=repr(error), traceback=traceback.format_exc(limit=20))
+            _crashed(log, name, error)
+        if _is_cancelled():
+            return  # It was told to end, and did so with something else than the order.
         if monotonic() - began >= _STEADY_SECONDS:
             retry = _FIRST_RETRY
         await asyncio.sleep(retry)
         retry = min(retry * 2, _LONGEST_RETRY)
+
+
+def _crashed(log: EventLog, name: str, error: BaseException) -> None:
+    """For the handler of ``error``."""
+    log.event("task.crashed", task=name, error=repr(error), traceback=traceback.format_exc(limit=20))
+
+
+def _is_cancelled() -> bool:
+    """Whether the task that runs this was told to end."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0

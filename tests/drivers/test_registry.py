@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from drivers.api import DeviceConfig
-from drivers.cash.ccnet.driver import CcnetValidator
+from drivers.cash.module import CashDevice
 from drivers.context import DriverContext
 from drivers.errors import ConfigurationError, DeviceError, TransportError
 from drivers.registry import names, open_device
@@ -30,7 +30,7 @@ def test_our_drivers_are_there_by_name() -> None:
 
 def test_a_name_gives_its_driver_and_nothing_is_opened() -> None:
     device = open_device(DeviceConfig("cash", "ccnet", "/dev/guichet/cash"), CONTEXT)
-    assert isinstance(device, CcnetValidator)
+    assert isinstance(device, CashDevice)
 
 
 def test_an_unknown_driver_is_an_error_that_says_which_there_are() -> None:

@@ -13,7 +13,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from guichet.ids import TerminalId
+from guichet.system import SystemClock
+from guichet.v1 import journal_pb2
+from kiosk.journal.store import Journal
 from tests.e2e.conftest import DemoDay
+from tests.e2e.demo.__main__ import summary
 from tests.e2e.processes import commands_with
 
 _PICTURES = ("attract", "menu", "statement", "deposit-105", "deposit-host-away", "recovered", "out-of-service")
@@ -88,6 +93,31 @@ def test_one_note_that_is_not_in_the_box_is_missed(day: Path, repository: Path) 
     assert done.returncode == 1
     assert "WRONG: the host credited" in done.stderr
     assert "WRONG: the journal credits" in done.stderr
+
+
+@pytest.mark.parametrize("says", ["answered", "cleared"])
+def test_a_device_counter_that_disagrees_is_found(day: Path, repository: Path, says: str) -> None:
+    """The box and its memory are as they were; only what came over the wire says otherwise."""
+    identity = json.loads((day / "kiosk" / "identity.json").read_text(encoding="utf-8"))
+    terminal = TerminalId(identity["terminal_id"])
+    journal = Journal.open(day / "kiosk" / "journal.db", terminal, int(identity["epoch"]), SystemClock())
+    last = journal.fold.last_note
+    assert last is not None
+    if says == "answered":
+        journal.append(journal_pb2.DeviceAnswered(device="cash", stacked_counter=6))
+    else:
+        journal.append(journal_pb2.NoteCleared(note_id=last, stacked_counter=6))
+    journal.close()
+    done = compare(day, repository)
+    assert done.returncode == 1
+    assert [line.strip() for line in done.stderr.splitlines()] == ["WRONG: the device counts 6"]
+    assert "counted by the device (on the wire)  6 notes" in done.stdout
+    assert "they do not agree" in done.stdout
+
+
+def test_a_day_that_takes_too_long_says_so() -> None:
+    assert summary(89.6) == "90 s"
+    assert summary(90.6) == "91 s, MORE THAN THE 90 s that it should take"
 
 
 def test_one_flipped_byte_of_the_journal_is_found(day: Path, repository: Path) -> None:

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,6 +57,16 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Generator[Running]:
     process = start(data, "--demo")
     try:
         yield Running(process, data, wait_for(data / "ports.json", process))
+    finally:
+        process.terminate()
+        process.communicate(timeout=DEADLINE)
+
+
+@contextmanager
+def ended(process: subprocess.Popen[bytes]) -> Generator[None]:
+    """The process is told to end afterwards, whatever became of the test."""
+    try:
+        yield
     finally:
         process.terminate()
         process.communicate(timeout=DEADLINE)
@@ -211,6 +222,23 @@ def test_systemd_is_told_and_a_term_signal_ends_everything(tmp_path: Path) -> No
     assert not (tmp_path / "data" / "ports.json").exists()
     events = [json.loads(line)["event"] for line in said.decode().splitlines()]
     assert [name for name in events if name.startswith("host.")] == ["host.ready", "host.stopping"]
+
+
+def test_a_host_stays_alive_while_another_process_holds_the_database(tmp_path: Path) -> None:
+    manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    manager.bind(str(tmp_path / "notify"))
+    environment = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "200000"}
+    process = start(tmp_path / "data", "--demo", environment=environment)
+    with manager, ended(process):
+        manager.settimeout(DEADLINE)
+        assert manager.recv(100) == b"READY=1"
+        command = sqlite3.connect(tmp_path / "data" / "host.db", isolation_level=None)
+        command.execute("BEGIN IMMEDIATE")
+        manager.settimeout(5)  # A ping that waits for the lock would wait for ten.
+        assert [manager.recv(100) for _ in range(20)] == [b"WATCHDOG=1"] * 20
+        command.execute("ROLLBACK")
+        command.close()
+    assert process.returncode == 0
 
 
 @pytest.mark.parametrize("command", ["", "serve", "migrate", "enrol", "operator", "reconcile", "verify"])

@@ -7,7 +7,9 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from google.protobuf import descriptor_pb2, descriptor_pool
 from grpc_health.v1 import health_pb2
+from grpc_reflection.v1alpha import reflection_pb2
 from sqlalchemy import select
 
 from guichet.ids import TerminalId
@@ -25,6 +27,7 @@ from tests.host.bench import Bench
 from tests.host.terminal import BenchTerminal
 
 DEADLINE = 20.0
+DESCRIPTORS = descriptor_pool.Default()
 DAY_US = 86_400 * 1_000_000
 
 
@@ -134,8 +137,14 @@ async def test_a_superseded_certificate_opens_no_session(bench: Bench, ports: Po
     bench.enrol("T-1")
     async with grpc.aio.secure_channel(f"localhost:{ports.port}", old.credentials()) as channel:
         call = terminal_link_pb2_grpc.TerminalLinkStub(channel).Connect(timeout=DEADLINE)
-        await call.write(link.ConnectRequest(item_id="1", hello=link.Hello(epoch=1)))
-        assert await call.code() is grpc.StatusCode.PERMISSION_DENIED
+
+        async def say_hello() -> None:
+            await call.write(link.ConnectRequest(item_id="1", hello=link.Hello(epoch=1)))
+            await call.read()
+
+        with pytest.raises(grpc.aio.AioRpcError) as caught:  # Perhaps the host has said no before anything is said.
+            await say_hello()
+    assert caught.value.code() is grpc.StatusCode.PERMISSION_DENIED
 
 
 async def test_health_is_served_on_both_ports(bench: Bench, ports: Ports) -> None:
@@ -152,6 +161,59 @@ async def test_health_is_served_on_both_ports(bench: Bench, ports: Ports) -> Non
             )
             response = await check(health_pb2.HealthCheckRequest(service=service), timeout=DEADLINE)
         assert response.status == health_pb2.HealthCheckResponse.SERVING
+
+
+async def reflected(
+    channel: grpc.aio.Channel, *requests: reflection_pb2.ServerReflectionRequest
+) -> list[reflection_pb2.ServerReflectionResponse]:
+    ask = channel.stream_stream(
+        "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+        request_serializer=reflection_pb2.ServerReflectionRequest.SerializeToString,
+        response_deserializer=reflection_pb2.ServerReflectionResponse.FromString,
+    )
+    return [response async for response in ask(iter(requests), timeout=DEADLINE)]
+
+
+STANDARD = {"grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection"}
+LIST = reflection_pb2.ServerReflectionRequest(list_services="")
+
+
+async def test_reflection_names_on_each_port_the_services_that_are_served_there(bench: Bench, ports: Ports) -> None:
+    terminal = bench.enrol("T-1")
+    on_terminals = {"guichet.v1.TerminalLink", "guichet.v1.CustomerQueries", "guichet.v1.Deposits"}
+    on_enrolment = {"guichet.v1.Enrolment", "guichet.v1.Deposits"}
+    for port, credentials, own, others in (
+        (ports.port, terminal.credentials(), on_terminals, on_enrolment - on_terminals),
+        (ports.enrol_port, grpc.ssl_channel_credentials(terminal.authority), on_enrolment, on_terminals - on_enrolment),
+    ):
+        async with grpc.aio.secure_channel(f"localhost:{port}", credentials) as channel:
+            (listed,) = await reflected(channel, LIST)
+            assert {service.name for service in listed.list_services_response.service} == own | STANDARD
+            for name in own | others:
+                assert await is_served(channel, name) is (name in own), name
+
+
+async def is_served(channel: grpc.aio.Channel, service: str) -> bool:
+    """Whether the first method of ``service`` is known there: asked with bytes that are no request of it."""
+    method = DESCRIPTORS.FindServiceByName(service).methods[0].name
+    call = channel.stream_stream(f"/{service}/{method}", request_serializer=bytes, response_deserializer=bytes)(
+        iter([b"\xff"]), timeout=DEADLINE
+    )
+    return await call.code() is not grpc.StatusCode.UNIMPLEMENTED
+
+
+async def test_reflection_gives_a_tool_what_it_needs_to_call_a_service(bench: Bench, ports: Ports) -> None:
+    terminal = bench.enrol("T-1")
+    request = reflection_pb2.ServerReflectionRequest(file_containing_symbol="guichet.v1.TerminalLink")
+    async with grpc.aio.secure_channel(f"localhost:{ports.port}", terminal.credentials()) as channel:
+        (found,) = await reflected(channel, request)
+    files = [
+        descriptor_pb2.FileDescriptorProto.FromString(data)
+        for data in found.file_descriptor_response.file_descriptor_proto
+    ]
+    (described,) = [file for file in files if file.name == "guichet/v1/terminal_link.proto"]
+    methods = {service.name: [method.name for method in service.method] for service in described.service}
+    assert methods["TerminalLink"] == ["Connect"]
 
 
 def test_a_key_that_others_may_read_is_not_used(bench: Bench, tmp_path_factory: pytest.TempPathFactory) -> None:

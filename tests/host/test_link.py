@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+import sqlite3
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
 
 import grpc
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import Connection, event, func, select
+from sqlalchemy.exc import OperationalError
 
 from guichet.journal.chain import GENESIS, Entry, entry_hash
 from guichet.journal.records import encode
@@ -312,13 +314,46 @@ async def test_a_session_ends_when_its_terminal_is_revoked_or_its_certificate_is
     def a_month_passes() -> None:
         bench.clock.now_us += 31 * 86_400 * 1_000_000
 
-    for terminal, event in ((revoked, revoke), (expired, a_month_passes)):
+    for terminal, happens in ((revoked, revoke), (expired, a_month_passes)):
         async with grpc.aio.secure_channel(f"localhost:{ports.port}", terminal.credentials()) as channel:
             call = terminal_link_pb2_grpc.TerminalLinkStub(channel).Connect(timeout=DEADLINE)
             await Line(call).say(hello=pb.Hello(epoch=1))
-            event()
-            await call.write(pb.ConnectRequest(item_id="1", heartbeat=pb.Heartbeat()))
-            assert await call.code() is grpc.StatusCode.PERMISSION_DENIED
+            happens()
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await Line(call).say(heartbeat=pb.Heartbeat())
+        assert caught.value.code() is grpc.StatusCode.PERMISSION_DENIED
+
+
+@contextmanager
+def locked(bench: Bench) -> Generator[None]:
+    """Every operation of the database finds it locked."""
+
+    def refuse(_connection: Connection) -> None:
+        raise OperationalError("BEGIN", None, sqlite3.OperationalError("database is locked"))
+
+    event.listen(bench.engine, "begin", refuse)
+    try:
+        yield
+    finally:
+        event.remove(bench.engine, "begin", refuse)
+
+
+async def test_a_locked_database_refuses_an_item_and_does_not_end_the_stream(bench: Bench, ports: Ports) -> None:
+    terminal = bench.enrol("T-1")
+    async with line(terminal, ports) as said:
+        with locked(bench):
+            refused = await said.say(heartbeat=pb.Heartbeat())
+        assert refused.refused.code == pb.REFUSAL_CODE_BUSY
+        assert (await said.say(heartbeat=pb.Heartbeat())).HasField("noted")
+
+
+async def test_a_locked_database_lets_no_terminal_in_and_says_to_come_again(bench: Bench, ports: Ports) -> None:
+    terminal = bench.enrol("T-1")
+    async with grpc.aio.secure_channel(f"localhost:{ports.port}", terminal.credentials()) as channel:
+        call = terminal_link_pb2_grpc.TerminalLinkStub(channel).Connect(timeout=DEADLINE)
+        with locked(bench), pytest.raises(grpc.aio.AioRpcError) as caught:
+            await Line(call).say(hello=pb.Hello(epoch=1))
+    assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
 
 
 async def test_submit_says_what_is_wrong_with_an_advice(bench: Bench, ports: Ports) -> None:

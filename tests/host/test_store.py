@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, func, insert, select, text
 
@@ -63,6 +66,26 @@ def test_an_old_database_is_told_what_it_lacks(tmp_path: Path) -> None:
         connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
     with engine.begin() as connection, pytest.raises(StoreError, match="is at schema 0001"):
         check_revision(connection)
+    engine.dispose()
+
+
+def test_a_database_of_an_earlier_version_is_brought_up_with_what_it_holds(tmp_path: Path) -> None:
+    engine = open_engine(tmp_path / "host.db")
+    config = Config()
+    config.set_main_option("script_location", str(files("host.store") / "migrations"))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0002")
+        failed(connection, "bucket", Limit(1, 1), 1)
+        assert compare_metadata(MigrationContext.configure(connection), metadata) != []
+    assert migrate(engine) == ("0002", wanted_revision())
+    with engine.begin() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        assert connection.execute(select(attempts.c.bucket)).scalars().all() == ["bucket"]
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0002")
+        command.upgrade(config, "head")
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
     engine.dispose()
 
 

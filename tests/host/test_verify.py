@@ -6,11 +6,14 @@ import pytest
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError
 
+from guichet.v1 import journal_pb2
 from guichet.v1 import settlement_pb2 as pb
 from guichet.v1.terminal_link_pb2 import SignedAdvice
 from host.journal.intake import parse_batch
 from host.journal.records import keep_batch
 from host.ledger.evidence import Finding
+from host.ledger.kinds import ClaimReason
+from host.ledger.overview import open_claims
 from host.ledger.reconcile import Counts, reconcile
 from host.ledger.verify import verify_books
 from tests.host.bench import ANNA, BORIS, Bench
@@ -21,8 +24,9 @@ from tests.host.terminal import (
     BenchTerminal,
     Note,
     an_id,
+    deposit_id,
 )
-from tests.host.test_settlement import answer, settle
+from tests.host.test_settlement import answer, balances, moved, settle
 
 NOTES = (Note(1, 2_000), Note(2, 5_000), Note(3, 1_000, OUTCOME_RETURNED), Note(4, 1_000, OUTCOME_IN_DOUBT))
 
@@ -210,3 +214,96 @@ def test_an_advice_without_notes_is_answered_and_books_nothing(bench: Bench) -> 
     assert first == again
     assert isinstance(answer(bench, empty), pb.SettlementAnswer)
     assert findings(bench) == ()
+
+
+# --- one deposit, one advice a currency ------------------------------------------------------------------------------
+
+EUROS = (Note(1, 2_000), Note(2, 1_000, OUTCOME_RETURNED))
+DOLLARS = (
+    Note(3, 10_000, currency="USD"),
+    Note(4, 5_000, OUTCOME_IN_DOUBT, currency="USD"),
+    Note(5, 500, OUTCOME_RETURNED, currency="USD"),
+)
+
+
+def two_currencies(bench: Bench) -> tuple[BenchTerminal, SignedAdvice, SignedAdvice]:
+    """A deposit to a EUR account that dollars came into, in the journal; an advice for each, not yet sent."""
+    terminal = bench.enrol("T-1")
+    place = terminal.write_deposit(1, (*EUROS, *DOLLARS), ANNA)
+    euros = terminal.advice(1, EUROS, account=ANNA, place=place)
+    dollars = terminal.advice(1, DOLLARS, account=ANNA, currency="USD", place=place)
+    return terminal, euros, dollars
+
+
+@pytest.mark.parametrize("dollars_first", [False, True], ids=["euros first", "dollars first"])
+def test_a_deposit_of_two_currencies_is_two_advices_each_with_its_answer_and_its_books(
+    bench: Bench, *, dollars_first: bool
+) -> None:
+    terminal, euros, dollars = two_currencies(bench)
+    before = balances(bench)
+    replicate(bench, terminal)
+    advices = (dollars, euros) if dollars_first else (euros, dollars)
+    answers = {signed.content: answer(bench, signed) for signed in advices}
+    assert [note.booking for note in answers[euros.content].notes] == [pb.BOOKING_CUSTOMER, pb.BOOKING_NOTHING]
+    said = answers[dollars.content].notes
+    assert [note.booking for note in said] == [pb.BOOKING_SUSPENSE, pb.BOOKING_IN_DOUBT, pb.BOOKING_NOTHING]
+    assert [bool(note.claim_number) for note in said] == [True, True, False]
+    assert moved(bench, before) == {
+        "training/cash-in-terminal/T-1/EUR": -2_000,
+        ANNA: 2_000,
+        "training/cash-in-terminal/T-1/USD": -10_000,
+        "training/suspense/USD": 10_000,
+        "training/cash-unconfirmed/T-1/USD": -5_000,
+        "training/in-doubt/USD": 5_000,
+    }
+    assert findings(bench) == ()
+    with bench.engine.begin() as connection:
+        assert [(line.pile.currency, line.pile.minor, line.agrees) for line in reconcile(connection)] == [
+            ("EUR", 2_000, True),
+            ("USD", 5_000, True),
+            ("USD", 10_000, True),
+        ]
+        reasons = {claim.note_id: claim.reason for claim in open_claims(connection)}
+    assert reasons == {an_id(3): ClaimReason.ACCOUNT_UNUSABLE, an_id(4): ClaimReason.IN_DOUBT}
+
+
+def test_both_advices_of_a_deposit_in_one_batch_are_booked_alike(bench: Bench) -> None:
+    terminal, euros, dollars = two_currencies(bench)
+    replicate(bench, terminal)
+    first = settle(bench, euros, dollars)
+    assert settle(bench, dollars, euros) == (first[1], first[0])
+    assert first[0] != first[1]
+    assert findings(bench) == ()
+
+
+def test_a_note_of_another_currency_that_no_advice_tells_of_is_found(bench: Bench) -> None:
+    terminal, euros, _ = two_currencies(bench)
+    replicate(bench, terminal)
+    answer(bench, euros)
+    found = {(finding.check, finding.subject) for finding in findings(bench)}
+    # What was given back settles nothing: for it alone no advice is signed.
+    assert found == {("journal", f"note {an_id(3)}"), ("journal", f"note {an_id(4)}")}
+
+
+def test_an_advice_that_the_journal_holds_and_that_is_still_on_its_way_is_no_finding(bench: Bench) -> None:
+    terminal, euros, dollars = two_currencies(bench)
+    for signed in (euros, dollars):
+        content, signature = signed.content, signed.signature
+        terminal.write(journal_pb2.AdviceSigned(deposit_id=deposit_id(1), content=content, signature=signature))
+    terminal.write(journal_pb2.AdviceSigned(deposit_id=deposit_id(2), content=b"\xff", signature=b""))
+    replicate(bench, terminal)
+    answer(bench, euros)
+    assert findings(bench) == ()
+    answer(bench, dollars)
+    assert findings(bench) == ()
+
+
+def test_a_note_of_another_currency_that_was_in_doubt_before_it_was_returned_is_not_left_out(bench: Bench) -> None:
+    terminal = bench.enrol("T-1")
+    terminal.write_deposit(1, (*EUROS, DOLLARS[1]), ANNA)
+    place = terminal.write(journal_pb2.NoteReturned(note_id=an_id(4), outcome_number=2)).sequence
+    replicate(bench, terminal)
+    answer(bench, terminal.advice(1, EUROS, account=ANNA, place=place))
+    found = findings(bench)
+    assert {finding.subject for finding in found} == {f"note {an_id(4)}"}
+    assert all("outcome 2 was left out" in finding.text for finding in found)

@@ -1,13 +1,12 @@
-"""A CCNET validator in software: the other end of the codec, stateful, with paper in it.
+"""A CCNET validator in software: what the metal does, as this protocol says it.
 
-It moves with time: every call passes the time and first lets happen what is due. Its enabled types are lost at a power
-cut, its counter and the places of its notes are not.
+Its enabled types are lost at a power cut; its counter, where its notes are and, in units that have it, an event that
+was not acknowledged, are not (CashCode NET 2.6, power recovery).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from drivers.cash.ccnet.framing import Deframer, Frame, Noise, frame
 from drivers.cash.ccnet.messages import (
@@ -27,206 +26,189 @@ from drivers.cash.ccnet.messages import (
     decode_request,
     encode_answer,
 )
+from drivers.simulation.cash_device import SimulatedCash
+from drivers.simulation.mechanism import Box, Moved, Step, Verdict
 from drivers.simulation.notes import PhysicalNote, Place, Vault
+from drivers.simulation.script import Rule
+from guichet.money import Money
 
-ESCROW_SECONDS = 10.0
 _IDENTIFIES_IN = frozenset(
     {State.POWER_UP, State.POWER_UP_NOTE_IN_VALIDATOR, State.POWER_UP_NOTE_IN_STACKER, State.INITIALIZE,
      State.DISABLED, State.FAILURE}
 )  # fmt: skip
 _IDENTIFICATION_ERROR = 0x65
 _INHIBITED = 0x68
+_STACK_MOTOR = 0x50
+_UNACKNOWLEDGED = "unacknowledged"
+
+_STATES: Mapping[Step, State] = {
+    Step.DRAWING_IN: State.ACCEPTING,
+    Step.ESCROW: State.ESCROW,
+    Step.STACKING: State.STACKING,
+    Step.RETURNING: State.RETURNING,
+    Step.REJECTING: State.REJECTING,
+    Step.INITIALISING: State.INITIALIZE,
+    Step.PAUSED: State.PAUSE,
+    Step.CHEATED: State.CHEATED,
+}
 
 
-@dataclass(slots=True)
-class Faults:
-    """What goes wrong next. ``garbage`` and ``lost``: how many answers arrive damaged or not at all; ``jam``: the next
-    note that is stacked sticks; ``mute``: says nothing; ``forgets_count``: no counter command in this firmware;
-    ``remembers_credit``: an event that was not acknowledged survives a power cut.
+class Validator(SimulatedCash):
+    """The device. ``forgets_count``: no counter command in this firmware. ``remembers_credit``: an event that was not
+    acknowledged survives a power cut.
     """
 
-    garbage: int = 0
-    lost: int = 0
-    jam: bool = False
-    mute: bool = False
-    forgets_count: bool = False
-    remembers_credit: bool = False
+    def __init__(
+        self, vault: Vault, table: NoteTable, serial: str, stage_seconds: float = 0.3, script: tuple[Rule, ...] = ()
+    ) -> None:
+        super().__init__(vault, serial, stage_seconds, script)
+        self.table = table
+        self.forgets_count = False
+        self.remembers_credit = False
+        self._waiting: State | None = None
+        self._shown: State | None = None
+        self._shown_detail: int | None = None
+        self._enabled: frozenset[int] = frozenset()
+        self._escrow: frozenset[int] = frozenset()
+        self._held: PollAnswer | None = None
+        self._told = False
+        self._deframer = Deframer()
+        self.woke(self.metal.wake())
 
+    # --- what it says of itself -------------------------------------------------------------------------------------
 
-@dataclass(slots=True)
-class Validator:
-    """The device. ``stage_seconds`` is how long one movement of paper takes."""
+    @property
+    def values(self) -> Mapping[int, Money]:
+        """What its note types are worth."""
+        return self.table.values
 
-    vault: Vault
-    table: NoteTable
-    serial: str
-    stage_seconds: float = 0.3
-    faults: Faults = field(default_factory=Faults)
-    powered: bool = True
-    state: State = State.POWER_UP
-    _detail: int | None = None
-    _due: float | None = None
-    _enabled: frozenset[int] = frozenset()
-    _escrow: frozenset[int] = frozenset()
-    _held: PollAnswer | None = None
-    _told: bool = False
-    _unacknowledged: PhysicalNote | None = None
-    _deframer: Deframer = field(default_factory=Deframer)
+    @property
+    def unnamed_type(self) -> int:
+        """The type after the last that its table names."""
+        return max(self.table.values, default=0) + 1
 
-    def __post_init__(self) -> None:
-        self._wake()
+    @property
+    def accepts(self) -> bool:
+        """The slot is open in IDLING."""
+        return self.state is State.IDLING
 
-    # --- what people do ---------------------------------------------------------------------------------------------
+    @property
+    def says(self) -> str:
+        """The state's name."""
+        return self.state.name.lower()
 
-    def insert(self, face: str, note_type: int, now: float, *, readable: bool = True) -> PhysicalNote:
-        """A customer pushes a note in. Raises ValueError where the mouth does not take it."""
-        self.advance(now)
-        if not self.powered or self.state is not State.IDLING:
-            raise ValueError(f"the slot is closed ({'no power' if not self.powered else self.state.name.lower()})")
-        note = self.vault.move(self.vault.bring(face, note_type, readable=readable), Place.HEAD)
-        self._go(State.ACCEPTING, now)
-        return note
+    @property
+    def sayings(self) -> frozenset[str]:
+        """The names of all states."""
+        return frozenset(state.name.lower() for state in State)
 
-    def cut_power(self, now: float) -> None:
-        """Everything stops where it is."""
-        self.advance(now)
-        self.powered = False
+    @property
+    def state(self) -> State:
+        """The answer to a poll."""
+        if self._shown is not None:
+            return self._shown
+        if self.failed:
+            return State.FAILURE
+        if self.metal.box is Box.OUT and self.metal.step is not Step.STACKING:
+            return State.BOX_REMOVED
+        if self.metal.step is Step.CHEATED:
+            return State.CHEATED
+        if self._held is not None:
+            return self._held.state
+        if self._waiting is not None:
+            return self._waiting
+        return self._moving_state()
 
-    def restore_power(self, now: float) -> None:
-        """It comes up, knowing only where its sensors see paper."""
-        if not self.powered:
-            self.powered = True
-            self._wake()
+    def _moving_state(self) -> State:
+        step, note = self.metal.step, self.metal.note
+        if step is Step.JAMMED:
+            return State.JAM_BOX if note is not None and note.place is Place.TRANSPORT else State.JAM_VALIDATOR
+        if step is not Step.RESTING:
+            return _STATES[step]
+        if self.metal.box is Box.FULL:
+            return State.BOX_FULL
+        return State.IDLING if self._enabled else State.DISABLED
 
-    def exchange_box(self, name: str | None, now: float) -> None:
-        """None: the box is taken out; a name: that one is put in."""
-        self.advance(now)
-        if name is None:
-            self._settle(State.BOX_REMOVED)
-            return
-        if name != self.vault.box:
-            self.vault.exchange_box(name)
-        self._enabled = self._escrow = frozenset()
-        self._go(State.INITIALIZE, now)
-
-    def trouble(self, state: State, now: float) -> None:
-        """Show a state that a person must look at: box full, cheated (which passes), failure."""
-        self.advance(now)
-        if state is State.CHEATED:
-            self._go(state, now)
-        else:
-            self._settle(state, 0x50 if state is State.FAILURE else None)
-
-    def free_jam(self, now: float) -> None:
-        """An engineer takes the stuck note out by hand: it goes to custody, and the path is clear."""
-        self.advance(now)
-        note = self.vault.inside()
-        if note is not None:
-            self.vault.move(note, Place.CUSTODY)
-        self._settle(State.POWER_UP)
-
-    def _wake(self) -> None:
-        note = self.vault.inside()
-        self._enabled = self._escrow = frozenset()
-        self._held, self._told, self._due = None, False, None
-        if note is None and self.faults.remembers_credit and self._unacknowledged is not None:
-            self._settle(State.POWER_UP_NOTE_IN_STACKER)
-        elif note is None:
-            self._unacknowledged = None
-            self._settle(State.POWER_UP)
-        elif note.place is Place.TRANSPORT:
-            self._settle(State.POWER_UP_NOTE_IN_STACKER)
-        else:
-            self._settle(State.POWER_UP_NOTE_IN_VALIDATOR)
-
-    # --- time -------------------------------------------------------------------------------------------------------
-
-    def advance(self, now: float) -> None:
-        """Let happen what is due at ``now``."""
-        while self.powered and self._due is not None and now >= self._due:
-            due, self._due = self._due, None
-            self._arrive(due)
-
-    def _arrive(self, now: float) -> None:
-        note = self.vault.inside()
-        match self.state:
-            case State.ACCEPTING if note is not None:
-                self._judge(note, now)
-            case State.ESCROW:
-                self._go(State.RETURNING, now)
-            case State.CHEATED if note is not None:
-                self._go(State.STACKING if note.place is Place.TRANSPORT else State.RETURNING, now)
-            case State.STACKING if note is not None:
-                self._reach_box(note)
-            case State.RETURNING if note is not None:
-                self.vault.move(note, Place.HAND)
-                self._hold(PollAnswer(State.RETURNED, note.note_type))
-            case State.REJECTING if note is not None:
-                self.vault.move(note, Place.HAND)
-                self._rest()
-            case State.INITIALIZE:
-                self._initialised(note)
+    def _detail(self) -> int | None:
+        state, note = self.state, self.metal.note
+        match state:
+            case _ if self._shown is not None:
+                return self._shown_detail
+            case State.STACKED | State.RETURNED if self._held is not None:
+                return self._held.detail
+            case State.ESCROW if note is not None:
+                return note.note_type
+            case State.REJECTING:
+                return self.metal.reason
+            case State.FAILURE:
+                return _STACK_MOTOR
             case _:
-                self._rest()
+                return None
 
-    def _judge(self, note: PhysicalNote, now: float) -> None:
+    def show(self, state: State | None, detail: int | None = None) -> None:
+        """Answer polls with ``state``, whatever the metal does; None: the truth again."""
+        self._shown, self._shown_detail = state, detail
+
+    # --- what the metal does ----------------------------------------------------------------------------------------
+
+    def judge(self, note: PhysicalNote) -> tuple[Verdict, int]:
+        """Whether it is recognised and enabled, and whether its type goes through escrow."""
         if not note.readable:
-            self._go(State.REJECTING, now, _IDENTIFICATION_ERROR)
-        elif note.note_type not in self._enabled:
-            self._go(State.REJECTING, now, _INHIBITED)
-        elif note.note_type in self._escrow:
-            self.vault.move(note, Place.ESCROW)
-            self._settle(State.ESCROW, note.note_type)
-            self._due = now + ESCROW_SECONDS
+            return Verdict.REJECT, _IDENTIFICATION_ERROR
+        if note.note_type not in self._enabled:
+            return Verdict.REJECT, _INHIBITED
+        return (Verdict.ESCROW if note.note_type in self._escrow else Verdict.STACK), 0
+
+    def moved(self, happened: Moved, note: PhysicalNote | None, now: float) -> None:
+        """Events with money in them are held until they are acknowledged."""
+        match happened:
+            case Moved.STACKED | Moved.CLEARED_TO_BOX if note is not None:
+                self.vault.remember(_UNACKNOWLEDGED, note.note_type)
+                self._hold(PollAnswer(State.STACKED, note.note_type))
+            case Moved.RETURNED if note is not None:
+                self._hold(PollAnswer(State.RETURNED, note.note_type))
+            case Moved.INITIALISED:
+                self._waiting = None
+                kept = self.vault.memory.get(_UNACKNOWLEDGED)
+                if self._held is None and kept is not None and self.remembers_credit:
+                    self._hold(PollAnswer(State.STACKED, kept))
+            case _:
+                pass
+
+    def woke(self, place: Place | None) -> None:
+        """It waits for RESET, and says where it sees a note."""
+        self._enabled = self._escrow = frozenset()
+        self._held, self._told = None, False
+        self.show(None)
+        kept = self.remembers_credit and _UNACKNOWLEDGED in self.vault.memory
+        if place is Place.TRANSPORT or (place is None and kept):
+            self._waiting = State.POWER_UP_NOTE_IN_STACKER
+        elif place is not None:
+            self._waiting = State.POWER_UP_NOTE_IN_VALIDATOR
         else:
-            self.vault.move(note, Place.TRANSPORT)
-            self._go(State.STACKING, now)
+            self.vault.remember(_UNACKNOWLEDGED, None)
+            self._waiting = State.POWER_UP
 
-    def _reach_box(self, note: PhysicalNote) -> None:
-        if self.faults.jam:
-            self.faults.jam = False
-            self._settle(State.JAM_BOX)
-            return
-        self._unacknowledged = self.vault.move(note, Place.BOX)
-        self._hold(PollAnswer(State.STACKED, note.note_type))
-
-    def _initialised(self, note: PhysicalNote | None) -> None:
-        """The end of RESET: what lies before the point of no return was given back, what lies past it is stacked."""
-        if note is not None and note.place is Place.TRANSPORT:
-            self._reach_box(note)
-        elif self._unacknowledged is not None and self.faults.remembers_credit:
-            self._hold(PollAnswer(State.STACKED, self._unacknowledged.note_type))
-        else:
-            if note is not None:
-                self.vault.move(note, Place.HAND)
-            self._rest()
-
-    def _go(self, state: State, now: float, detail: int | None = None) -> None:
-        self._settle(state, detail)
-        self._due = now + self.stage_seconds
-
-    def _settle(self, state: State, detail: int | None = None) -> None:
-        self.state, self._detail, self._due = state, detail, None
+    def box_changed(self, box: Box, now: float) -> None:
+        """A box that is back has the device initialise by itself; what was enabled is lost."""
+        if box is Box.IN and self.metal.step is Step.RESTING:
+            self._enabled = self._escrow = frozenset()
+            self.metal.reset(now)
 
     def _hold(self, event: PollAnswer) -> None:
-        self._settle(event.state, event.detail)
         self._held = event
-
-    def _rest(self) -> None:
-        if self._held is not None:
-            self._settle(self._held.state, self._held.detail)
-            return
-        self._settle(State.IDLING if self._enabled else State.DISABLED)
+        self._told = False
 
     # --- the wire ---------------------------------------------------------------------------------------------------
 
-    def receive(self, data: bytes, now: float) -> bytes:
-        """What it answers to ``data``; empty where it keeps silent."""
-        self.advance(now)
-        if not self.powered or self.faults.mute:
-            self._deframer.clear()
-            return b""
-        return b"".join(self._answer_frame(found, now) for found in self._deframer.feed(data))
+    def deafen(self) -> None:
+        """Forget a frame that has begun to arrive."""
+        self._deframer.clear()
+
+    def hear(self, data: bytes, now: float) -> list[bytes]:
+        """One answer to each frame that is not an acknowledgement."""
+        answers = [self._answer_frame(found, now) for found in self._deframer.feed(data)]
+        return [answer for answer in answers if answer]
 
     def _answer_frame(self, found: Frame | Noise, now: float) -> bytes:
         if isinstance(found, Noise):
@@ -234,38 +216,28 @@ class Validator:
         try:
             request = decode_request(found.payload)
         except MessageError:
-            return self._disturbed(frame(encode_answer(Illegal())))
+            return frame(encode_answer(Illegal()))
         answer = self._answer(request, now)
         # An acknowledgement is for the answer just given: one that a new event overtook does not let the event go.
         self._told = answer is not None and answer == self._held
-        return b"" if answer is None else self._disturbed(frame(encode_answer(answer)))
-
-    def _disturbed(self, answer: bytes) -> bytes:
-        if self.faults.lost:
-            self.faults.lost -= 1
-            return b""
-        if self.faults.garbage:
-            self.faults.garbage -= 1
-            return answer[:-1] + bytes((answer[-1] ^ 0xFF,))
-        return answer
+        return b"" if answer is None else frame(encode_answer(answer))
 
     def _answer(self, request: Request, now: float) -> Answer | None:
         match request.command:
             case Command.ACK:
-                self._acknowledged()
+                self.acknowledge_arrives(now)
                 return None
             case Command.NAK:
                 return None
             case Command.POLL:
-                return PollAnswer(self.state, self._detail)
+                return PollAnswer(self.state, self._detail())
             case Command.RESET:
                 return self._reset(now)
             case Command.ENABLE_NOTE_TYPES:
                 return self._enable(request)
             case Command.STACK | Command.RETURN:
                 return self._decide(request.command, now)
-            case Command.HOLD if self.state is State.ESCROW:
-                self._due = now + ESCROW_SECONDS
+            case Command.HOLD if self.metal.hold(now):
                 return Acknowledged()
             case Command.SET_SECURITY:
                 return Acknowledged()
@@ -273,45 +245,38 @@ class Validator:
                 return Identification("GUICHET-SIM-CC", self.serial, b"")
             case Command.GET_NOTE_TABLE if self.state in _IDENTIFIES_IN:
                 return self.table
-            case Command.COUNT_STACKED if not self.faults.forgets_count:
+            case Command.COUNT_STACKED if not self.forgets_count:
                 return StackedCount(self.vault.counter)
             case Command.GET_STATUS:
                 return EnabledTypes(self._enabled, frozenset())
             case _:
                 return Illegal()
 
-    def _acknowledged(self) -> None:
+    def acknowledged(self, now: float) -> None:
+        """The event that was told goes."""
         if self._held is not None and self._told:
-            self._held = None
-            self._unacknowledged = None
-            self._rest()
+            self._held, self._told = None, False
+            self.vault.remember(_UNACKNOWLEDGED, None)
 
     def _reset(self, now: float) -> Answer:
         self._enabled = self._escrow = frozenset()
         if self.state is not State.JAM_BOX:
             self._held = None
-            self._go(State.INITIALIZE, now)
+            self.failed = False
+            self.show(None)
+            self._waiting = None
+            self.metal.reset(now)
         return Acknowledged()
 
     def _enable(self, request: Request) -> Answer:
-        supported = frozenset(self.table.values) | _unnamed_types(self.table.values)
+        supported = frozenset(self.table.values) | {self.unnamed_type}
         self._enabled, self._escrow = request.enabled & supported, request.escrow
-        if self.state in (State.IDLING, State.DISABLED):
-            self._rest()
         return Acknowledged()
 
     def _decide(self, command: Command, now: float) -> Answer:
-        note = self.vault.inside()
-        if self.state is not State.ESCROW or note is None:
+        if self.state is not State.ESCROW:
             return Illegal()
-        if command is Command.STACK:
-            self.vault.move(note, Place.TRANSPORT)
-            self._go(State.STACKING, now)
-        else:
-            self._go(State.RETURNING, now)
-        return Acknowledged()
-
-
-def _unnamed_types(values: Mapping[int, object]) -> frozenset[int]:
-    """A type that the device recognises but its table does not name: the one after the last named."""
-    return frozenset({max(values, default=0) + 1})
+        done = self.metal.stack(now) if command is Command.STACK else self.metal.give_back(now)
+        if done:
+            self.stepped(now)
+        return Acknowledged() if done else Illegal()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
-from drivers.api import CashCommand, Presence
+from drivers.api import CashCommand, Presence, Trouble, TroubleKind
 from drivers.cash.ccnet.messages import ALL_TYPES, Command, PollAnswer, Request, State
 
 IDLE = frozenset({State.IDLING, State.DISABLED})
@@ -39,21 +40,21 @@ PRESENCE: Mapping[State, Presence] = {
     State.FAILURE: Presence.JAMMED,
 }
 
-TROUBLE: Mapping[State, str] = {
-    State.BOX_FULL: "box-full",
-    State.BOX_REMOVED: "box-removed",
-    State.JAM_VALIDATOR: "jam-validator",
-    State.JAM_BOX: "jam-box",
-    State.CHEATED: "cheated",
-    State.PAUSE: "pause",
-    State.FAILURE: "failure",
+TROUBLE: Mapping[State, Trouble] = {
+    State.BOX_FULL: Trouble(TroubleKind.BOX_FULL),
+    State.BOX_REMOVED: Trouble(TroubleKind.BOX_REMOVED),
+    State.JAM_VALIDATOR: Trouble(TroubleKind.JAM, "head"),
+    State.JAM_BOX: Trouble(TroubleKind.JAM, "box"),
+    State.CHEATED: Trouble(TroubleKind.CHEATED),
+    State.PAUSE: Trouble(TroubleKind.PAUSE),
+    State.FAILURE: Trouble(TroubleKind.FAILURE),
 }
 
 
-def trouble_word(answer: PollAnswer) -> str:
-    """A state that a person must look at, as a stable word with its failure code."""
-    word = TROUBLE[answer.state]
-    return f"{word}-{answer.detail:02x}" if answer.detail is not None else word
+def trouble_of(answer: PollAnswer) -> Trouble:
+    """What a person must look at, a failure with its code."""
+    trouble = TROUBLE[answer.state]
+    return trouble if answer.detail is None else replace(trouble, detail=f"{answer.detail:02x}")
 
 
 def request_for(command: CashCommand) -> Request:

@@ -17,7 +17,7 @@ from guichet.v1 import journal_pb2 as journal
 from guichet.v1 import screen_pb2 as pb
 from kiosk.journal.folds import Deposit, Note
 from kiosk.journal.store import JournalError
-from kiosk.terminal.cash_desk import Back, Stage
+from kiosk.terminal.desk_view import Back, Stage
 from kiosk.terminal.flows.accounts import choose_account
 from kiosk.terminal.flows.printing import can_print
 from kiosk.terminal.flows.result import show_result
@@ -68,7 +68,8 @@ class _Progress:
     deposit_id: DepositId
     paper: bool
     last_sign_of_life: float
-    escrow_since: float | None = None
+    stage: Stage = Stage.CLOSED
+    stage_since: float = 0.0
     silent_since: float | None = None
     finish: Ended | None = None
 
@@ -90,7 +91,10 @@ async def deposit_flow(parts: Parts, session: CustomerSession) -> None:
         await _notice(parts, pb.NOTICE_CASH_OUT, parts.desk.view.fault or "cash")
         return
     progress = _Progress(deposit_id, paper, parts.clock.monotonic())
-    over = await _take_notes(parts, progress)
+    try:
+        over = await _take_notes(parts, progress)
+    finally:
+        parts.desk.abandon()  # Also where this ends unexpectedly: nobody leads the deposit from here on.
     deposit = parts.journal.fold.deposits[deposit_id]
     if over is not None and over.end is End.CARD_TAKEN:
         raise over
@@ -100,7 +104,7 @@ async def deposit_flow(parts: Parts, session: CustomerSession) -> None:
 
 async def _may_begin(parts: Parts) -> bool:
     """Before the first note: whether there is everything that it takes to keep it safe."""
-    if not parts.desk.view.ready or not parts.journal.can_take_a_note() or parts.replicator.forked:
+    if not parts.desk.view.ready or not parts.journal.can_take_a_note() or parts.replicator.refused:
         await _notice(parts, pb.NOTICE_CASH_OUT, parts.desk.view.fault or "journal")
         return False
     if not parts.link.connected:
@@ -132,7 +136,7 @@ async def _take_notes(parts: Parts, progress: _Progress) -> SessionOver | None:
     that cannot be written any more does, because nothing will ever be decided then.
     """
     gone: SessionOver | None = None
-    while parts.journal.fold.deposits[progress.deposit_id].closed_at == 0 and parts.journal.failure is None:
+    while not parts.journal.fold.deposits[progress.deposit_id].closed and parts.journal.failure is None:
         try:
             await _one_look(parts, progress)
         except SessionOver as over:
@@ -162,29 +166,52 @@ async def _one_look(parts: Parts, progress: _Progress) -> None:
 
 def _advance(parts: Parts, progress: _Progress, now: float) -> None:
     """What time alone brings about."""
-    timings, view = parts.config.timings, parts.desk.view
-    if view.stage in (Stage.DRAWING_IN, Stage.ESCROW, Stage.STACKING):
-        progress.last_sign_of_life = now
-    if view.stage is Stage.ESCROW:
-        progress.escrow_since = progress.escrow_since if progress.escrow_since is not None else now
-        if progress.finish is not None:
-            parts.desk.give_back(journal.RETURN_REASON_CUSTOMER)
-        elif now - progress.escrow_since >= timings.escrow_hold:
-            parts.desk.take()
-    else:
-        progress.escrow_since = None
-    if view.ready:
-        progress.silent_since = None
-    else:
-        progress.silent_since = progress.silent_since if progress.silent_since is not None else now
-        if view.fault or now - progress.silent_since >= timings.device_grace:
-            progress.finish = progress.finish or Ended.DEVICE
-        if now - progress.silent_since >= timings.device_grace:
-            parts.desk.no_answer()
+    if parts.desk.view.stage is not progress.stage:
+        progress.stage, progress.stage_since = parts.desk.view.stage, now
+    _decide_in_escrow(parts, progress, now)
+    _end_what_takes_too_long(parts, progress, now)
+    _wait_for_device(parts, progress, now)
     if not parts.journal.can_take_a_note():
         progress.finish = progress.finish or Ended.DEVICE
-    if now - progress.last_sign_of_life >= timings.customer:
+    if now - progress.last_sign_of_life >= parts.config.timings.customer:
         progress.finish = progress.finish or Ended.TIMEOUT
+
+
+def _decide_in_escrow(parts: Parts, progress: _Progress, now: float) -> None:
+    if progress.stage in (Stage.DRAWING_IN, Stage.ESCROW, Stage.STACKING):
+        progress.last_sign_of_life = now
+    if progress.stage is not Stage.ESCROW:
+        return
+    if progress.finish is not None:
+        parts.desk.give_back(journal.RETURN_REASON_CUSTOMER)
+    elif now - progress.stage_since >= parts.config.timings.escrow_hold:
+        parts.desk.take()
+
+
+def _end_what_takes_too_long(parts: Parts, progress: _Progress, now: float) -> None:
+    """A note that nobody takes back, or that never arrives, must not hold what is in the box already."""
+    since, timings = now - progress.stage_since, parts.config.timings
+    if not parts.desk.view.ready:
+        return
+    if progress.stage is Stage.RETURNING and since >= timings.note_taken:
+        progress.finish = progress.finish or Ended.DEVICE
+        parts.desk.not_taken()
+    elif progress.stage in (Stage.DRAWING_IN, Stage.STACKING, Stage.CLEARING) and since >= timings.note_moves:
+        progress.finish = progress.finish or Ended.DEVICE
+        parts.desk.stuck()
+
+
+def _wait_for_device(parts: Parts, progress: _Progress, now: float) -> None:
+    view, grace = parts.desk.view, parts.config.timings.device_grace
+    if view.ready:
+        progress.silent_since = None
+        return
+    progress.silent_since = progress.silent_since if progress.silent_since is not None else now
+    silent = now - progress.silent_since
+    if view.fault or silent >= grace:
+        progress.finish = progress.finish or Ended.DEVICE
+    if silent >= grace:
+        parts.desk.no_answer()
 
 
 def _note_inside(parts: Parts) -> bool:
@@ -209,21 +236,27 @@ async def _open_slot(parts: Parts, progress: _Progress) -> None:
     if len(_notes(parts, progress)) >= MAX_NOTES_PER_DEPOSIT:
         progress.finish = Ended.LIMIT
         return
-    last = parts.journal.last
-    if last is not None and parts.link.connected:
-        await parts.replicator.wait_held(last.sequence, parts.config.timings.replication_wait)
-    if _unreplicated(parts, progress) >= parts.config.unreplicated_cap.minor:
-        progress.finish = Ended.LIMIT
+    if not await _records_are_safe(parts, progress):
         return
     parts.desk.accept()
 
 
-def _unreplicated(parts: Parts, progress: _Progress) -> int:
-    """Minor units in the box of this deposit that only this machine knows of."""
+async def _records_are_safe(parts: Parts, progress: _Progress) -> bool:
+    """Whether the next note may come: while the host is there, when it holds the records of all notes before; while it
+    is away, as long as what only this machine knows of is worth less than the cap.
+    """
     last = parts.journal.last
-    if last is None or parts.replicator.held_sequence >= last.sequence:
-        return 0
-    return sum(note.value.minor for note in _notes(parts, progress) if note.credited and note.value is not None)
+    if last is None:
+        return True
+    if parts.link.connected:
+        # Where the host is there and does not take them, the next look asks again, until the customer's time is over.
+        return await parts.replicator.wait_held(last.sequence, parts.config.timings.replication_wait)
+    currency = parts.journal.fold.deposits[progress.deposit_id].currency
+    unreplicated = parts.journal.fold.value_decided_after((last.epoch, parts.replicator.held_sequence), currency)
+    if unreplicated.minor >= parts.config.unreplicated_cap(currency).minor:
+        progress.finish = Ended.LIMIT
+        return False
+    return True
 
 
 def _touched(parts: Parts, progress: _Progress, control: str) -> None:

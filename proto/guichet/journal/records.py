@@ -13,11 +13,11 @@ from guichet.v1 import money_pb2
 SCHEMA = 1
 
 Fact = (
-    pb.TerminalStarted | pb.BoxPeriodOpened | pb.DeviceAnswered | pb.Incident | pb.NoteTableRead
+    pb.TerminalStarted | pb.BoxPeriodOpened | pb.DeviceAnswered | pb.Incident | pb.NoteTableRead | pb.EventsRead
     | pb.SessionOpened | pb.SessionClosed
     | pb.DepositOpened | pb.AcceptanceOpened | pb.DepositClosed | pb.SettlementSent | pb.Settled | pb.AdviceSigned
     | pb.NoteEscrowed | pb.StackIntended | pb.NoteStacked | pb.AckSent | pb.NoteCleared
-    | pb.ReturnIntended | pb.NoteReturned | pb.NoteInDoubt | pb.NoteFound
+    | pb.ReturnIntended | pb.NoteReturned | pb.NoteInDoubt | pb.NoteFound | pb.PresentedNotTaken
 )  # fmt: skip
 """What a record can say. Each is described in guichet/v1/journal.proto."""
 

@@ -35,6 +35,7 @@ class _DevicePresenceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Device
     DEVICE_PRESENCE_JAMMED: _DevicePresence.ValueType  # 6
     DEVICE_PRESENCE_OTHER_DEVICE: _DevicePresence.ValueType  # 7
     DEVICE_PRESENCE_NO_ANSWER: _DevicePresence.ValueType  # 8
+    DEVICE_PRESENCE_FORGOTTEN: _DevicePresence.ValueType  # 9
 
 class DevicePresence(_DevicePresence, metaclass=_DevicePresenceEnumTypeWrapper):
     """Where a note is, as far as a cash module that came back can tell. The columns of the start-up table."""
@@ -48,6 +49,7 @@ DEVICE_PRESENCE_STACKED: DevicePresence.ValueType  # 5
 DEVICE_PRESENCE_JAMMED: DevicePresence.ValueType  # 6
 DEVICE_PRESENCE_OTHER_DEVICE: DevicePresence.ValueType  # 7
 DEVICE_PRESENCE_NO_ANSWER: DevicePresence.ValueType  # 8
+DEVICE_PRESENCE_FORGOTTEN: DevicePresence.ValueType  # 9
 Global___DevicePresence: _TypeAlias = DevicePresence  # noqa: Y015
 
 class _SessionEnd:
@@ -173,6 +175,7 @@ class JournalRecord(_message.Message):
     DEVICE_ANSWERED_FIELD_NUMBER: _builtins.int
     INCIDENT_FIELD_NUMBER: _builtins.int
     NOTE_TABLE_READ_FIELD_NUMBER: _builtins.int
+    EVENTS_READ_FIELD_NUMBER: _builtins.int
     SESSION_OPENED_FIELD_NUMBER: _builtins.int
     SESSION_CLOSED_FIELD_NUMBER: _builtins.int
     DEPOSIT_OPENED_FIELD_NUMBER: _builtins.int
@@ -190,6 +193,7 @@ class JournalRecord(_message.Message):
     NOTE_RETURNED_FIELD_NUMBER: _builtins.int
     NOTE_IN_DOUBT_FIELD_NUMBER: _builtins.int
     NOTE_FOUND_FIELD_NUMBER: _builtins.int
+    PRESENTED_NOT_TAKEN_FIELD_NUMBER: _builtins.int
     terminal_id: _builtins.str
     """The terminal that wrote it: 2 to 16 of A-Z, 0-9 and '-'."""
     recorded_at_us: _builtins.int
@@ -206,6 +210,8 @@ class JournalRecord(_message.Message):
     def incident(self) -> Global___Incident: ...
     @_builtins.property
     def note_table_read(self) -> Global___NoteTableRead: ...
+    @_builtins.property
+    def events_read(self) -> Global___EventsRead: ...
     @_builtins.property
     def session_opened(self) -> Global___SessionOpened: ...
     @_builtins.property
@@ -240,6 +246,8 @@ class JournalRecord(_message.Message):
     def note_in_doubt(self) -> Global___NoteInDoubt: ...
     @_builtins.property
     def note_found(self) -> Global___NoteFound: ...
+    @_builtins.property
+    def presented_not_taken(self) -> Global___PresentedNotTaken: ...
     def __init__(
         self,
         *,
@@ -251,6 +259,7 @@ class JournalRecord(_message.Message):
         device_answered: Global___DeviceAnswered | None = ...,
         incident: Global___Incident | None = ...,
         note_table_read: Global___NoteTableRead | None = ...,
+        events_read: Global___EventsRead | None = ...,
         session_opened: Global___SessionOpened | None = ...,
         session_closed: Global___SessionClosed | None = ...,
         deposit_opened: Global___DepositOpened | None = ...,
@@ -268,12 +277,13 @@ class JournalRecord(_message.Message):
         note_returned: Global___NoteReturned | None = ...,
         note_in_doubt: Global___NoteInDoubt | None = ...,
         note_found: Global___NoteFound | None = ...,
+        presented_not_taken: Global___PresentedNotTaken | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["acceptance_opened", b"acceptance_opened", "ack_sent", b"ack_sent", "advice_signed", b"advice_signed", "box_period_opened", b"box_period_opened", "deposit_closed", b"deposit_closed", "deposit_opened", b"deposit_opened", "device_answered", b"device_answered", "fact", b"fact", "incident", b"incident", "note_cleared", b"note_cleared", "note_escrowed", b"note_escrowed", "note_found", b"note_found", "note_in_doubt", b"note_in_doubt", "note_returned", b"note_returned", "note_stacked", b"note_stacked", "note_table_read", b"note_table_read", "return_intended", b"return_intended", "session_closed", b"session_closed", "session_opened", b"session_opened", "settled", b"settled", "settlement_sent", b"settlement_sent", "stack_intended", b"stack_intended", "terminal_started", b"terminal_started"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acceptance_opened", b"acceptance_opened", "ack_sent", b"ack_sent", "advice_signed", b"advice_signed", "box_period_opened", b"box_period_opened", "deposit_closed", b"deposit_closed", "deposit_opened", b"deposit_opened", "device_answered", b"device_answered", "events_read", b"events_read", "fact", b"fact", "incident", b"incident", "note_cleared", b"note_cleared", "note_escrowed", b"note_escrowed", "note_found", b"note_found", "note_in_doubt", b"note_in_doubt", "note_returned", b"note_returned", "note_stacked", b"note_stacked", "note_table_read", b"note_table_read", "presented_not_taken", b"presented_not_taken", "return_intended", b"return_intended", "session_closed", b"session_closed", "session_opened", b"session_opened", "settled", b"settled", "settlement_sent", b"settlement_sent", "stack_intended", b"stack_intended", "terminal_started", b"terminal_started"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acceptance_opened", b"acceptance_opened", "ack_sent", b"ack_sent", "advice_signed", b"advice_signed", "box_period_opened", b"box_period_opened", "deposit_closed", b"deposit_closed", "deposit_opened", b"deposit_opened", "device_answered", b"device_answered", "fact", b"fact", "incident", b"incident", "note_cleared", b"note_cleared", "note_escrowed", b"note_escrowed", "note_found", b"note_found", "note_in_doubt", b"note_in_doubt", "note_returned", b"note_returned", "note_stacked", b"note_stacked", "note_table_read", b"note_table_read", "recorded_at_us", b"recorded_at_us", "return_intended", b"return_intended", "schema", b"schema", "session_closed", b"session_closed", "session_opened", b"session_opened", "settled", b"settled", "settlement_sent", b"settlement_sent", "stack_intended", b"stack_intended", "terminal_id", b"terminal_id", "terminal_started", b"terminal_started"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acceptance_opened", b"acceptance_opened", "ack_sent", b"ack_sent", "advice_signed", b"advice_signed", "box_period_opened", b"box_period_opened", "deposit_closed", b"deposit_closed", "deposit_opened", b"deposit_opened", "device_answered", b"device_answered", "events_read", b"events_read", "fact", b"fact", "incident", b"incident", "note_cleared", b"note_cleared", "note_escrowed", b"note_escrowed", "note_found", b"note_found", "note_in_doubt", b"note_in_doubt", "note_returned", b"note_returned", "note_stacked", b"note_stacked", "note_table_read", b"note_table_read", "presented_not_taken", b"presented_not_taken", "recorded_at_us", b"recorded_at_us", "return_intended", b"return_intended", "schema", b"schema", "session_closed", b"session_closed", "session_opened", b"session_opened", "settled", b"settled", "settlement_sent", b"settlement_sent", "stack_intended", b"stack_intended", "terminal_id", b"terminal_id", "terminal_started", b"terminal_started"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_fact: _TypeAlias = _typing.Literal["terminal_started", "box_period_opened", "device_answered", "incident", "note_table_read", "session_opened", "session_closed", "deposit_opened", "acceptance_opened", "deposit_closed", "settlement_sent", "settled", "advice_signed", "note_escrowed", "stack_intended", "note_stacked", "ack_sent", "note_cleared", "return_intended", "note_returned", "note_in_doubt", "note_found"]  # noqa: Y015
+    _WhichOneofReturnType_fact: _TypeAlias = _typing.Literal["terminal_started", "box_period_opened", "device_answered", "incident", "note_table_read", "events_read", "session_opened", "session_closed", "deposit_opened", "acceptance_opened", "deposit_closed", "settlement_sent", "settled", "advice_signed", "note_escrowed", "stack_intended", "note_stacked", "ack_sent", "note_cleared", "return_intended", "note_returned", "note_in_doubt", "note_found", "presented_not_taken"]  # noqa: Y015
     _WhichOneofArgType_fact: _TypeAlias = _typing.Literal["fact", b"fact"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_fact) -> _WhichOneofReturnType_fact | None: ...
 
@@ -933,24 +943,75 @@ class NoteInDoubt(_message.Message):
     NOTE_ID_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     OUTCOME_NUMBER_FIELD_NUMBER: _builtins.int
+    PRESENCE_FIELD_NUMBER: _builtins.int
     note_id: _builtins.str
     reason: _builtins.str
     """Short and stable: which cell of the start-up table, or which event."""
     outcome_number: _builtins.int
+    presence: Global___DevicePresence.ValueType
+    """What the device had said: a count made after some of it proves nothing."""
     def __init__(
         self,
         *,
         note_id: _builtins.str = ...,
         reason: _builtins.str = ...,
         outcome_number: _builtins.int = ...,
+        presence: Global___DevicePresence.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["note_id", b"note_id", "outcome_number", b"outcome_number", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["note_id", b"note_id", "outcome_number", b"outcome_number", "presence", b"presence", "reason", b"reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___NoteInDoubt: _TypeAlias = NoteInDoubt  # noqa: Y015
+
+@_typing.final
+class PresentedNotTaken(_message.Message):
+    """The note was handed back and nobody took it: it lies in the mouth, where anyone can."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NOTE_ID_FIELD_NUMBER: _builtins.int
+    note_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        note_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["note_id", b"note_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PresentedNotTaken: _TypeAlias = PresentedNotTaken  # noqa: Y015
+
+@_typing.final
+class EventsRead(_message.Message):
+    """How far the events of a device have been read that numbers them itself (ccTalk's event counter). Written in the same
+    transaction as what the events led to, so that after a restart none is missed and none is taken twice.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEVICE_SERIAL_FIELD_NUMBER: _builtins.int
+    MARK_FIELD_NUMBER: _builtins.int
+    device_serial: _builtins.str
+    mark: _builtins.int
+    def __init__(
+        self,
+        *,
+        device_serial: _builtins.str = ...,
+        mark: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["device_serial", b"device_serial", "mark", b"mark"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EventsRead: _TypeAlias = EventsRead  # noqa: Y015
 
 @_typing.final
 class NoteFound(_message.Message):

@@ -1,7 +1,8 @@
 """Do all books agree with the paper in the box? Host, journal, device counter and simulator are read apart.
 
-The physical notes come from the simulator's own memory, a file that the product never opens. The host's books are read
-from its database by plain SQL, and checked once more by its own ``verify`` and ``reconcile``.
+The physical notes come from the simulator's own memory, a file that the product never opens. The device's counter is
+what it last said of it over the wire, as the journal has it. The host's books are read from its database by plain SQL,
+and checked once more by its own ``verify`` and ``reconcile``.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from pathlib import Path
 from typing import cast
 
 from guichet.ids import TerminalId
+from guichet.journal.records import decode, fact_of
 from guichet.money import Currency, Money
+from guichet.v1 import journal_pb2
 from kiosk.journal.store import Journal, JournalError
 from kiosk.workbench.processes import tool
 
@@ -31,12 +34,14 @@ class _NoClock:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Notes by value as each of them counts them, and what is wrong."""
+    """Notes by value as each of them counts them, and what is wrong. ``device_counter`` is None where the device never
+    said how many notes it has stacked.
+    """
 
     physical: Counter[str]
     host: Counter[str]
     journal: Counter[str]
-    device_counter: int
+    device_counter: int | None
     customer_postings: int
     findings: tuple[str, ...]
 
@@ -47,18 +52,18 @@ def compare(base: Path) -> Comparison:
     physical = Counter(str(note["face"]) for note in memory["notes"] if note["place"] == "box")
     between = [note for note in memory["notes"] if note["place"] in ("head", "escrow", "transport")]
     host, postings = _host_books(base / "host" / "host.db")
-    journal, unreadable = _journal(base)
+    journal, counter, unreadable = _journal(base)
     value = sum(_minor(face) * count for face, count in physical.items())
     findings = [
         *(f"note {note['number']} is neither in the box nor in a hand" for note in between),
         *([f"the host credited {dict(host)}, in the box are {dict(physical)}"] if host != physical else []),
         *unreadable,
         *([f"the journal credits {dict(journal)}, in the box are {dict(physical)}"] if journal != physical else []),
-        *([f"the device counts {memory['counter']}"] if memory["counter"] != physical.total() else []),
+        *([f"the device counts {counter}"] if not unreadable and counter != physical.total() else []),
         *([f"deposits' postings are {postings}, the notes {value}"] if postings != value else []),
         *_own_checks(base),
     ]
-    return Comparison(physical, host, journal, int(memory["counter"]), postings, tuple(findings))
+    return Comparison(physical, host, journal, counter, postings, tuple(findings))
 
 
 def _minor(face: str) -> int:
@@ -83,18 +88,32 @@ def _host_books(database: Path) -> tuple[Counter[str], int]:
     return Counter(str(Money(minor, Currency(code))) for minor, code in rows), int(postings)
 
 
-def _journal(base: Path) -> tuple[Counter[str], list[str]]:
-    """Notes that the journal credits; what is wrong with it where it cannot be read."""
+def _journal(base: Path) -> tuple[Counter[str], int | None, list[str]]:
+    """Notes that the journal credits, what the device last said it had stacked, and why the journal cannot be read, if
+    it cannot.
+    """
     identity = json.loads((base / "kiosk" / "identity.json").read_text(encoding="utf-8"))
     terminal = TerminalId(identity["terminal_id"])
     try:
         journal = Journal.open(base / "kiosk" / "journal.db", terminal, int(identity["epoch"]), _NoClock())
     except JournalError as error:
-        return Counter(), [f"the journal cannot be read: {error}"]
+        return Counter(), None, [f"the journal cannot be read: {error}"]
     try:
-        return Counter(str(note.value) for note in journal.fold.notes.values() if note.credited), []
+        credited = Counter(str(note.value) for note in journal.fold.notes.values() if note.credited)
+        return credited, _last_counted(journal), []
     finally:
         journal.close()
+
+
+def _last_counted(journal: Journal) -> int | None:
+    counted = None
+    for entry in journal.entries(1):
+        match fact_of(decode(entry.record)):
+            case (journal_pb2.NoteCleared() | journal_pb2.BoxPeriodOpened() | journal_pb2.DeviceAnswered()) as fact:
+                counted = fact.stacked_counter if fact.HasField("stacked_counter") else counted
+            case _:
+                pass
+    return counted
 
 
 def _own_checks(base: Path) -> Iterator[str]:

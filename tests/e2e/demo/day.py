@@ -248,7 +248,7 @@ def evening(base: Path) -> int:
     print(f"   in the box (simulator's own memory)  {_counted(result.physical)}")
     print(f"   credited by the host (SQL)           {_counted(result.host)}")
     print(f"   credited by the journal              {_counted(result.journal)}")
-    print(f"   counted by the device                {result.device_counter} notes")
+    print(f"   counted by the device (on the wire)  {result.device_counter} notes")
     print(f"   posted to customers                  {result.customer_postings} cents")
     for finding in result.findings:
         print(f"   WRONG: {finding}", file=sys.stderr)

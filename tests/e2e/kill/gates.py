@@ -41,7 +41,9 @@ class Gate:
 
 
 class GatedTransport:
-    """A wire whose every write is a point, named by the command and by what the device last said."""
+    """A CCNET wire whose every write is a point, named by the command and by what the device last said. It reads the
+    frames of that protocol and of no other; only the cash module's wire may be gated.
+    """
 
     def __init__(self, inner: ByteTransport, gate: Gate) -> None:
         self._inner = inner

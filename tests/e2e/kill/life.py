@@ -14,7 +14,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import grpc
 
@@ -41,10 +41,8 @@ from guichet.v1 import screen_pb2 as screen
 from guichet.v1.screen_pb2_grpc import ScreenStub
 from kiosk.terminal.config import load_config
 from kiosk.terminal.main import Seams, Terminal
+from kiosk.terminal.queries import CustomerQueries
 from tests.e2e.kill.gates import Gate, gated_journal, gated_link, gated_transports
-
-if TYPE_CHECKING:
-    from guichet.v1.customer_pb2_grpc import CustomerQueriesAsyncStub
 
 NOTES = ("20 EUR", "20 USD", "50 EUR")
 ACCOUNT = "test-account"
@@ -199,8 +197,8 @@ async def live(order: dict[str, str]) -> None:
 
     class Link(gated_link(gate)):
         @property
-        def queries(self) -> CustomerQueriesAsyncStub:
-            return cast("CustomerQueriesAsyncStub", Answers(order["account"]))
+        def queries(self) -> CustomerQueries:
+            return cast("CustomerQueries", Answers(order["account"]))
 
     seams = Seams(
         open_transport=gated_transports(gate),
@@ -221,7 +219,8 @@ async def _perform(
     gate.armed = False  # What comes from here on is no recovery any more.
     fold = terminal.journal.fold
     credited = sorted(str(note.value) for note in fold.notes.values() if note.credited)
-    found = {"credited": credited, "in_doubt": len(fold.in_doubt), "open": fold.open_note is not None}
+    doubtful = sorted(str(note.value) for note in fold.in_doubt)
+    found = {"credited": credited, "in_doubt": doubtful, "open": fold.open_note is not None}
     say({"recovered": {**found, "passed": list(gate.passed)}})
     if (await asyncio.to_thread(hear))["then"] == "go":
         gate.armed = True

@@ -17,7 +17,16 @@ import pytest
 
 from guichet.v1 import journal_pb2
 from kiosk.workbench.stack import Stack
-from tests.e2e.kill.support import Nursery, agree, an_account, host_and_cash, in_the_box, incidents, written
+from tests.e2e.kill.support import (
+    Nursery,
+    agree,
+    an_account,
+    host_and_cash,
+    in_the_box,
+    incidents,
+    slow_cash,
+    written,
+)
 
 
 @pytest.fixture
@@ -104,9 +113,9 @@ def test_a_note_that_still_moves_when_the_next_life_begins_is_credited_once(stac
     nursery = Nursery(stack, account)
     try:
         agree(stack, account, nursery.begin(MID_STACK))
-        stack.tell("cash", "pace 1.5")
-        assert nursery.go_on("go") == {"ended": -9}
-        agree(stack, account, nursery.begin(""))
+        with slow_cash(stack):
+            assert nursery.go_on("go") == {"ended": -9}
+            agree(stack, account, nursery.begin(""))
         assert nursery.go_on("stop") == {"ended": 0}
     finally:
         nursery.close()

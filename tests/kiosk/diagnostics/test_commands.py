@@ -22,7 +22,8 @@ from guichet.v1 import journal_pb2 as pb
 from guichet.v1.local_pb2_grpc import add_LocalTerminalServicer_to_server
 from kiosk.cli import main
 from kiosk.journal.store import Journal
-from kiosk.terminal.cash_desk import DeskView
+from kiosk.terminal.desk_view import DeskView
+from kiosk.terminal.fitted import Fitted
 from kiosk.terminal.health import terminal_health
 from kiosk.terminal.local import LocalTerminal
 from tests.kiosk.terminal.standing import TERMINAL, Clock
@@ -62,7 +63,7 @@ class Kiosk:
     async def start(self) -> None:
         journal = self.journal = Journal.open(self.place / "journal.db", TERMINAL, 1, Clock())
         journal.append(pb.TerminalStarted(software_version="0.1.0"), pb.Incident(code="test", text="x" * 60))
-        devices = {"cash": ("ccnet", self.cash), "card": ("pcsc", self.card)}
+        devices = {"cash": Fitted("ccnet", self.cash), "card": Fitted("pcsc", self.card)}
         local = LocalTerminal(
             TERMINAL, devices, journal, lambda: terminal_health(devices, DeskView(), journal, Clock()),
             lambda: True, lambda: self.session_open,
@@ -223,14 +224,18 @@ async def test_a_record_of_a_version_to_come_breaks_no_chain_but_is_said(
 async def test_the_service_state_is_what_still_works(kiosk: Kiosk) -> None:
     await kiosk.start()
     assert kiosk.journal is not None
-    devices = {"cash": ("ccnet", kiosk.cash), "card": ("pcsc", kiosk.card), "pinpad": ("epp", Device())}
+    devices = {
+        "cash": Fitted("ccnet", kiosk.cash),
+        "card": Fitted("pcsc", kiosk.card),
+        "pinpad": Fitted("epp", Device()),
+    }
 
     def state(desk: DeskView) -> int:
         assert kiosk.journal is not None
         return terminal_health(devices, desk, kiosk.journal, Clock()).service
 
     assert state(DeskView(ready=True)) == health_pb2.SERVICE_STATE_REDUCED, "no printer"
-    devices["printer"] = ("escpos", Device())
+    devices["printer"] = Fitted("escpos", Device())
     assert state(DeskView(ready=True)) == health_pb2.SERVICE_STATE_IN_SERVICE
     assert state(DeskView(ready=False)) == health_pb2.SERVICE_STATE_REDUCED
     kiosk.card.status = DeviceStatus(DeviceState.FAULT, "x")

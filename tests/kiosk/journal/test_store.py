@@ -495,3 +495,38 @@ def test_a_record_beyond_its_bounds_is_not_written(path: Path) -> None:
             journal.append(incident("x" * 40_000))
         assert journal.failure is None
         assert journal.append(incident("x")).sequence == 1
+
+
+def test_what_an_earlier_epoch_left_unsettled_is_still_to_be_settled(path: Path) -> None:
+    opened_deposit = pb.DepositOpened(deposit_id="d1", session_id="s", currency="EUR", box_period_id="p1")
+    signed = pb.AdviceSigned(deposit_id="d1", content=b"d1", signature=b"s")
+    with opened(path) as (journal, _):
+        journal.append(pb.BoxPeriodOpened(box_period_id="p1", device_serial="D"), opened_deposit, signed)
+    with opened(path, epoch=2) as (journal, _):
+        assert [advice.content for advice in journal.fold.outbox.values()] == [signed.content]
+        assert set(journal.fold.deposits) == {"d1"}
+        assert journal.last is None
+        assert journal.append(incident("x")).sequence == 1
+    with opened(path, epoch=2) as (journal, _):
+        assert journal.last is not None
+        assert (journal.last.epoch, journal.last.sequence) == (2, 1)
+
+
+def test_a_journal_of_a_later_enrolment_is_not_written_by_an_earlier_one(path: Path) -> None:
+    with opened(path, epoch=2) as (journal, _):
+        journal.append(incident("x"))
+    with pytest.raises(JournalError, match="of epoch 2, and this enrolment of 1"), opened(path, epoch=1):
+        pass
+
+
+def test_what_only_this_machine_knows_of_is_summed_by_currency_and_by_the_record_of_the_outcome(path: Path) -> None:
+    def note(name: str, minor: int, currency: str = "EUR") -> Fact:
+        return pb.NoteFound(note_id=name, value=money_pb2.Money(minor=minor, currency=currency), outcome_number=1)
+
+    with opened(path) as (journal, _):
+        journal.append(note("a", 500), note("b", 1000), note("c", 700, "USD"))
+        fold = journal.fold
+        assert fold.value_decided_after((1, 0), EUR) == Money(1500, EUR)
+        assert fold.value_decided_after((1, 1), EUR) == Money(1000, EUR)
+        assert fold.value_decided_after((1, 3), EUR) == Money(0, EUR)
+        assert fold.value_decided_after((1, 1), Currency("USD")) == Money(700, Currency("USD"))

@@ -98,6 +98,7 @@ class Host:
         self.replace: list[Answer | Exception] = []
         self.entries: list[journal_pb2.JournalEntry] = []
         self.batches: list[tuple[int, int]] = []
+        self.begun_again = 0
         self._listeners: list[Callable[[pb.Welcome | None], None]] = []
         self._happened = asyncio.Event()
 
@@ -117,6 +118,13 @@ class Host:
         self.connected = False
         for listener in self._listeners:
             listener(None)
+
+    def begin_again(self) -> None:
+        """The terminal wants to say hello again; the link comes back at once."""
+        self._happened.set()
+        self.begun_again += 1
+        self.disconnect()
+        self.connect()
 
     def refuse(self) -> None:
         """It is there and lets the terminal in no more."""

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
+from guichet.journal.chain import Entry
+from guichet.journal.records import Fact, decode, fact_of
 from guichet.limits import MAX_RECORDS_PER_BATCH
 from guichet.v1 import journal_pb2
 from guichet.v1 import terminal_link_pb2 as pb
-from kiosk.journal.store import Journal
+from kiosk.journal.store import Journal, JournalError
 from kiosk.settlement.courier import HostAway, HostRefused
 from kiosk.settlement.replication import Replicator
-from tests.kiosk.settlement.standing import Host, RealTime, log
+from tests.kiosk.settlement.standing import Answer, Host, RealTime, log
 from tests.kiosk.terminal.standing import TERMINAL
 
 
@@ -41,6 +44,7 @@ class Copying:
 @pytest.fixture
 async def copying(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Copying]:
     monkeypatch.setattr("kiosk.settlement.replication._RETRY_SECONDS", 0.01)
+    monkeypatch.setattr("kiosk.settlement.replication._FIRST_HELLO_SECONDS", 0.01)
     copying = Copying(tmp_path / "journal.db")
     yield copying
     if copying.task is not None:
@@ -111,7 +115,95 @@ async def test_an_answer_that_holds_nothing_more_does_not_spin(copying: Copying)
     assert len(copying.host.batches) == 4
 
 
-async def test_a_gap_waits_for_a_new_hello(copying: Copying) -> None:
+def refused(*codes: pb.RefusalCode.ValueType) -> list[Answer | Exception]:
+    return [HostRefused(code, "no") for code in codes]
+
+
+def incidents(copying: Copying) -> list[str]:
+    facts = [fact_of(decode(entry.record)) for entry in copying.journal.entries(1)]
+    codes = [fact.code for fact in facts if isinstance(fact, journal_pb2.Incident)]
+    return [code for code in codes if code != "test"]
+
+
+STOPS = (pb.REFUSAL_CODE_GAP, pb.REFUSAL_CODE_MALFORMED, pb.REFUSAL_CODE_BAD_SIGNATURE)
+
+
+@pytest.mark.parametrize("code", STOPS, ids=pb.RefusalCode.Name)
+async def test_a_batch_that_is_refused_makes_the_terminal_say_hello_again_and_goes_on_from_there(
+    copying: Copying, code: pb.RefusalCode.ValueType
+) -> None:
+    copying.write(3)
+    copying.host.replace = refused(code)
+    copying.run()
+    copying.host.connect()
+    await copying.held(4)
+    assert copying.host.begun_again == 1
+    assert copying.host.batches == [(1, 3), (1, 4)]
+    name = pb.RefusalCode.Name(code).removeprefix("REFUSAL_CODE_").lower().replace("_", "-")
+    assert incidents(copying) == [f"journal-refused-{name}"]
+    assert not copying.replicator.refused
+
+
+async def test_a_refusal_that_stays_is_one_incident_and_every_hello_waits_longer(
+    copying: Copying, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kiosk.settlement.replication._RAREST_HELLO_SECONDS", 0.04)
+    copying.write(3)
+    copying.host.replace = refused(*[pb.REFUSAL_CODE_MALFORMED] * 5, pb.REFUSAL_CODE_GAP)
+    copying.run()
+    copying.host.connect()
+    await copying.host.until(lambda: copying.log.getvalue().count("journal.refused") == 5)
+    assert copying.replicator.refused
+    lines = [json.loads(line) for line in copying.log.getvalue().splitlines()]
+    assert [line["hello_seconds"] for line in lines] == [0.01, 0.02, 0.04, 0.04, 0.04]
+    assert incidents(copying) == ["journal-refused-malformed"]
+    await copying.held(5)
+    assert incidents(copying) == ["journal-refused-malformed", "journal-refused-gap"]
+    assert copying.host.begun_again == 6
+    assert not copying.replicator.refused
+
+
+async def test_after_a_batch_that_is_taken_the_next_refusal_waits_briefly_again(copying: Copying) -> None:
+    copying.write(3)
+    copying.host.replace = refused(*[pb.REFUSAL_CODE_GAP] * 3)
+    copying.run()
+    copying.host.connect()
+    await copying.held(4)
+    copying.host.replace = refused(pb.REFUSAL_CODE_GAP)
+    copying.write(1)
+    await copying.held(5)
+    lines = [json.loads(line) for line in copying.log.getvalue().splitlines()]
+    assert [line["hello_seconds"] for line in lines] == [0.01, 0.02, 0.04, 0.01]
+
+
+async def test_a_refusal_is_over_when_the_host_turns_out_to_hold_everything(copying: Copying) -> None:
+    copying.write(3)
+    copying.host.replace = refused(pb.REFUSAL_CODE_GAP)
+    copying.run()
+    copying.host.connect()
+    await copying.host.until(lambda: copying.replicator.refused)
+    last = copying.journal.last
+    assert last is not None
+    copying.host.connect(pb.Welcome(held_sequence=last.sequence, held_hash=last.hash))
+    assert not copying.replicator.refused
+
+
+async def test_a_refusal_that_cannot_be_put_on_record_is_logged(copying: Copying) -> None:
+    copying.write(3)
+    copying.host.replace = refused(pb.REFUSAL_CODE_GAP)
+
+    def full(*_: Fact) -> Entry:
+        raise JournalError("no space left")
+
+    copying.journal.append = full
+    copying.run()
+    copying.host.connect()
+    await copying.held(3)
+    assert "no space left" in copying.log.getvalue()
+
+
+async def test_a_gap_waits_for_a_new_hello(copying: Copying, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kiosk.settlement.replication._FIRST_HELLO_SECONDS", 3000.0)
     copying.write(3)
     copying.host.replace = [HostRefused(pb.REFUSAL_CODE_GAP, "gap")]
     copying.run()
@@ -121,8 +213,9 @@ async def test_a_gap_waits_for_a_new_hello(copying: Copying) -> None:
     for _ in range(20):
         await asyncio.sleep(0)
     assert copying.host.batches == [(1, 3)]
+    assert copying.host.begun_again == 0
     copying.host.connect()
-    await copying.held(4)
+    await copying.held(5)
 
 
 @pytest.mark.parametrize(
@@ -152,6 +245,7 @@ async def test_a_fork_that_the_host_finds_stops_it_too(copying: Copying) -> None
     copying.run()
     copying.host.connect()
     await copying.host.until(lambda: copying.replicator.forked)
+    assert copying.replicator.refused
     copying.write(1)
     for _ in range(20):
         await asyncio.sleep(0)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from guichet.journal.records import decode, fact_of
-from guichet.seams import Domain
+from guichet.seams import Clock, Domain
 from guichet.v1 import journal_pb2
 from guichet.v1 import settlement_pb2 as settlement
 from guichet.v1 import terminal_link_pb2 as pb
@@ -85,11 +85,12 @@ def test_anything_else_is_refused(name: str) -> None:
 class Office:
     """A settler over a real journal, with a host in memory."""
 
-    def __init__(self, path: Path, late_seconds: float = 60.0) -> None:
+    def __init__(self, path: Path, late_seconds: float = 60.0, clock: Clock | None = None) -> None:
+        clock = clock or RealTime()
         self.host = Host()
-        self.journal = Journal.open(path, TERMINAL, 1, RealTime())
+        self.journal = Journal.open(path, TERMINAL, 1, clock)
         events, self.log = log()
-        self.settler = Settler(self.journal, self.host, self.host, HOST.public_key(), RealTime(), events, late_seconds)
+        self.settler = Settler(self.journal, self.host, self.host, HOST.public_key(), clock, events, late_seconds)
         self.task: asyncio.Task[None] | None = None
 
     def run(self) -> None:
@@ -173,6 +174,32 @@ async def test_the_wait_after_refusals_doubles(office: Office) -> None:
     await office.host.until(lambda: office.log.getvalue().count("settlement.refused") >= 4)
     waits = [float(line.split('"retry_seconds": ')[1].rstrip("}\n")) for line in office.log.getvalue().splitlines()]
     assert waits[:4] == [0.01, 0.02, 0.04, 0.08]
+
+
+class Counting(RealTime):
+    """Every look at it is 15 ms later than the last."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._looks = 0
+
+    def monotonic(self) -> float:
+        self._looks += 1
+        return self._looks * 0.015
+
+
+async def test_a_refusal_that_comes_due_while_the_settler_looks_for_work_is_not_slept_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kiosk.settlement.settler._FIRST_RETRY", 0.05)
+    office = Office(tmp_path / "journal.db", clock=Counting())
+    office.host.replace = [BUSY]
+    office.sign(1)
+    office.run()
+    office.host.connect()
+    await office.all_settled()
+    assert attempts(office.journal) == [("deposit-1", 1), ("deposit-1", 2)]
+    await office.stop()
 
 
 async def test_a_host_that_comes_back_is_asked_at_once(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,12 +14,15 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from drivers.api import (
     Accepting,
     Answered,
+    CashCapabilities,
     CashEvent,
+    CashStorage,
     Cleared,
     DeviceIdentity,
     DeviceState,
     DeviceStatus,
     Escrowed,
+    LastMark,
     Presence,
     Ready,
     Returned,
@@ -83,6 +86,9 @@ class FakeCash:
     def __init__(self, log: list[str]) -> None:
         self.log = log
         self.handler: Callable[[CashEvent], None] | None = None
+        self.last_mark: LastMark = lambda _: None
+        self.capabilities = CashCapabilities(counter_modulus=65536)
+        self.storage = CashStorage()
         self.dies_at = ""
 
     @property
@@ -97,6 +103,9 @@ class FakeCash:
 
     def subscribe(self, handler: Callable[[CashEvent], None]) -> None:
         self.handler = handler
+
+    def remember_by(self, last_mark: LastMark) -> None:
+        self.last_mark = last_mark
 
     def _do(self, what: str) -> None:
         if what == self.dies_at:

@@ -9,21 +9,27 @@ import pytest
 
 from drivers.api import (
     Accepting,
+    CashCapabilities,
     CashCommand,
     Completed,
+    Escrowed,
     Lost,
     Presence,
     Ready,
+    Refusal,
     Rejected,
     Returned,
+    Stacked,
     Stacking,
     Trouble,
+    TroubleKind,
 )
 from guichet.ids import SessionId
 from guichet.v1 import customer_pb2
 from guichet.v1 import journal_pb2 as pb
 from kiosk.journal.folds import NotePhase
-from kiosk.terminal.cash_desk import Back, Stage
+from kiosk.terminal.desk_view import Back, Stage
+from kiosk.terminal.paper import summarise
 from tests.kiosk.terminal.standing import (
     DOLLARS,
     FIVE,
@@ -75,7 +81,8 @@ def test_the_advice_says_all_of_the_deposit_and_where_it_rests(rig: Rig) -> None
     assert (advice.terminal_id, advice.deposit_id, advice.session_id) == ("GVA-0001", deposit, "session")
     assert (advice.account_id, advice.currency, advice.device_serial) == ("ACC-1", "EUR", SERIAL)
     assert advice.device_simulated
-    assert (advice.epoch, advice.sequence) == (1, rig.deposits[0].closed_at)
+    closed_at = 1 + next(n for n, fact in enumerate(rig.facts) if isinstance(fact, pb.DepositClosed))
+    assert (advice.epoch, advice.sequence) == (1, closed_at)
     assert advice.box_period_id == rig.deposits[0].box_period_id
     assert [note.value.minor for note in advice.notes] == [2000, 1000]
 
@@ -104,7 +111,7 @@ def test_a_return_is_intended_before_it_is_done_and_recorded_before_it_is_acknow
     assert rig.cleared(7) == []
     rig.desk.close_deposit(pb.DEPOSIT_END_CUSTOMER)
     assert rig.advices() == [], "a deposit with nothing in the box settles nothing"
-    assert rig.deposits[0].closed_at
+    assert rig.deposits[0].closed
 
 
 # --- a note that is not taken ---------------------------------------------------------------------------------------
@@ -236,7 +243,7 @@ def test_the_view_follows_the_slot(rig: Rig) -> None:
 
 def test_a_slot_that_the_device_did_not_open_is_not_shown_as_open(rig: Rig) -> None:
     rig.begin()
-    rig.tell(Completed(CashCommand.ENABLE, "no-answer"))
+    rig.tell(Completed(CashCommand.ENABLE, Refusal.NO_ANSWER))
     assert rig.desk.view.stage is Stage.CLOSED
 
 
@@ -331,8 +338,8 @@ def test_a_stack_that_was_not_done_gives_the_note_back(rig: Rig) -> None:
     rig.begin()
     rig.escrowed()
     rig.desk.take()
-    assert rig.tell(Completed(CashCommand.STACK, "not-done")) == ["ReturnIntended", "return", "proceed"]
-    assert rig.tell(Completed(CashCommand.RETURN, "not-done")) == ["return"]
+    assert rig.tell(Completed(CashCommand.STACK, Refusal.NOT_DONE)) == ["ReturnIntended", "return", "proceed"]
+    assert rig.tell(Completed(CashCommand.RETURN, Refusal.NOT_DONE)) == ["return"]
     rig.returned()
     assert rig.phases == [NotePhase.RETURNED]
 
@@ -341,7 +348,7 @@ def test_a_refusal_alone_decides_nothing(rig: Rig) -> None:
     rig.begin()
     rig.escrowed()
     rig.desk.take()
-    for refused in ("no-note-in-escrow", "lost"):
+    for refused in (Refusal.NO_NOTE_IN_ESCROW, Refusal.LOST):
         assert rig.tell(Completed(CashCommand.STACK, refused)) == []
     assert rig.phases == [NotePhase.STACK_INTENDED]
 
@@ -363,7 +370,7 @@ def test_a_jam_puts_the_note_in_doubt_and_stops(rig: Rig) -> None:
     rig.begin()
     rig.escrowed()
     rig.desk.take()
-    told = rig.tell(Trouble("jam-box"))
+    told = rig.tell(Trouble(TroubleKind.JAM, "box"))
     assert told == ["Incident", "Incident", "NoteInDoubt", "proceed"]
     assert not rig.desk.view.ready
     assert rig.desk.view.fault == "jam-box"
@@ -374,7 +381,7 @@ def test_a_note_freed_by_hand_from_a_jam_is_not_called_returned(rig: Rig) -> Non
     rig.begin(counter=7)
     rig.escrowed()
     rig.desk.take()
-    rig.tell(Trouble("jam-box"))
+    rig.tell(Trouble(TroubleKind.JAM, "box"))
     rig.desk.close_deposit(pb.DEPOSIT_END_DEVICE)
     rig.answered(Presence.PATH_EMPTY, counter=7, who=identity())
     rig.ready(7)
@@ -386,7 +393,7 @@ def test_a_note_that_a_reset_pushed_on_after_a_jam_is_credited_by_its_event(rig:
     rig.begin()
     rig.escrowed()
     rig.desk.take()
-    rig.tell(Trouble("jam-box"))
+    rig.tell(Trouble(TroubleKind.JAM, "box"))
     rig.desk.close_deposit(pb.DEPOSIT_END_DEVICE)
     rig.stacked(TWENTY)
     assert rig.stated() == [[("IN_DOUBT", 1, "2000 EUR")], [("CREDITED", 2, "2000 EUR")]]
@@ -418,7 +425,7 @@ def test_acceptance_stays_stopped_over_a_restart_until_the_box_was_exchanged(rig
         again.answered(Presence.PATH_EMPTY, counter=7, who=identity())
         again.ready(7)
         assert (again.desk.view.ready, again.desk.view.fault) == (False, "counter-disagrees")
-        again.tell(Trouble("box-removed"))
+        again.tell(Trouble(TroubleKind.BOX_REMOVED))
         again.ready(7)
         assert (again.desk.view.ready, again.desk.view.fault) == (True, "")
     finally:
@@ -459,7 +466,7 @@ def test_a_count_after_the_box_was_out_decides_nothing_about_a_note_of_before(ri
     rig.desk.take()
     rig.desk.no_answer()
     rig.desk.close_deposit(pb.DEPOSIT_END_DEVICE)
-    rig.tell(Trouble("box-removed"))
+    rig.tell(Trouble(TroubleKind.BOX_REMOVED))
     rig.ready(8)
     rig.ready(8)
     assert rig.phases == [NotePhase.IN_DOUBT]
@@ -509,15 +516,53 @@ def test_a_find_without_a_deposit_is_advised_of_at_once_under_its_own_number(rig
     assert rig.stated() == [[("FOUND", 1, "1000 EUR")]]
 
 
-def test_a_find_of_another_currency_is_not_lost_in_the_deposit_of_the_day(rig: Rig) -> None:
-    """The deposit's advice is of one currency and could never tell of it."""
-    rig.begin()
+def test_a_find_of_another_currency_is_told_as_the_deposits_own_candidate(rig: Rig) -> None:
+    """An advice is of one currency: the deposit then has two."""
+    deposit = rig.begin()
     rig.tell(Accepting())
     rig.stacked(DOLLARS)
-    assert rig.stated() == [[("FOUND", 1, "2000 USD")]]
+    assert rig.stated() == []
     rig.one_note(TWENTY)
     rig.desk.close_deposit(pb.DEPOSIT_END_CUSTOMER)
     assert rig.stated() == [[("FOUND", 1, "2000 USD")], [("CREDITED", 1, "2000 EUR")]]
+    assert {advice.deposit_id for advice in rig.advices()} == {deposit}
+    assert [advice.currency for advice in rig.advices()] == ["USD", "EUR"]
+
+
+def test_a_note_of_another_currency_that_sticks_on_its_way_back_is_told_and_claimed(rig: Rig) -> None:
+    rig.begin()
+    rig.one_note(TWENTY)
+    rig.desk.accept()
+    rig.tell(Accepting())
+    rig.escrowed(DOLLARS)
+    rig.tell(Trouble(TroubleKind.JAM, "head"))
+    rig.desk.close_deposit(pb.DEPOSIT_END_DEVICE)
+    assert rig.stated() == [[("CREDITED", 1, "2000 EUR")], [("IN_DOUBT", 1, "2000 USD")]]
+    paper = summarise(rig.deposits[0], rig.notes, None)
+    assert (paper.counts, [str(inquiry.value) for inquiry in paper.inquiries]) == (
+        ((VALUES[TWENTY], 1),),
+        ["20.00 USD"],
+    )
+
+
+def test_a_note_of_another_currency_that_was_stacked_all_the_same_is_no_part_of_the_total(rig: Rig) -> None:
+    """The process died before it could give it back, and the device took it."""
+    rig.begin()
+    rig.cash.dies_at = "return"
+    with pytest.raises(BaseException, match=r"^$"):
+        rig.escrowed(DOLLARS)
+    again = rig.restarted()
+    try:
+        again.answered(Presence.STACKED, DOLLARS)
+        again.desk.close_orphan()
+        assert [note.value for note in again.notes] == [VALUES[DOLLARS]]
+        assert again.deposits[0].closed
+        told = [note for advice in again.stated() for note in advice]
+        assert [value for _, _, value in told] == ["2000 USD"]
+        paper = summarise(again.deposits[0], again.notes, None)
+        assert (paper.credited, len(paper.inquiries)) == (euros(0), 1)
+    finally:
+        again.journal.close()
 
 
 def test_a_find_of_unknown_value_is_an_incident_and_no_advice(rig: Rig) -> None:
@@ -554,7 +599,7 @@ def test_the_box_period_begins_anew_when_the_box_was_out_or_another_device_stand
     rig.desk.close_deposit(pb.DEPOSIT_END_CUSTOMER)
     first = rig.journal.fold.box_period
     assert "BoxPeriodOpened" not in rig.ready()
-    rig.tell(Trouble("box-removed"))
+    rig.tell(Trouble(TroubleKind.BOX_REMOVED))
     assert "BoxPeriodOpened" in rig.ready()
     assert "BoxPeriodOpened" in rig.ready(serial=OTHER_SERIAL)
     assert rig.journal.fold.box_period != first
@@ -563,7 +608,7 @@ def test_the_box_period_begins_anew_when_the_box_was_out_or_another_device_stand
 def test_a_box_that_was_out_when_the_process_died_has_begun_a_new_period_all_the_same(rig: Rig) -> None:
     rig.begin()
     rig.desk.close_deposit(pb.DEPOSIT_END_CUSTOMER)
-    rig.tell(Trouble("box-removed"))
+    rig.tell(Trouble(TroubleKind.BOX_REMOVED))
     again = rig.restarted()
     try:
         again.answered(Presence.PATH_EMPTY, counter=7, who=identity())
@@ -576,7 +621,7 @@ def test_a_box_that_was_out_when_the_process_died_has_begun_a_new_period_all_the
 def test_the_period_of_an_open_deposit_is_not_changed_under_it(rig: Rig) -> None:
     rig.begin()
     rig.one_note()
-    rig.tell(Trouble("box-removed"))
+    rig.tell(Trouble(TroubleKind.BOX_REMOVED))
     assert "BoxPeriodOpened" not in rig.ready()
     closed = rig.does(lambda: rig.desk.close_deposit(pb.DEPOSIT_END_DEVICE))
     assert closed == ["disable", "DepositClosed", "AdviceSigned", "BoxPeriodOpened"]
@@ -585,23 +630,33 @@ def test_the_period_of_an_open_deposit_is_not_changed_under_it(rig: Rig) -> None
 # --- trouble --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("code", ["box-full", "box-removed", "failure-50", "jam-validator"])
-def test_trouble_is_an_incident_and_takes_cash_out_of_service(rig: Rig, code: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "detail", "code"),
+    [
+        (TroubleKind.BOX_FULL, "", "box-full"),
+        (TroubleKind.BOX_REMOVED, "", "box-removed"),
+        (TroubleKind.FAILURE, "50", "failure-50"),
+        (TroubleKind.JAM, "head", "jam-head"),
+    ],
+)
+def test_trouble_is_an_incident_and_takes_cash_out_of_service(
+    rig: Rig, kind: TroubleKind, detail: str, code: str
+) -> None:
     rig.begin()
-    rig.tell(Trouble(code))
+    rig.tell(Trouble(kind, detail))
     assert (rig.desk.view.ready, rig.desk.view.fault) == (False, code)
-    rig.tell(Trouble("something-else", over=True))
+    rig.tell(Trouble(TroubleKind.PAUSE, over=True))
     assert rig.desk.view.fault == code
-    rig.tell(Trouble(code, over=True))
+    rig.tell(Trouble(kind, detail, over=True))
     assert (rig.desk.view.ready, rig.desk.view.fault) == (False, "")
     rig.ready()
     assert rig.desk.view.ready
 
 
-@pytest.mark.parametrize("code", ["pause", "cheated", "unreadable-answer"])
-def test_trouble_that_passes_is_an_incident_and_no_more(rig: Rig, code: str) -> None:
+@pytest.mark.parametrize("kind", [kind for kind in TroubleKind if not kind.stops_acceptance])
+def test_trouble_that_passes_is_an_incident_and_no_more(rig: Rig, kind: TroubleKind) -> None:
     rig.begin()
-    assert rig.tell(Trouble(code)) == ["Incident"]
+    assert rig.tell(Trouble(kind)) == ["Incident"]
     assert rig.desk.view.ready
 
 
@@ -766,3 +821,183 @@ def test_events_that_say_nothing_new_write_nothing(rig: Rig) -> None:
     for event in (Stacking(), Accepting(), Rejected("optical"), Completed(CashCommand.DISABLE)):
         assert rig.tell(event) == []
     assert rig.tell(Returned(b"")) == ["proceed", "acknowledge"]
+
+
+# --- a deposit that nobody leads ------------------------------------------------------------------------------------
+
+
+def test_a_decided_deposit_of_an_earlier_life_closes_though_the_device_never_says_a_word(rig: Rig) -> None:
+    rig.begin()
+    rig.one_note()
+    again = rig.restarted()
+    try:
+        again.desk.close_orphan()
+        assert again.deposits[0].closed
+        assert again.stated() == [[("CREDITED", 1, "2000 EUR")]]
+    finally:
+        again.journal.close()
+
+
+def test_an_undecided_note_of_an_earlier_life_is_in_doubt_when_nobody_can_wait_any_longer(rig: Rig) -> None:
+    rig.begin()
+    rig.escrowed()
+    rig.desk.take()
+    again = rig.restarted()
+    try:
+        again.desk.close_orphan()
+        assert not again.deposits[0].closed
+        again.desk.no_answer()
+        assert again.stated() == [[("IN_DOUBT", 1, "2000 EUR")]]
+    finally:
+        again.journal.close()
+
+
+def test_a_flow_that_ended_unexpectedly_leaves_a_deposit_that_closes_to_its_own_account(rig: Rig) -> None:
+    first = rig.begin()
+    rig.one_note()
+    assert rig.desk.attended
+    rig.desk.abandon()
+    assert not rig.desk.attended
+    assert rig.deposits[0].closed
+    second = rig.open()
+    rig.tell(Accepting())
+    rig.escrowed()
+    assert [deposit.closed for deposit in rig.deposits] == [True, False]
+    assert [advice.deposit_id for advice in rig.advices()] == [first]
+    assert rig.notes[-1].deposit_id == second
+
+
+def test_a_second_deposit_is_not_opened_beside_the_first(rig: Rig) -> None:
+    rig.begin()
+    rig.escrowed()
+    rig.desk.take()
+    rig.desk.abandon()
+    with pytest.raises(RuntimeError, match="still open"):
+        rig.open()
+    rig.stacked()
+    assert rig.deposits[0].closed
+    rig.open()
+    assert len(rig.deposits) == 2
+
+
+# --- what takes too long --------------------------------------------------------------------------------------------
+
+
+def test_a_note_that_nobody_takes_back_is_the_customers_and_does_not_hold_the_deposit(rig: Rig) -> None:
+    rig.begin()
+    rig.one_note()
+    rig.desk.accept()
+    rig.escrowed()
+    rig.desk.give_back(pb.RETURN_REASON_CUSTOMER)
+    assert rig.does(rig.desk.not_taken) == ["PresentedNotTaken", "NoteReturned", "Incident"]
+    assert (rig.desk.view.ready, rig.desk.view.fault, rig.desk.undecided) == (False, "note-not-taken", False)
+    assert rig.notes[-1].presented
+    rig.desk.close_deposit(pb.DEPOSIT_END_DEVICE)
+    assert rig.stated() == [[("CREDITED", 1, "2000 EUR"), ("RETURNED", 1, "2000 EUR")]]
+    assert rig.returned() == ["proceed", "acknowledge"], "somebody took it after all"
+    rig.cleared(8)
+    assert (rig.desk.view.ready, rig.desk.view.fault) == (True, "")
+
+
+def test_a_rejected_note_that_nobody_takes_is_an_incident_and_no_story(rig: Rig) -> None:
+    rig.begin()
+    rig.tell(Rejected("length"))
+    assert rig.does(rig.desk.not_taken) == ["Incident"]
+    assert rig.notes == []
+    assert rig.does(lambda: rig.desk.close_deposit(pb.DEPOSIT_END_DEVICE))[-1] == "DepositClosed"
+
+
+def test_a_note_that_was_not_taken_and_went_into_the_box_after_all_is_found(rig: Rig) -> None:
+    rig.begin()
+    rig.escrowed()
+    rig.desk.give_back(pb.RETURN_REASON_CUSTOMER)
+    rig.desk.not_taken()
+    rig.stacked()
+    assert rig.phases == [NotePhase.RETURNED, NotePhase.FOUND]
+
+
+def test_a_movement_without_an_end_is_in_doubt_until_the_event_comes(rig: Rig) -> None:
+    rig.begin()
+    rig.escrowed()
+    rig.desk.take()
+    rig.tell(Stacking())
+    assert rig.does(rig.desk.stuck)[:2] == ["Incident", "Incident"]
+    assert rig.phases == [NotePhase.IN_DOUBT]
+    assert rig.desk.view.fault == "movement-stuck"
+    rig.stacked()
+    assert rig.phases == [NotePhase.ACK_SENT]
+    rig.cleared(8)
+    assert rig.desk.view.ready
+    rig.desk.close_deposit(pb.DEPOSIT_END_CUSTOMER)
+    assert rig.stated() == [[("IN_DOUBT", 1, "2000 EUR"), ("CREDITED", 2, "2000 EUR")]]
+
+
+# --- protocols that say less, or more -------------------------------------------------------------------------------
+
+
+def test_a_stacked_event_without_a_type_is_the_note_that_was_in_escrow(rig: Rig) -> None:
+    rig.cash.capabilities = CashCapabilities(names_type=False)
+    rig.begin()
+    rig.escrowed()
+    rig.desk.take()
+    rig.tell(Stacked(None, None, b"15"))
+    assert rig.phases == [NotePhase.ACK_SENT]
+    rig.tell(Stacked(None, None, b"15"))
+    assert rig.phases == [NotePhase.ACK_SENT], "a repeat"
+    rig.cleared(None)
+    rig.tell(Stacked(None, None, b"15"))
+    assert len(rig.notes) == 1, "and again, as nothing has moved since"
+    rig.tell(Accepting())
+    rig.tell(Stacked(None, None, b"15"))
+    assert [(note.phase, note.value) for note in rig.notes[1:]] == [(NotePhase.FOUND, None)]
+
+
+def test_a_type_that_is_missing_where_the_protocol_names_it_is_nobodys(rig: Rig) -> None:
+    rig.begin()
+    rig.escrowed()
+    rig.desk.take()
+    rig.tell(Stacked(None, None, b"?"))
+    assert rig.phases == [NotePhase.IN_DOUBT]
+
+
+def test_how_far_events_were_read_is_written_with_what_they_led_to(rig: Rig) -> None:
+    rig.cash.capabilities = CashCapabilities(marks=True)
+    rig.begin()
+    assert rig.cash.last_mark(SERIAL) is None
+    first = rig.tell(Escrowed(TWENTY, VALUES[TWENTY], b"e", b"t", mark=7))
+    assert first == ["disable", "NoteEscrowed", "EventsRead"]
+    assert rig.cash.last_mark(SERIAL) == 7
+    rig.desk.take()
+    assert rig.tell(Stacked(TWENTY, VALUES[TWENTY], b"s", mark=8))[:2] == ["NoteStacked", "EventsRead"]
+    assert rig.cash.last_mark(SERIAL) == 8
+    assert rig.tell(Rejected("length", mark=9)) == ["EventsRead", "acknowledge"]
+    again = rig.restarted()
+    try:
+        assert again.cash.last_mark(SERIAL) == 9
+        assert again.cash.last_mark(OTHER_SERIAL) is None
+    finally:
+        again.journal.close()
+
+
+def test_a_device_that_lost_its_memory_leaves_the_open_note_in_doubt_and_no_credit_touched(rig: Rig) -> None:
+    rig.begin()
+    rig.one_note()
+    rig.desk.accept()
+    rig.escrowed()
+    rig.desk.take()
+    rig.answered(Presence.FORGOTTEN, who=identity())
+    assert rig.phases == [NotePhase.CLEARED, NotePhase.IN_DOUBT]
+
+
+def test_coins_are_credited_as_they_fall_each_with_its_value_in_one_transaction(rig: Rig) -> None:
+    rig.cash.capabilities = CashCapabilities(escrow=False, marks=True)
+    rig.begin()
+    taken = rig.tell(Stacked(FIVE, VALUES[FIVE], b"coin", mark=1))
+    assert taken == ["NoteEscrowed", "NoteStacked", "EventsRead", "acknowledge", "AckSent", "proceed"]
+    assert rig.tell(Stacked(FIVE, VALUES[FIVE], b"coin", mark=2))[:2] == ["NoteCleared", "NoteEscrowed"]
+    rig.tell(Stacked(9, None, b"coin", mark=3))
+    rig.desk.close_deposit(pb.DEPOSIT_END_CUSTOMER)
+    assert rig.stated() == [[("CREDITED", 1, "500 EUR"), ("CREDITED", 1, "500 EUR")]]
+    assert rig.phases[-1] is NotePhase.FOUND, "a coin that nobody knows is in the box all the same"
+    rig.tell(Stacked(FIVE, VALUES[FIVE], b"coin", mark=4))
+    assert rig.stated()[-1] == [("FOUND", 1, "500 EUR")], "outside of a deposit it is found"

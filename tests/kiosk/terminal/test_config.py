@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from guichet.money import parse_money
+from guichet.money import Currency, parse_money
 from kiosk.terminal.config import ConfigError, Timings, load_config
 
 GOOD = """
@@ -41,7 +41,8 @@ def test_a_whole_configuration_is_read(tmp_path: Path) -> None:
     config = load_config(written(tmp_path, GOOD))
     assert config.journal == Path("/var/lib/guichet/journal.db")
     assert config.denominations == {parse_money("5 EUR"), parse_money("20 EUR")}
-    assert config.unreplicated_cap == parse_money("300 EUR")
+    assert config.unreplicated_cap(Currency("EUR")) == parse_money("300 EUR")
+    assert config.unreplicated_cap(Currency("USD")) == parse_money("0 USD")
     assert config.timings == Timings(escrow_hold=0.5, customer=30.0)
     assert config.host == "bank.example:7443"
     assert list(config.devices) == ["cash", "card"]
@@ -65,7 +66,7 @@ def test_the_version_names_the_very_bytes(tmp_path: Path) -> None:
 def test_what_is_not_said_has_a_default(tmp_path: Path) -> None:
     config = load_config(written(tmp_path, 'data = "d"\nsocket = "s"\ndenominations = ["5 EUR"]\n'))
     assert (config.host, config.late_host, config.timings, dict(config.devices)) == ("", "", Timings(), {})
-    assert config.unreplicated_cap == parse_money("500 EUR")
+    assert config.unreplicated_cap(Currency("EUR")) == parse_money("500 EUR")
 
 
 BAD = {

@@ -87,7 +87,7 @@ def test_an_authority_that_is_not_the_fingerprints_is_refused(tmp_path: Path) ->
         read_ticket(ticket(tmp_path, authority_pem=other))
 
 
-async def test_a_machine_that_is_enrolled_is_not_enrolled_again(tmp_path: Path) -> None:
+async def test_a_machine_that_is_enrolled_is_not_enrolled_again_unasked(tmp_path: Path) -> None:
     (tmp_path / "identity.json").write_text("{}")
     with pytest.raises(EnrolmentError, match="enrolled already"):
         await enrol(read_ticket(ticket(tmp_path)), tmp_path, "")
@@ -109,7 +109,7 @@ IDENTITY = {
 
 
 def kept(tmp_path: Path, **change: object) -> Path:
-    (tmp_path / "key.pem").write_bytes(KEY_PEM)
+    (tmp_path / "key-3.pem").write_bytes(KEY_PEM)
     (tmp_path / "identity.json").write_text(
         json.dumps({k: v for k, v in {**IDENTITY, **change}.items() if v is not None})
     )
@@ -139,7 +139,7 @@ def test_a_machine_that_is_not_enrolled_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(EnrolmentError, match="guichet-kiosk enrol"):
         load_identity(tmp_path)
     kept(tmp_path)
-    (tmp_path / "key.pem").unlink()
+    (tmp_path / "key-3.pem").unlink()
     with pytest.raises(EnrolmentError, match="not enrolled"):
         load_identity(tmp_path)
 
@@ -149,7 +149,7 @@ def test_a_key_of_another_kind_does_not_sign(tmp_path: Path) -> None:
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     kept(tmp_path)
-    (tmp_path / "key.pem").write_bytes(pem)
+    (tmp_path / "key-3.pem").write_bytes(pem)
     identity: Identity = load_identity(tmp_path)
     with pytest.raises(EnrolmentError, match="elliptic-curve"):
         identity.signer()

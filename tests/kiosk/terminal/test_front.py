@@ -201,3 +201,24 @@ async def test_a_touch_of_an_earlier_deposit_does_not_end_the_next(front: Front,
     screen.touch("finish", before)
     await screen.touched_everything()
     assert await front.touched(0.05, ends_session=False) is None
+
+
+async def stirring(front: Front) -> None:
+    """A device that flaps: it wakes whoever waits, all the time."""
+    while True:
+        front.wake()
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("waiting", ["choose", "until_nobody"])
+async def test_a_device_that_flaps_does_not_keep_a_customer_here_who_has_gone(waiting: str) -> None:
+    front = Front(EventLog(Clock(), TERMINAL, io.StringIO()), training=False)
+    front.begin_session()
+    flapping = asyncio.create_task(stirring(front))
+    try:
+        async with asyncio.timeout(DEADLINE):
+            with pytest.raises(SessionOver) as over:
+                await (front.choose(NOTICE, 0.2) if waiting == "choose" else front.until_nobody(0.2))
+    finally:
+        flapping.cancel()
+    assert over.value.end is End.TIMEOUT

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 
 import grpc
 import pytest
 
+from guichet.v1 import customer_pb2
 from guichet.v1 import terminal_link_pb2 as pb
+from guichet.v1.customer_pb2_grpc import CustomerQueriesServicer, add_CustomerQueriesServicer_to_server
 from guichet.v1.terminal_link_pb2_grpc import TerminalLinkServicer, add_TerminalLinkServicer_to_server
 from kiosk.log import EventLog
 from kiosk.settlement.courier import HostAway, HostRefused
@@ -37,7 +39,10 @@ class Host(TerminalLinkServicer):
             noted=pb.Noted()
         )
         self.refuse_hello = False
+        self.welcome = lambda: pb.Welcome(held_sequence=7)
+        self.desk = SlowDesk()
         self.server = grpc.aio.server()
+        add_CustomerQueriesServicer_to_server(self.desk, self.server)
         add_TerminalLinkServicer_to_server(self, self.server)
         self.port = self.server.add_secure_port("127.0.0.1:0", grpc.local_server_credentials())
 
@@ -49,7 +54,7 @@ class Host(TerminalLinkServicer):
         async for item in request_iterator:
             self.items.append(item)
             if item.WhichOneof("item") == "hello":
-                response: pb.ConnectResponse | None = pb.ConnectResponse(welcome=pb.Welcome(held_sequence=7))
+                response: pb.ConnectResponse | None = pb.ConnectResponse(welcome=self.welcome())
                 if self.refuse_hello:
                     await context.abort(grpc.StatusCode.PERMISSION_DENIED, "revoked")
             else:
@@ -62,6 +67,41 @@ class Host(TerminalLinkServicer):
                 if code is None:
                     return
                 await context.abort(code, "end")
+
+
+class SlowDesk(CustomerQueriesServicer):
+    """Begins to answer every question and then takes its time over it."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+
+    async def _for_ever(self) -> None:
+        self.asked.set()
+        await asyncio.Event().wait()
+
+    async def Authenticate(
+        self,
+        request: customer_pb2.AuthenticateRequest,
+        context: grpc.aio.ServicerContext[customer_pb2.AuthenticateRequest, customer_pb2.AuthenticateResponse],
+    ) -> customer_pb2.AuthenticateResponse:
+        await self._for_ever()
+        return customer_pb2.AuthenticateResponse()
+
+    async def GetBalance(
+        self,
+        request: customer_pb2.GetBalanceRequest,
+        context: grpc.aio.ServicerContext[customer_pb2.GetBalanceRequest, customer_pb2.GetBalanceResponse],
+    ) -> customer_pb2.GetBalanceResponse:
+        await self._for_ever()
+        return customer_pb2.GetBalanceResponse()
+
+    async def StreamStatement(
+        self,
+        request: customer_pb2.StreamStatementRequest,
+        context: grpc.aio.ServicerContext[customer_pb2.StreamStatementRequest, customer_pb2.StreamStatementResponse],
+    ) -> AsyncIterator[customer_pb2.StreamStatementResponse]:
+        yield customer_pb2.StreamStatementResponse()
+        await self._for_ever()
 
 
 class Log(io.StringIO):
@@ -233,3 +273,130 @@ async def test_the_order_to_stop_ends_it(line: Line) -> None:
     line.task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await line.task
+
+
+# --- the customer's questions ---------------------------------------------------------------------------------------
+
+
+async def authenticate(link: HostLink) -> None:
+    await link.queries.Authenticate(customer_pb2.AuthenticateRequest(), timeout=DEADLINE)
+
+
+async def balance(link: HostLink) -> None:
+    await link.queries.GetBalance(customer_pb2.GetBalanceRequest(), timeout=DEADLINE)
+
+
+async def statement(link: HostLink) -> None:
+    received = 0
+    async for _ in link.queries.StreamStatement(customer_pb2.StreamStatementRequest(), timeout=DEADLINE):
+        received += 1
+        assert received == 1
+
+
+QUESTIONS = (authenticate, balance, statement)
+Question = Callable[[HostLink], Coroutine[None, None, None]]
+
+
+async def asking(line: Line, question: Question) -> asyncio.Task[None]:
+    """A question that the host has got and not answered."""
+    await line.connected()
+    task = asyncio.create_task(question(line.link))
+    async with asyncio.timeout(DEADLINE):
+        await line.host.desk.asked.wait()
+    return task
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+async def test_a_question_that_is_open_when_only_the_stream_is_lost_ends_as_host_away(
+    line: Line, question: Question
+) -> None:
+    task = await asking(line, question)
+    line.host.ends.put_nowait(grpc.StatusCode.UNKNOWN)
+    line.host.answer = lambda _: None
+    with pytest.raises(HostAway):
+        await line.link.request(HEARTBEAT)
+    async with asyncio.timeout(DEADLINE / 2):
+        with pytest.raises(HostAway):
+            await task
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+async def test_whoever_asks_can_be_cancelled_and_the_connection_stays(line: Line, question: Question) -> None:
+    task = await asking(line, question)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await line.link.request(HEARTBEAT)
+    assert line.heard.count(None) == 0
+
+
+async def test_questions_of_a_connection_that_is_over_are_not_asked(line: Line) -> None:
+    await line.connected()
+    old = line.link.queries
+    line.link.begin_again()
+    await line.until(3)
+    with pytest.raises(HostAway):
+        await old.GetBalance(customer_pb2.GetBalanceRequest(), timeout=DEADLINE)
+    assert not line.host.desk.asked.is_set()
+
+
+# --- beginning again ------------------------------------------------------------------------------------------------
+
+
+async def test_it_can_be_told_to_say_hello_again(line: Line) -> None:
+    await line.connected()
+    line.link.begin_again()
+    await line.until(3)
+    assert line.heard[1] is None
+    assert line.heard[2] is not None
+    assert [item.WhichOneof("item") for item in line.host.items] == ["hello", "hello"]
+    assert "told to begin again" in line.log.getvalue()
+
+
+async def test_without_a_connection_there_is_nothing_to_begin_again(line: Line) -> None:
+    line.link.begin_again()
+    said_hello = line.host.welcome
+
+    def welcome() -> pb.Welcome:
+        line.link.begin_again()  # Just before it hears that it is let in.
+        return said_hello()
+
+    line.host.welcome = welcome
+    await line.connected()
+    await line.link.request(HEARTBEAT)
+    assert line.heard.count(None) == 0
+
+
+@pytest.mark.parametrize("at", ["welcome", "loss"])
+async def test_a_listener_that_fails_leaves_no_link_that_only_looks_connected(line: Line, at: str) -> None:
+    after = list[pb.Welcome | None]()
+
+    def fails(welcome: pb.Welcome | None) -> None:
+        if (welcome is None) is (at == "loss"):
+            raise ValueError("a defect")
+
+    line.link.on_change(fails)
+    line.link.on_change(after.append)
+    await line.connected()
+    assert line.task is not None
+    line.link.begin_again()
+    with pytest.raises(ExceptionGroup) as error:
+        await line.task
+    assert error.group_contains(ValueError, match="a defect")
+    assert not line.link.connected
+    with pytest.raises(HostAway):
+        await line.link.request(HEARTBEAT)
+    with pytest.raises(HostAway):
+        _ = line.link.queries
+    assert line.heard[-1] is None
+    assert after == line.heard
+
+
+async def test_the_end_of_it_is_heard_too(line: Line) -> None:
+    await line.connected()
+    assert line.task is not None
+    line.task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await line.task
+    assert not line.link.connected
+    assert line.heard[1:] == [None]

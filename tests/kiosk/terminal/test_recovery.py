@@ -13,24 +13,28 @@ from kiosk.terminal.recovery import Action, Count, Decision, LastRecord, Outcome
 COLUMNS = (
     Presence.PATH_EMPTY, Presence.IN_ESCROW, Presence.RETURNABLE, Presence.MOVING,
     Presence.STACKED, Presence.JAMMED, Presence.OTHER_DEVICE, Presence.NO_ANSWER,
+    Presence.FORGOTTEN,
 )  # fmt: skip
 TABLE = {
-    # path empty, in escrow, returnable, moving / past no return, stacked event, jam, other serial number, no answer
+    # path empty, in escrow, returnable, moving / past no return, stacked event, jam, other serial number, no answer,
+    # memory lost
     LastRecord.NONE:
-        "- proceed, - return, - proceed, - finish, - acknowledge|found acknowledge!, - stop!, - proceed, - ask",
+        "- proceed, - return, - proceed, - finish, - acknowledge|found acknowledge!, - stop!, - proceed, - ask,"
+        "- proceed",
     LastRecord.ESCROWED:
         "returned proceed, ? return, returned proceed, doubt finish!, credited acknowledge!|doubt acknowledge!,"
-        "doubt stop!, doubt proceed!, doubt ask!",
+        "doubt stop!, doubt proceed!, doubt ask!, doubt proceed!",
     LastRecord.RETURN_INTENDED:
         "returned proceed, ? return, returned proceed, doubt finish!, doubt acknowledge!,"
-        "doubt stop!, doubt proceed!, doubt ask!",
+        "doubt stop!, doubt proceed!, doubt ask!, doubt proceed!",
     LastRecord.STACK_INTENDED:
         "counter, ? return, returned proceed, ? finish, credited acknowledge|doubt acknowledge!,"
-        "doubt stop!, doubt proceed!, doubt ask!",
+        "doubt stop!, doubt proceed!, doubt ask!, doubt proceed!",
     LastRecord.STACKED:
-        "- proceed, - return, - proceed!, - finish, - acknowledge, - stop!, - proceed, - ask",
+        "- proceed, - return, - proceed!, - finish, - acknowledge, - stop!, - proceed, - ask, - proceed",
     LastRecord.IN_DOUBT:
-        "counter, - return, - proceed!, - finish, credited acknowledge|- acknowledge!, - stop, - proceed, - ask",
+        "counter, - return, - proceed!, - finish, credited acknowledge|- acknowledge!, - stop, - proceed, - ask,"
+        "- proceed",
 }  # fmt: skip
 BY_COUNTER = {
     LastRecord.STACK_INTENDED: {
@@ -90,7 +94,7 @@ def test_the_table_is_whole() -> None:
     assert set(TABLE) == set(LastRecord)
     assert set(COLUMNS) == set(Presence)
     assert all(len(row.split(",")) == len(COLUMNS) for row in TABLE.values())
-    assert len(SITUATIONS) == 6 * 8 * 2 * 4
+    assert len(SITUATIONS) == 6 * 9 * 2 * 4
 
 
 def test_nothing_ever_takes_a_credit_away() -> None:

@@ -130,10 +130,10 @@ def test_a_restart_gives_the_outcome_of_the_table_and_closes_the_deposit_once(
 def check_books(rig: Rig, phase: NotePhase, decision: Decision) -> None:
     """The note, the deposit, and what the host is told."""
     if decision.outcome is Outcome.UNDECIDED:
-        assert rig.deposits[0].closed_at == 0
+        assert rig.deposits[0].closed is False
         assert rig.advices() == []
         return
-    assert rig.deposits[0].closed_at, "an orphan closes to its own account"
+    assert rig.deposits[0].closed, "an orphan closes to its own account"
     assert len(rig.records("DepositClosed")) == 1
     if decision.outcome is Outcome.FOUND:
         stated = [[*stated_before(phase)[0], ("FOUND", 1, "1000 EUR")]]
@@ -188,7 +188,7 @@ def test_a_note_of_which_no_event_comes_is_decided_when_the_path_is_empty(
 ) -> None:
     stacking.ready(counter)
     assert stacking.stated() == ([] if outcome is None else [[(outcome, 1, "2000 EUR")]])
-    assert stacking.deposits[0].closed_at
+    assert stacking.deposits[0].closed
 
 
 def test_another_process_after_that_finds_nothing_left_to_do(stacking: Rig) -> None:

@@ -68,6 +68,14 @@ async def test_a_defect_is_seen_with_its_traceback_and_the_task_begins_again(sle
     assert "inner" in str(log[1]["traceback"])
 
 
+async def test_a_cancellation_that_nobody_ordered_is_a_defect_like_any_other(slept: list[float]) -> None:
+    log = await supervised([asyncio.CancelledError("of a call, not of the task")])
+    assert [line["event"] for line in log] == ["task.crashed"]
+    assert "CancelledError" in str(log[0]["error"])
+    assert "test_supervisor" in str(log[0]["traceback"])
+    assert slept == [0.5]
+
+
 async def test_a_task_that_just_ends_is_begun_again_too(slept: list[float]) -> None:
     assert [line["event"] for line in await supervised([None])] == ["task.ended"]
 
@@ -81,6 +89,29 @@ async def test_after_a_steady_minute_the_pause_is_short_again(slept: list[float]
     times = iter([0.0, 1.0, 2.0, 3.0, 10.0, 80.0, 100.0])
     await supervised([NoAnswer("cash", "silent")] * 3, lambda: next(times))
     assert slept == [0.5, 1.0, 0.5]
+
+
+async def test_a_task_that_fails_because_it_is_told_to_end_is_not_begun_again(slept: list[float]) -> None:
+    stream, running, begun = io.StringIO(), asyncio.Event(), list[str]()
+
+    async def task() -> None:
+        begun.append("once")
+        running.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            if len(begun) == 1:
+                raise ValueError("on the way out")
+
+    keeping = asyncio.create_task(keep_running("link", task, lambda: 0.0, EventLog(Clock(), TERMINAL, stream)))
+    async with asyncio.timeout(20):
+        await running.wait()
+        keeping.cancel()
+        await asyncio.wait({keeping}, timeout=2)
+    keeping.cancel()
+    assert begun == ["once"]
+    assert slept == []
+    assert "on the way out" in stream.getvalue()
 
 
 async def test_a_cancellation_ends_it(slept: list[float]) -> None:

@@ -26,15 +26,17 @@ from drivers.api import (
     Stacked,
     Trouble,
 )
-from drivers.cash.ccnet.driver import CcnetValidator, open_device
+from drivers.cash.ccnet.driver import open_device
 from drivers.cash.ccnet.messages import State
-from drivers.cash.ccnet.simulator import serve
+from drivers.cash.module import CashDevice
 from drivers.context import DriverContext
 from drivers.errors import ConfigurationError, TransportError
+from drivers.simulation.cash_process import serve
+from drivers.simulation.mechanism import Box
 from drivers.simulation.notes import Place
 from drivers.transport.api import ByteTransport
 from drivers.transport.memory import MemoryTransport, memory_pair
-from tests.drivers.cash.ccnet.virtual import SERIAL, TWENTY, device
+from tests.drivers.cash.ccnet.virtual import SERIAL, TWENTY, device, trouble
 
 DEADLINE = 20.0
 E = TypeVar("E")
@@ -48,7 +50,7 @@ class Standing:
         self.lines: list[tuple[MemoryTransport, MemoryTransport]] = []
         self.absent = False
         config = DeviceConfig("cash", "ccnet", "memory", {"poll_ms": "5", **(options or {})})
-        self.driver: CcnetValidator = open_device(config, DriverContext(time.monotonic, bytes, self.open))
+        self.driver: CashDevice = open_device(config, DriverContext(time.monotonic, bytes, self.open))
         self.driver.subscribe(self.heard)
         self.events: list[CashEvent] = []
         self.happened = asyncio.Event()
@@ -246,15 +248,15 @@ async def test_noise_on_the_wire_delays_and_loses_nothing(standing: Standing) ->
 async def test_the_status_shows_trouble_and_its_end(standing: Standing) -> None:
     standing.run()
     await standing.until(Ready)
-    standing.device.stage_seconds = 0.3
-    standing.device.trouble(State.CHEATED, time.monotonic())
+    standing.device.metal.stage_seconds = 0.3
+    trouble(standing.device, State.CHEATED, time.monotonic())
     await standing.until(Trouble)
     assert standing.driver.status.state is DeviceState.READY, "it passes by itself"
     await standing.until(Trouble, 2)
-    standing.device.exchange_box(None, time.monotonic())
+    standing.device.change_box(Box.OUT, time.monotonic())
     await standing.until(Trouble, 3)
     assert (standing.driver.status.state, standing.driver.status.fault) == (DeviceState.FAULT, "box-removed")
-    standing.device.exchange_box("BOX-1", time.monotonic())
+    standing.device.change_box(Box.IN, time.monotonic(), "BOX-1")
     await standing.until(Ready, 2)
     assert (standing.driver.status.state, standing.driver.status.fault) == (DeviceState.READY, "")
 

@@ -17,15 +17,18 @@ from drivers.api import (
     Lost,
     Presence,
     Ready,
+    Refusal,
     Rejected,
     Returned,
     Stacked,
     Stacking,
     Trouble,
+    TroubleKind,
 )
 from drivers.cash.ccnet.framing import frame
-from drivers.cash.ccnet.machine import Acknowledge, Proceed, Received
 from drivers.cash.ccnet.messages import Command, State
+from drivers.cash.steps import Acknowledge, Proceed, Received
+from drivers.simulation.mechanism import Box, Spot
 from drivers.simulation.notes import Place, Vault
 from tests.drivers.cash.ccnet.virtual import (
     FIVE,
@@ -38,6 +41,7 @@ from tests.drivers.cash.ccnet.virtual import (
     damaged,
     device,
     nothing,
+    trouble,
 )
 
 STACK, RETURN = CashCommand.STACK, CashCommand.RETURN
@@ -139,7 +143,7 @@ def test_the_poll_comes_at_its_pace_and_never_on_the_heels_of_an_answer() -> Non
 
 def test_a_firmware_without_a_counter_is_read_and_serves_all_the_same() -> None:
     b = bench()
-    b.device.faults.forgets_count = True
+    b.device.forgets_count = True
     assert b.until(Answered).stacked_counter is None
     assert b.ready().stacked_counter is None
     b.escrowed()
@@ -237,7 +241,7 @@ def test_a_command_that_needs_a_note_is_refused_without_one_and_nothing_is_sent(
     b.enabled()
     for command in (STACK, RETURN):
         b.command(command)
-        assert b.until(Completed) == Completed(command, "no-note-in-escrow")
+        assert b.until(Completed) == Completed(command, Refusal.NO_NOTE_IN_ESCROW)
     assert b.commands(Command.STACK, Command.RETURN) == []
 
 
@@ -245,7 +249,7 @@ def test_the_slot_cannot_be_opened_before_the_device_is_ready() -> None:
     b = bench()
     b.until(Answered)
     b.command(CashCommand.ENABLE)
-    assert b.until(Completed) == Completed(CashCommand.ENABLE, "not-ready")
+    assert b.until(Completed) == Completed(CashCommand.ENABLE, Refusal.NOT_READY)
 
 
 def test_the_slot_is_shut_when_asked() -> None:
@@ -338,7 +342,7 @@ def test_a_command_that_never_arrived_is_read_from_the_state_as_not_done(command
     b.escrowed()
     b.to_device = lambda data: b"" if data[3] in (Command.STACK, Command.RETURN) else data
     b.command(command)
-    assert b.until(Completed) == Completed(command, "not-done")
+    assert b.until(Completed) == Completed(command, Refusal.NOT_DONE)
     assert b.commands(Command.STACK, Command.RETURN) == [Command(0x35 if command is STACK else 0x36)]
     b.to_device = bytes
     b.command(RETURN)
@@ -351,7 +355,7 @@ def test_a_stack_that_arrived_damaged_is_refused_by_the_device_and_read_as_not_d
     b.escrowed()
     b.to_device = lambda data: damaged(data) if data[3] == Command.STACK else data
     b.command(STACK)
-    assert b.until(Completed) == Completed(STACK, "not-done")
+    assert b.until(Completed) == Completed(STACK, Refusal.NOT_DONE)
 
 
 def test_two_stacks_in_a_row_have_a_poll_between_them() -> None:
@@ -362,7 +366,7 @@ def test_two_stacks_in_a_row_have_a_poll_between_them() -> None:
     b.cleared()
     first = b.commands().index(Command.STACK)
     assert Command.STACK not in b.commands()[first + 1 :]
-    assert [event.refused for event in b.heard(Completed)[-2:]] == ["", "no-note-in-escrow"]
+    assert [event.refused for event in b.heard(Completed)[-2:]] == [None, Refusal.NO_NOTE_IN_ESCROW]
 
 
 def test_a_late_answer_to_the_poll_is_not_taken_for_the_answer_to_stack() -> None:
@@ -393,7 +397,7 @@ def test_a_bad_frame_is_answered_with_nak_and_the_event_comes_again() -> None:
     b.escrowed()
     b.command(STACK)
     b.until_state(State.STACKED)
-    b.device.faults.garbage = 3
+    b.device.line.garbage = 3
     b.until(Stacked)
     assert b.commands(Command.NAK) == [Command.NAK] * 3
     b.cleared()
@@ -427,12 +431,12 @@ def test_an_answer_that_cannot_be_read_is_not_acknowledged_and_told_once() -> No
     b.from_device = lambda data: frame(b"\x84\x05") if b.sent[-1][1] is Command.POLL else data
     before = len(b.sent)
     b.run(20)
-    assert b.troubles() == [Trouble("unreadable-answer")], "once, not at every poll: each one becomes a record"
+    assert b.troubles() == [Trouble(TroubleKind.UNREADABLE)], "once, not at every poll: each one becomes a record"
     assert {command for _, command in b.sent[before:]} == {Command.POLL}
     assert not b.heard(Lost)
     b.from_device = bytes
     b.run(1)
-    assert b.troubles() == [Trouble("unreadable-answer"), Trouble("unreadable-answer", over=True)]
+    assert b.troubles() == [Trouble(TroubleKind.UNREADABLE), Trouble(TroubleKind.UNREADABLE, over=True)]
 
 
 @pytest.mark.parametrize("question", [Command.IDENTIFICATION, Command.GET_NOTE_TABLE, Command.COUNT_STACKED])
@@ -466,7 +470,7 @@ def test_opening_the_slot_is_tried_three_times_and_no_more(disturb: Callable[[by
     assert b.until(Completed) == Completed(CashCommand.ENABLE)
     b.from_device = on(Command.ENABLE_NOTE_TYPES, b, 9, disturb)
     b.command(CashCommand.DISABLE)
-    assert b.until(Completed) == Completed(CashCommand.DISABLE, "no-answer")
+    assert b.until(Completed) == Completed(CashCommand.DISABLE, Refusal.NO_ANSWER)
     assert len(b.commands(Command.ENABLE_NOTE_TYPES)) == 6
 
 
@@ -487,7 +491,7 @@ def test_a_slot_command_that_arrives_damaged_is_sent_again() -> None:
     assert b.device.state is State.IDLING
     left[0] = 3
     b.command(CashCommand.DISABLE)
-    assert b.until(Completed) == Completed(CashCommand.DISABLE, "refused")
+    assert b.until(Completed) == Completed(CashCommand.DISABLE, Refusal.REFUSED)
 
 
 def test_a_device_that_does_not_say_who_it_is_is_reported_all_the_same() -> None:
@@ -521,12 +525,12 @@ def test_a_mute_device_is_lost_after_five_seconds_and_is_reported_anew_when_it_i
     b = bench()
     b.enabled()
     began = b.now
-    b.device.faults.mute = True
+    b.device.line.mute = True
     assert b.until(Lost) == Lost("silent")
     assert 5.0 <= b.now - began < 6.0
     b.run(30)
     assert len(b.heard(Lost)) == 1
-    b.device.faults.mute = False
+    b.device.line.mute = False
     assert b.until(Answered).presence is Presence.PATH_EMPTY
     assert b.until(Ready).identity.serial == SERIAL
 
@@ -546,7 +550,7 @@ def test_what_was_wanted_of_a_device_that_is_gone_ends_as_lost() -> None:
     b.command(STACK)
     b.command(CashCommand.DISABLE)
     b.until(Lost)
-    assert b.heard(Completed)[-2:] == [Completed(STACK, "lost"), Completed(CashCommand.DISABLE, "lost")]
+    assert b.heard(Completed)[-2:] == [Completed(STACK, Refusal.LOST), Completed(CashCommand.DISABLE, Refusal.LOST)]
 
 
 def test_nothing_known_before_a_silence_is_said_of_what_answers_after_it() -> None:
@@ -555,7 +559,7 @@ def test_nothing_known_before_a_silence_is_said_of_what_answers_after_it() -> No
     b.escrowed()
     b.command(STACK)
     b.cleared()
-    b.device.faults.mute = True
+    b.device.line.mute = True
     b.until(Lost)
     other = Bench(device(serial="OTHER0000002"), now=b.now)
     other.escrowed(TEN)
@@ -565,7 +569,7 @@ def test_nothing_known_before_a_silence_is_said_of_what_answers_after_it() -> No
     assert answered.presence is Presence.IN_ESCROW
     assert answered.identity is None
     assert answered.stacked_counter is None
-    assert not b.machine.values
+    assert not b.machine.known.values
 
 
 # --- power cuts at the device ---------------------------------------------------------------------------------------
@@ -628,7 +632,7 @@ def test_power_cut_while_a_note_moves_to_the_box_ends_in_a_stacked_event() -> No
 def test_power_cut_after_the_note_was_stacked_and_before_it_was_acknowledged(remembers: bool) -> None:
     """The specification does not promise a validator's memory: some say 12 and 81 again, others only count."""
     b = bench()
-    b.device.faults.remembers_credit = remembers
+    b.device.remembers_credit = remembers
     b.acknowledges = False
     b.escrowed()
     b.command(STACK)
@@ -718,7 +722,7 @@ def test_a_new_process_reports_where_the_note_is_and_touches_nothing(
     _name: str, state: State, presence: Presence
 ) -> None:
     old = old_life(state)
-    old.device.stage_seconds = 1000.0
+    old.device.metal.stage_seconds = 1000.0
     b = Bench(old.device, now=old.now, proceeds=False, acknowledges=False)
     answered = b.until(Answered)
     assert answered.presence is presence
@@ -771,16 +775,16 @@ def test_a_note_that_was_being_drawn_in_comes_to_escrow_without_a_value() -> Non
 def test_a_jam_is_told_and_the_device_reset_again_and_again_with_patience() -> None:
     b = bench()
     b.escrowed()
-    b.device.faults.jam = True
+    b.device.jam(Spot.BOX)
     b.command(STACK)
-    assert b.until(Trouble) == Trouble("jam-box")
+    assert b.until(Trouble) == Trouble(TroubleKind.JAM, "box")
     resets = len(b.commands(Command.RESET))
     b.run(35)
     assert len(b.commands(Command.RESET)) - resets in (3, 4)
     assert b.places() == [Place.TRANSPORT]
     b.device.free_jam(b.now)
     assert b.until(Answered).presence is Presence.PATH_EMPTY
-    assert Trouble("jam-box", over=True) in b.troubles()
+    assert Trouble(TroubleKind.JAM, "box", over=True) in b.troubles()
     b.until(Ready)
     assert b.places() == [Place.CUSTODY]
     assert not b.heard(Stacked)
@@ -793,41 +797,41 @@ def test_a_jam_is_told_and_the_device_reset_again_and_again_with_patience() -> N
 def test_trouble_is_told_once_with_its_code(state: State, code: str) -> None:
     b = bench()
     b.ready()
-    b.device.stage_seconds = 5.0
-    b.device.trouble(state, b.now)
-    assert b.until(Trouble) == Trouble(code)
+    b.device.metal.stage_seconds = 5.0
+    trouble(b.device, state, b.now)
+    assert b.until(Trouble).code == code
     b.run(2)
-    assert b.troubles().count(Trouble(code)) == 1
+    assert [trouble.code for trouble in b.troubles() if not trouble.over] == [code]
 
 
 def test_an_attempt_to_cheat_passes_and_the_note_in_escrow_comes_back() -> None:
     b = bench()
     b.escrowed()
-    b.device.trouble(State.CHEATED, b.now)
+    trouble(b.device, State.CHEATED, b.now)
     b.cleared()
-    assert b.troubles() == [Trouble("cheated"), Trouble("cheated", over=True)]
+    assert b.troubles() == [Trouble(TroubleKind.CHEATED), Trouble(TroubleKind.CHEATED, over=True)]
     assert b.places() == [Place.HAND]
 
 
 def test_a_failure_is_reset_and_the_device_read_anew() -> None:
     b = bench()
     b.enabled()
-    b.device.trouble(State.FAILURE, b.now)
+    trouble(b.device, State.FAILURE, b.now)
     b.until(Ready)
-    assert b.troubles() == [Trouble("failure-50"), Trouble("failure-50", over=True)]
+    assert b.troubles() == [Trouble(TroubleKind.FAILURE, "50"), Trouble(TroubleKind.FAILURE, "50", over=True)]
     assert b.device.state is State.DISABLED
 
 
 def test_a_box_that_is_taken_out_and_put_back_leads_to_a_device_that_is_read_anew() -> None:
     b = bench()
     b.enabled()
-    b.device.exchange_box(None, b.now)
-    assert b.until(Trouble) == Trouble("box-removed")
+    b.device.change_box(Box.OUT, b.now)
+    assert b.until(Trouble) == Trouble(TroubleKind.BOX_REMOVED)
     resets = len(b.commands(Command.RESET))
     b.run(5)
-    b.device.exchange_box("BOX-2", b.now)
+    b.device.change_box(Box.IN, b.now, "BOX-2")
     b.until(Ready)
-    assert b.troubles()[-1] == Trouble("box-removed", over=True)
+    assert b.troubles()[-1] == Trouble(TroubleKind.BOX_REMOVED, over=True)
     assert len(b.commands(Command.RESET)) == resets, "the device initialises by itself"
     assert b.device.state is State.DISABLED
 
@@ -843,11 +847,11 @@ def test_a_box_that_is_taken_out_and_put_back_leads_to_a_device_that_is_read_ane
 )
 def test_trouble_that_was_there_before_the_process_is_told_too(state: State, code: str, presence: Presence) -> None:
     validator = device()
-    validator.trouble(state, 0.0)
+    trouble(validator, state, 0.0)
     b = Bench(validator)
     assert b.until(Answered).presence is presence
     b.run(0.5)
-    assert Trouble(code) in b.troubles()
+    assert code in [trouble.code for trouble in b.troubles() if not trouble.over]
 
 
 @pytest.mark.parametrize("between", [State.PAUSE, State.BUSY, State.HOLDING])
@@ -855,12 +859,11 @@ def test_a_note_that_stays_in_escrow_is_announced_once_whatever_comes_between(be
     """A second note pushed in behind it, for one: the device says PAUSE and then ESCROW again."""
     b = bench()
     b.escrowed()
-    b.device.trouble(between, b.now)
+    trouble(b.device, between, b.now)
     if between is State.BUSY:
-        b.device._detail = 3  # pyright: ignore[reportPrivateUsage]
+        b.device.show(between, 3)
     b.run(0.6)
-    b.device.trouble(State.ESCROW, b.now)
-    b.device._detail = TWENTY  # pyright: ignore[reportPrivateUsage]
+    b.device.show(None)
     b.run(1.0)
     assert len(b.heard(Escrowed)) == 1
     b.command(STACK)
@@ -871,8 +874,7 @@ def test_a_note_that_stays_in_escrow_is_announced_once_whatever_comes_between(be
 def test_a_busy_device_is_left_alone_for_as_long_as_it_asked() -> None:
     b = bench()
     b.ready()
-    b.device.trouble(State.BUSY, b.now)
-    b.device._detail = 30  # pyright: ignore[reportPrivateUsage]
+    b.device.show(State.BUSY, 30)
     b.run(1)
     polls = len(b.commands(Command.POLL))
     b.run(2)
@@ -892,10 +894,10 @@ def test_a_device_without_a_first_answer_worth_reporting_is_polled_until_it_has_
 def test_a_box_that_is_taken_out_while_the_device_is_being_read_does_not_stop_it_for_ever() -> None:
     b = bench()
     b.until_state(State.DISABLED)
-    b.device.exchange_box(None, b.now)
+    b.device.change_box(Box.OUT, b.now)
     b.run(10)
     assert not b.heard(Ready)
-    b.device.exchange_box("BOX-2", b.now)
+    b.device.change_box(Box.IN, b.now, "BOX-2")
     assert b.ready().identity.serial == SERIAL
 
 
@@ -917,3 +919,62 @@ def test_the_counter_wraps_at_its_end() -> None:
     b.escrowed()
     b.command(STACK)
     assert b.cleared().stacked_counter == 0
+
+
+# --- a device that will not say who it is ---------------------------------------------------------------------------
+
+
+def refusal(_: bytes) -> bytes:
+    return frame(b"\x30")
+
+
+@pytest.mark.parametrize("disturb", [nothing, refusal])
+def test_a_device_that_will_not_say_who_it_is_is_polled_meanwhile_and_told_once(
+    disturb: Callable[[bytes], bytes],
+) -> None:
+    b = bench()
+    b.from_device = on(Command.IDENTIFICATION, b, 20, disturb)
+    b.until(Answered)
+    b.run(42)
+    tries = [at for at, command in b.sent if command is Command.IDENTIFICATION]
+    polls = [at for at, command in b.sent if command is Command.POLL]
+    assert all(any(first < poll < second for poll in polls) for first, second in pairwise(tries))
+    told = [trouble for trouble in b.troubles() if trouble.code == "failure-not-identified"]
+    assert told == [
+        Trouble(TroubleKind.FAILURE, "not-identified"),
+        Trouble(TroubleKind.FAILURE, "not-identified", over=True),
+    ]
+    assert not b.heard(Lost)
+    assert b.heard(Ready)[0].identity.serial == SERIAL
+
+
+def test_a_box_that_is_taken_out_while_the_device_is_being_read_is_noticed() -> None:
+    b = bench()
+    b.until(Answered)
+    b.from_device = on(Command.GET_NOTE_TABLE, b, 5, lambda _: frame(b"\x30"))
+    b.run(2)
+    b.device.change_box(Box.OUT, b.now)
+    assert b.until(Trouble) == Trouble(TroubleKind.BOX_REMOVED)
+    b.device.change_box(Box.IN, b.now, "BOX-2")
+    b.until(Ready)
+    assert Trouble(TroubleKind.BOX_REMOVED, over=True) in b.troubles()
+
+
+def test_a_box_that_was_full_and_is_not_any_more_makes_the_device_ready_anew() -> None:
+    b = bench()
+    b.ready()
+    trouble(b.device, State.BOX_FULL, b.now)
+    assert b.until(Trouble) == Trouble(TroubleKind.BOX_FULL)
+    b.device.change_box(Box.IN, b.now)
+    b.until(Ready)
+    assert b.troubles()[-1] == Trouble(TroubleKind.BOX_FULL, over=True)
+
+
+def test_more_commands_than_anybody_can_want_are_refused() -> None:
+    b = bench()
+    b.device.line.mute = True
+    for _ in range(1000):
+        b.command(CashCommand.DISABLE)
+    refused = b.heard(Completed)
+    assert len(refused) > 980
+    assert set(refused) == {Completed(CashCommand.DISABLE, Refusal.NOT_READY)}

@@ -7,10 +7,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from drivers.api import Answered, CashCommand, Stacked
-from drivers.cash.ccnet.machine import Acknowledge, Machine, Phase, Proceed, Timing
+from drivers.cash.ccnet.machine import Machine, Phase
 from drivers.cash.ccnet.messages import Command, State
+from drivers.cash.ccnet.timing import Timing
+from drivers.cash.steps import Acknowledge, Proceed
+from drivers.simulation.mechanism import Box, Spot
 from drivers.simulation.notes import Place
-from tests.drivers.cash.ccnet.virtual import FIVE, TEN, TWENTY, UNKNOWN_TYPE, Bench, damaged, device
+from tests.drivers.cash.ccnet.virtual import FIVE, TEN, TWENTY, UNKNOWN_TYPE, Bench, damaged, device, trouble
 
 MAY_BE_RESET = {
     State.POWER_UP, State.POWER_UP_NOTE_IN_VALIDATOR, State.POWER_UP_NOTE_IN_STACKER,
@@ -36,8 +39,8 @@ class Days(RuleBasedStateMachine):
 
     @initialize(remembers=st.booleans(), counts=st.booleans())
     def firmware(self, remembers: bool, counts: bool) -> None:
-        self.bench.device.faults.remembers_credit = remembers
-        self.bench.device.faults.forgets_count = not counts
+        self.bench.device.remembers_credit = remembers
+        self.bench.device.forgets_count = not counts
 
     # --- the wire ---------------------------------------------------------------------------------------------------
 
@@ -68,7 +71,7 @@ class Days(RuleBasedStateMachine):
 
     @rule(mute=st.booleans())
     def cable(self, mute: bool) -> None:
-        self.bench.device.faults.mute = mute
+        self.bench.device.line.mute = mute
 
     # --- people -----------------------------------------------------------------------------------------------------
 
@@ -90,7 +93,7 @@ class Days(RuleBasedStateMachine):
 
     @rule()
     def jam_next(self) -> None:
-        self.bench.device.faults.jam = True
+        self.bench.device.jam(Spot.BOX)
 
     @precondition(lambda self: self.bench.device.state is State.JAM_BOX and self.bench.device.powered)
     @rule()
@@ -101,14 +104,14 @@ class Days(RuleBasedStateMachine):
     @rule(out=st.booleans())
     def box(self, out: bool) -> None:
         if self.bench.device.powered:
-            self.bench.device.exchange_box(None if out else "BOX-1", self.bench.now)
+            self.bench.device.change_box(Box.OUT if out else Box.IN, self.bench.now)
 
     @rule(state=st.sampled_from([State.CHEATED, State.FAILURE]))
     def trouble(self, state: State) -> None:
         device_ = self.bench.device
         device_.advance(self.bench.now)
         if device_.powered and device_.state in (State.IDLING, State.DISABLED):
-            device_.trouble(state, self.bench.now)
+            trouble(device_, state, self.bench.now)
 
     # --- the process ------------------------------------------------------------------------------------------------
 
@@ -140,7 +143,7 @@ class Days(RuleBasedStateMachine):
     def goes_well_for_a_while(self) -> None:
         """All faults end and the caller does its part: then the device comes to rest and tells what it holds."""
         bench = self.bench
-        bench.device.faults.mute = False
+        bench.device.line.mute = False
         self.noise(0, 0, lost=True)
         self.noise(0, 0, lost=False)
         if not bench.device.powered:

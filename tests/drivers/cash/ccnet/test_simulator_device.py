@@ -20,8 +20,9 @@ from drivers.cash.ccnet.messages import (
     encode_request,
 )
 from drivers.cash.ccnet.simulator_device import Validator
+from drivers.simulation.mechanism import Box
 from drivers.simulation.notes import Place
-from tests.drivers.cash.ccnet.virtual import FIVE, TABLE, TWENTY, damaged, device
+from tests.drivers.cash.ccnet.virtual import FIVE, TABLE, TWENTY, damaged, device, trouble
 
 POLL = frame(b"\x33")
 ACK = frame(b"\x00")
@@ -94,11 +95,11 @@ def test_an_event_outlives_the_exchange_of_the_box_and_an_attempt_to_cheat(hand:
     hand.in_escrow()
     hand.ask(Command.STACK)
     hand.later()
-    hand.device.exchange_box(None, hand.now)
+    hand.device.change_box(Box.OUT, hand.now)
     assert hand.poll() is State.BOX_REMOVED
-    hand.device.exchange_box("BOX-1", hand.now)
+    hand.device.change_box(Box.IN, hand.now, "BOX-1")
     hand.later()
-    hand.device.trouble(State.CHEATED, hand.now)
+    trouble(hand.device, State.CHEATED, hand.now)
     assert hand.poll() is State.CHEATED
     hand.later()
     assert hand.ask(Command.POLL) == PollAnswer(State.STACKED, TWENTY)
@@ -165,8 +166,8 @@ def test_the_slot_is_shut_without_power_and_when_nothing_is_enabled(hand: Hand) 
 
 
 def test_faults_pass_when_they_are_used_up(hand: Hand) -> None:
-    hand.device.faults.lost = 1
-    hand.device.faults.garbage = 1
+    hand.device.line.lost = 1
+    hand.device.line.garbage = 1
     assert hand.device.receive(POLL, 0.0) == b""
     assert hand.device.receive(POLL, 0.0) == damaged_last(frame(b"\x10"))
     assert hand.device.receive(POLL, 0.0) == frame(b"\x10")

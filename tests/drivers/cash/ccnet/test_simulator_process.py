@@ -9,19 +9,23 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from functools import partial
+from itertools import count
 from pathlib import Path
 
 import pytest
 
 from drivers.api import Answered, CashEvent, Cleared, DeviceConfig, Escrowed, Presence, Ready, Stacked
-from drivers.cash.ccnet.driver import CcnetValidator, open_device
+from drivers.cash.ccnet.driver import open_device
 from drivers.cash.ccnet.framing import frame
 from drivers.cash.ccnet.messages import ALL_TYPES, Command, Request, State, encode_note_table, encode_request
-from drivers.cash.ccnet.simulator import Hands, default_table
+from drivers.cash.ccnet.simulator import default_table
 from drivers.cash.ccnet.simulator_device import Validator
+from drivers.cash.module import CashDevice
 from drivers.cli import main
 from drivers.context import DriverContext
 from drivers.simulation.control import ask
+from drivers.simulation.hands import Hands
+from drivers.simulation.mechanism import Spot
 from drivers.simulation.notes import Place, Vault
 from drivers.transport.open import open_address
 from guichet.money import parse_money
@@ -44,7 +48,7 @@ class Process:
         code = "import sys; from drivers.cli import main; sys.exit(main(sys.argv[1:]))"
         self.popen = subprocess.Popen([sys.executable, "-c", code, *self.arguments], stdout=subprocess.PIPE, text=True)
         assert self.popen.stdout is not None
-        assert "ccnet validator SIM000000001 at" in self.popen.stdout.readline()
+        assert "ccnet device SIM000000001 at" in self.popen.stdout.readline()
 
     def kill(self) -> None:
         if self.popen is not None:
@@ -77,7 +81,7 @@ class Driver:
     def __init__(self, place: Path) -> None:
         config = DeviceConfig("cash", "ccnet", str(place / "port"), {"poll_ms": "20"})
         context = DriverContext(time.monotonic, bytes, partial(open_address, device="cash"))
-        self.device: CcnetValidator = open_device(config, context)
+        self.device: CashDevice = open_device(config, context)
         self.events: list[CashEvent] = []
         self.happened = asyncio.Event()
         self.device.subscribe(self._heard)
@@ -158,7 +162,11 @@ async def test_a_killed_simulator_finds_its_paper_where_it_was(process: Process)
     vault = Vault.open(process.place / "notes.json")
     vault.move(vault.bring("20.00 EUR", 4, readable=True), Place.TRANSPORT)
     process.start()
-    assert json.loads(process.tell("state")) == {"state": "power_up_note_in_stacker", "powered": True}
+    assert json.loads(process.tell("state")) == {
+        "state": "power_up_note_in_stacker",
+        "phase": "resting",
+        "powered": True,
+    }
     driver = Driver(process.place)
     assert isinstance(await driver.until(Stacked), Stacked)
     await driver.stop()
@@ -170,8 +178,9 @@ async def test_a_killed_simulator_finds_its_paper_where_it_was(process: Process)
     [
         ("dance", "not understood: 'dance'"), ("insert", "not an amount"), ("insert 20 EUR", "slot is closed"),
         ("insert 3 moons", "not an amount"), ("wait moon", "no state 'moon'"), ("power", "one of: off, on"),
-        ("power maybe", "one of: off, on"), ("box", "box out, box full or box NAME"), ("garbage x", "invalid literal"),
-        ("pace fast", "could not convert"),
+        ("power maybe", "one of: off, on"), ("box", "box removed, box full"), ("garbage x", "no count"),
+        ("pace fast", "no number of seconds"), ("jam mouth", "jam where"), ("fault rain", "what"),
+        ("slow -1", "0 to 3600"),
     ],
 )  # fmt: skip
 async def test_what_cannot_be_done_is_said(line: str, error: str) -> None:
@@ -181,22 +190,23 @@ async def test_what_cannot_be_done_is_said(line: str, error: str) -> None:
 
 
 async def test_hands_can_do_everything_that_happens_to_a_validator(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("drivers.cash.ccnet.simulator._WAIT_SECONDS", 0.02)
+    monkeypatch.setattr("drivers.simulation.hands._WAIT_SECONDS", 0.02)
     device = Validator(Vault(None), default_table(), "S")
-    hands, shown = Hands(device, lambda: 0.0), list[State]()
-    for line in ("cheat", "failure", "box full", "box out", "box BOX-2", "free", "power off", "power on"):
+    clock = count()
+    hands, shown = Hands(device, lambda: float(next(clock))), list[State]()
+    for line in ("cheat", "box full", "box out", "box BOX-2", "failure", "free", "power off", "power on"):
         await hands.act(line)
         shown.append(device.state)
     assert shown == [
-        State.CHEATED, State.FAILURE, State.BOX_FULL, State.BOX_REMOVED, State.INITIALIZE, State.POWER_UP,
+        State.CHEATED, State.POWER_UP, State.BOX_REMOVED, State.POWER_UP, State.FAILURE, State.POWER_UP,
         State.POWER_UP, State.POWER_UP,
     ]  # fmt: skip
     assert device.vault.box == "BOX-2"
     for line in ("jam", "mute on", "garbage 2", "lose 3", "pace 0.5"):
         await hands.act(line)
-    faults = device.faults
-    assert (faults.jam, faults.mute, faults.garbage, faults.lost) == (True, True, 2, 3)
-    assert device.stage_seconds == 0.5
+    line, mishaps = device.line, device.metal.mishaps
+    assert (mishaps.jam, line.mute, line.garbage, line.lost) == (Spot.BOX, True, 2, 3)
+    assert device.metal.stage_seconds == 0.5
     assert "insert 20 EUR" in await hands.act("help")
     with pytest.raises(ValueError, match=r"not idling within 0\.02 s: power_up"):
         await hands.act("wait idling")
@@ -207,7 +217,7 @@ async def test_hands_can_do_everything_that_happens_to_a_validator(monkeypatch: 
     [
         ("20", State.ESCROW, 4),
         ("unknown", State.ESCROW, 10),
-        ("unreadable", State.REJECTING, 4),
+        ("unreadable", State.REJECTING, 0),
         ("7 GBP", State.REJECTING, 0),
     ],
 )

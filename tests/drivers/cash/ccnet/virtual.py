@@ -19,9 +19,12 @@ from drivers.api import (
     Trouble,
 )
 from drivers.cash.ccnet.framing import Deframer, Frame, frame
-from drivers.cash.ccnet.machine import Acknowledge, Do, Emit, Input, Machine, Proceed, Received, Tick, Timing
+from drivers.cash.ccnet.machine import Machine
 from drivers.cash.ccnet.messages import Command, State, decode_request, encode_note_table
 from drivers.cash.ccnet.simulator_device import Validator
+from drivers.cash.ccnet.timing import Timing
+from drivers.cash.steps import Acknowledge, Do, Emit, Input, Proceed, Received, Send, Tick
+from drivers.simulation.mechanism import Box
 from drivers.simulation.notes import Place, Vault
 from guichet.money import parse_money
 
@@ -66,7 +69,7 @@ class Bench:
                     self.told.append(output.event)
                     self.trace.append(("told", output.event))
                     inputs.extend(self._caller(output.event))
-                else:
+                elif isinstance(output, Send):
                     inputs.extend(self._wire(output.data))
 
     def _caller(self, event: CashEvent) -> list[Input]:
@@ -175,3 +178,19 @@ def nothing(_: bytes) -> bytes:
 def answer(*payload: int) -> bytes:
     """A device's frame."""
     return frame(bytes(payload))
+
+
+def trouble(validator: Validator, state: State, now: float) -> None:
+    """Let the device come into ``state`` as it does in life, or say so where nothing in life leads there by itself."""
+    validator.advance(now)
+    match state:
+        case State.BOX_FULL:
+            validator.change_box(Box.FULL, now)
+        case State.BOX_REMOVED:
+            validator.change_box(Box.OUT, now)
+        case State.CHEATED:
+            validator.metal.cheat(now)
+        case State.FAILURE:
+            validator.failed = True
+        case _:
+            validator.show(state)

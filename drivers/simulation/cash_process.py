@@ -1,0 +1,135 @@
+"""``guichet-sim`` for cash devices: a simulated device as a process, on a pty or a TCP port, with hands to it."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import socket
+import sys
+import time
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+
+from drivers.errors import TransportError
+from drivers.simulation.cash_device import SimulatedCash
+from drivers.simulation.control import HandleLine, serve_control
+from drivers.simulation.hands import Hands
+from drivers.simulation.memory import BadMemory
+from drivers.simulation.port import accept_tcp, serve_pty
+from drivers.simulation.script import Rule, ScriptError, parse
+from drivers.transport.api import ByteTransport
+
+
+def add_arguments(parser: argparse.ArgumentParser, *, serial: str) -> None:
+    """The command line that all cash simulators have."""
+    line = parser.add_mutually_exclusive_group(required=True)
+    line.add_argument("--pty", type=Path, help="where the serial port appears (a link)")
+    line.add_argument("--tcp", type=int, metavar="PORT", help="listen on this port of 127.0.0.1 instead")
+    parser.add_argument("--control", type=Path, required=True, help="where the control socket appears")
+    parser.add_argument("--state", type=Path, help="file that keeps notes and memory across power cuts")
+    parser.add_argument("--script", type=Path, help="fault script: what goes wrong, and when")
+    parser.add_argument("--serial", default=serial, help=f"serial number ({serial})")
+    parser.add_argument("--pace", type=float, default=0.3, help="seconds that one movement of paper takes")
+    parser.add_argument("--prompt", action="store_true", help="take the control socket's lines from the keyboard, too")
+
+
+def script_of(arguments: argparse.Namespace) -> tuple[Rule, ...]:
+    """The fault script of the command line. Raises :class:`drivers.simulation.memory.BadMemory` for a bad one."""
+    if arguments.script is None:
+        return ()
+    try:
+        return parse(arguments.script.read_text(encoding="utf-8"))
+    except (ScriptError, UnicodeDecodeError) as error:
+        raise BadMemory(f"{arguments.script}: {error}") from error
+
+
+async def be(name: str, device: SimulatedCash, arguments: argparse.Namespace) -> None:
+    """Be ``device`` until cancelled."""
+    hands = Hands(device, time.monotonic)
+    server = await serve_control(arguments.control, hands.act)
+    try:
+        serving, where = _serving(name, device, arguments)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(serving)
+            if arguments.prompt:
+                tasks.create_task(_prompt(hands.act))
+            print(f"{name} device {device.serial} at {where}, control at {arguments.control}", flush=True)
+    finally:
+        server.close()
+
+
+def _serving(
+    name: str, device: SimulatedCash, arguments: argparse.Namespace
+) -> tuple[Coroutine[None, None, None], str]:
+    """What serves the line, and where that is. Raises OSError where it cannot be."""
+    if arguments.pty is not None:
+        return _serve_one(device, serve_pty(f"{name} simulator", arguments.pty)), str(arguments.pty)
+    return _serve_tcp(name, device, _listen(arguments.tcp)), f"127.0.0.1:{arguments.tcp}"
+
+
+async def _serve_one(device: SimulatedCash, transport: ByteTransport) -> None:
+    try:
+        await serve(device, transport, time.monotonic)
+    finally:
+        transport.close()
+
+
+def _listen(port: int) -> socket.socket:
+    listener = socket.create_server(("127.0.0.1", port))
+    listener.setblocking(False)
+    return listener
+
+
+async def _serve_tcp(name: str, device: SimulatedCash, listener: socket.socket) -> None:
+    """One host after another: a host that goes leaves the device as it is."""
+    with listener:
+        while True:
+            transport = await accept_tcp(f"{name} simulator", listener)
+            with contextlib.suppress(TransportError):
+                await _serve_one(device, transport)
+
+
+async def serve(device: SimulatedCash, transport: ByteTransport, monotonic: Callable[[], float]) -> None:
+    """Answer what comes on the line, and let time pass, until the line is gone."""
+    stirred = asyncio.Event()
+
+    async def listen() -> None:
+        while True:
+            answer = device.receive(await transport.read(), monotonic())
+            if answer:
+                transport.write(answer)
+            stirred.set()
+
+    async def keep_time() -> None:
+        while True:
+            late = device.collect(monotonic())
+            if late:
+                transport.write(late)
+            stirred.clear()
+            due = device.due
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(None if due is None else max(0.0, due - monotonic())):
+                    await stirred.wait()
+
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(listen())
+            tasks.create_task(keep_time())
+    except* TransportError as group:
+        gone = group.exceptions[0]
+    else:
+        return
+    raise TransportError("simulator", "hung-up", str(gone))
+
+
+async def _prompt(handle: HandleLine) -> None:
+    """Lines from the keyboard, answered on the screen, until there are no more."""
+    reader = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    print("lines as for 'guichet-sim tell'; try 'help'", flush=True)
+    while line := await reader.readline():
+        try:
+            print(await handle(line.decode("utf-8", errors="replace").strip()) or "ok", flush=True)
+        except (ValueError, LookupError) as error:
+            print(f"error: {error}", flush=True)

@@ -1,0 +1,93 @@
+"""What the start-up table is asked: the row and the column that journal and device amount to now. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from drivers.api import CashCapabilities, DeviceIdentity, Presence
+from guichet.ids import NoteId
+from guichet.money import Money
+from guichet.v1 import journal_pb2 as pb
+from kiosk.journal.folds import Fold, Note, NotePhase
+from kiosk.terminal.recovery import Count, LastRecord, Situation
+
+_ROWS: Mapping[NotePhase, LastRecord] = {
+    NotePhase.ESCROWED: LastRecord.ESCROWED,
+    NotePhase.RETURN_INTENDED: LastRecord.RETURN_INTENDED,
+    NotePhase.STACK_INTENDED: LastRecord.STACK_INTENDED,
+    NotePhase.STACKED: LastRecord.STACKED,
+    NotePhase.ACK_SENT: LastRecord.STACKED,
+    NotePhase.IN_DOUBT: LastRecord.IN_DOUBT,
+}
+# What was counted after a stacked event of another type is that other note, and after a jam hands have been inside.
+_COUNT_PROVES_NOTHING = frozenset({pb.DEVICE_PRESENCE_STACKED, pb.DEVICE_PRESENCE_JAMMED})
+
+
+@dataclass(slots=True)
+class KnownDevice:
+    """What the cash module has said of itself. ``moved_after``: the last note on record when another was drawn in."""
+
+    capabilities: CashCapabilities
+    identity: DeviceIdentity | None = None
+    counter: int | None = None
+    values: Mapping[int, Money] = field(default_factory=dict[int, Money])
+    table_hash: bytes = b""
+    moved_after: NoteId | None = None
+
+
+def row_of(note: Note | None) -> LastRecord:
+    """What the journal last says of ``note``, as the table's row."""
+    return _ROWS.get(note.phase, LastRecord.NONE) if note is not None else LastRecord.NONE
+
+
+def situation_of(fold: Fold, device: KnownDevice, presence: Presence, note_type: int | None) -> Situation:
+    """The last note's row, ``presence``'s column, and what else the cell depends on. ``note_type``: of a stacked
+    event.
+    """
+    note, row = fold.last, row_of(fold.last)
+    same = presence is Presence.STACKED and _same_note(fold, device, row, note_type)
+    return Situation(row, presence, same, count_of(fold, device, note))
+
+
+def _same_note(fold: Fold, device: KnownDevice, row: LastRecord, note_type: int | None) -> bool:
+    """Whether a stacked event is the last note's own: of its type, where the protocol says one, and from its device. A
+    note that is done with can only repeat itself if it lies in the box and nothing has moved since.
+    """
+    note, identity = fold.last, device.identity
+    unnamed = note_type is None and not device.capabilities.names_type
+    if note is None or (note_type is None and not unnamed):
+        return False
+    if identity is not None and identity.serial != note.device_serial:
+        return False
+    if row is not LastRecord.NONE:
+        return unnamed or note.note_type == note_type
+    if fold.moved_since_cleared or device.moved_after == note.note_id or device.capabilities.marks:
+        return False
+    if note.phase is NotePhase.FOUND:
+        known = fold.tables.get(note.device_serial, {}).get(note_type) if note_type is not None else None
+        return unnamed or note.value == known
+    return note.phase is NotePhase.CLEARED and (unnamed or note.note_type == note_type)
+
+
+def count_of(fold: Fold, device: KnownDevice, note: Note | None) -> Count:
+    """What the counter says, where it may say anything: same device and box period, a known baseline, and no doubt
+    that has another cause than a note that went unseen.
+    """
+    modulus = device.capabilities.counter_modulus
+    if note is None or modulus is None or note.doubted_at in _COUNT_PROVES_NOTHING:
+        return Count.UNKNOWN
+    period, identity = fold.box_period, device.identity
+    now, before = device.counter, note.counter_baseline
+    same_device = identity is not None and identity.serial == note.device_serial
+    # Once the box was out, what is counted may be of the next period, also before that has begun.
+    same_period = period is not None and period.box_period_id == note.box_period_id and not fold.box_was_out
+    if now is None or before is None or not same_device or not same_period:
+        return Count.UNKNOWN
+    match (now - before) % modulus:
+        case 0:
+            return Count.SAME
+        case 1:
+            return Count.ONE_MORE
+        case _:
+            return Count.OTHER

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from itertools import groupby
 
 from guichet.ids import TerminalId
 from guichet.journal.records import to_wire
+from guichet.limits import MAX_NOTES_PER_ADVICE, MAX_OUTCOMES_PER_ADVICE
 from guichet.money import Currency, Money
 from guichet.v1 import settlement_pb2 as pb
 from kiosk.journal.folds import Deposit, Note, NotePhase, Place
@@ -43,6 +45,20 @@ def _stated(note: Note, value: Money, number: int, phase: NotePhase) -> pb.NoteO
     return pb.NoteOutcome(
         note_id=note.note_id, outcome_number=number, outcome=_OUTCOMES[phase], value=to_wire(value)
     )  # fmt: skip
+
+
+def in_advices(notes: list[pb.NoteOutcome]) -> list[list[pb.NoteOutcome]]:
+    """``notes``, all of one currency, as the contents of as many advices as they need. All outcomes of a note stay
+    together. Only a device that reports one find after another fills more than one.
+    """
+    advices: list[list[pb.NoteOutcome]] = [[]]
+    for _, stated in groupby(notes, key=lambda note: note.note_id):
+        of_one_note = list(stated)
+        count = len({note.note_id for note in advices[-1]})
+        if count >= MAX_NOTES_PER_ADVICE or len(advices[-1]) + len(of_one_note) > MAX_OUTCOMES_PER_ADVICE:
+            advices.append([])
+        advices[-1].extend(of_one_note)
+    return advices
 
 
 def settles_something(notes: Iterable[pb.NoteOutcome]) -> bool:

@@ -419,6 +419,8 @@ class CashDesk:
     def _close_orphan(self) -> None:
         """A deposit of an earlier life closes to its own account as soon as its last note is decided."""
         deposit = self._book.fold.open_deposit
+        if self._book.journal.failure is not None:
+            return  # The next start closes it; to try at every event would only disturb the device.
         if deposit is not None and deposit.deposit_id != self._live and not self.undecided:
             self.close_deposit(pb.DEPOSIT_END_RESTART)
 

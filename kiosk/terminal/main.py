@@ -177,7 +177,7 @@ class Terminal:
         stop, hurry = asyncio.Event(), asyncio.Event()
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
         asyncio.get_running_loop().add_signal_handler(signal.SIGINT, lambda: (hurry.set(), stop.set()))
-        notifier = Notifier()
+        notifier = Notifier(failed=lambda error: self.log.event("notify.failed", reason=str(error)))
         try:
             async with asyncio.TaskGroup() as tasks:
                 running = [tasks.create_task(self._keep(name, run), name=name) for name, run in self._tasks().items()]

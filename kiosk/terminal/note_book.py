@@ -15,7 +15,7 @@ from guichet.v1 import journal_pb2 as pb
 from guichet.v1 import settlement_pb2 as settlement
 from kiosk.journal.folds import Deposit, Fold, Note, NotePhase
 from kiosk.journal.store import Journal
-from kiosk.settlement.advice import advice_bytes, last_outcome, outcomes, settles_something
+from kiosk.settlement.advice import advice_bytes, in_advices, last_outcome, outcomes, settles_something
 from kiosk.terminal.recovery import Decision, LastRecord, Outcome, Situation
 
 PRESENCES: Mapping[Presence, pb.DevicePresence.ValueType] = {
@@ -218,7 +218,7 @@ class NoteBook:
         last = self.journal.last
         place = (self.journal.epoch, (last.sequence if last is not None else 0) + 1)
         advices: list[pb.AdviceSigned] = []
-        for currency, notes in stated.items():
+        for currency, notes in ((currency, part) for currency, all_ in stated.items() for part in in_advices(all_)):
             if settles_something(notes):
                 content = advice_bytes(self._terminal, deposit, currency, notes, self._clock.wall_us(), place)
                 signature = self._signer.sign(Domain.DEPOSIT_ADVICE, content)

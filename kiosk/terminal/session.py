@@ -281,11 +281,13 @@ class Sessions:
         try:
             while True:
                 count = asyncio.ensure_future(digits.get())
-                await asyncio.wait((count, gone), return_when=asyncio.FIRST_COMPLETED)
-                if gone.done():
+                try:
+                    await asyncio.wait((count, gone), return_when=asyncio.FIRST_COMPLETED)
+                    if gone.done():
+                        await gone
+                    await self._parts.front.show(view(await count))
+                finally:
                     count.cancel()
-                    await gone
-                await self._parts.front.show(view(await count))
         finally:
             gone.cancel()
 

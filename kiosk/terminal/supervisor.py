@@ -26,31 +26,38 @@ async def keep_running(
     retry = _FIRST_RETRY
     while True:
         began = monotonic()
+        # In a task of its own: a TaskGroup that failed inside leaves its task looking cancelled (Python 3.11), and then
+        # nothing could tell an order from an accident.
+        child = asyncio.ensure_future(run())
         try:
-            await run()
-            log.event("task.ended", task=name)
-        except DeviceError as error:
-            log.event("device.lost", task=name, device=error.device, code=error.code, detail=error.text)
-        except asyncio.CancelledError as error:
-            if _is_cancelled():
-                raise
-            _crashed(log, name, error)
-        except Exception as error:  # The supervisor is where everything unexpected is seen.
-            _crashed(log, name, error)
-        if _is_cancelled():
-            return  # It was told to end, and did so with something else than the order.
+            await asyncio.wait({child})
+        except asyncio.CancelledError:
+            child.cancel()
+            await asyncio.wait({child})
+            _tell(name, child, log, ordered=True)
+            raise
+        _tell(name, child, log, ordered=False)
         if monotonic() - began >= _STEADY_SECONDS:
             retry = _FIRST_RETRY
         await asyncio.sleep(retry)
         retry = min(retry * 2, _LONGEST_RETRY)
 
 
+def _tell(name: str, ended: asyncio.Future[None], log: EventLog, *, ordered: bool) -> None:
+    """How it ended; an end by cancellation is nothing to tell where it was ordered."""
+    try:
+        ended.result()
+    except DeviceError as error:
+        log.event("device.lost", task=name, device=error.device, code=error.code, detail=error.text)
+    except asyncio.CancelledError as error:
+        if not ordered:
+            _crashed(log, name, error)
+    except Exception as error:  # The supervisor is where everything unexpected is seen.
+        _crashed(log, name, error)
+    else:
+        log.event("task.ended", task=name)
+
+
 def _crashed(log: EventLog, name: str, error: BaseException) -> None:
     """For the handler of ``error``."""
     log.event("task.crashed", task=name, error=repr(error), traceback=traceback.format_exc(limit=20))
-
-
-def _is_cancelled() -> bool:
-    """Whether the task that runs this was told to end."""
-    task = asyncio.current_task()
-    return task is None or task.cancelling() > 0

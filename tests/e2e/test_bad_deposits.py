@@ -59,6 +59,25 @@ def test_the_customer_can_have_a_note_back_while_it_is_in_escrow(kiosk: Kiosk) -
     assert kiosk.books().since(before) == NOTHING
 
 
+def test_a_note_that_nobody_takes_back_does_not_hold_what_is_in_the_box(kiosk: Kiosk) -> None:
+    before, presented = kiosk.books(), len(kiosk.facts(journal.PresentedNotTaken))
+    kiosk.sign_in()
+    kiosk.begin_deposit()
+    kiosk.person.insert("20 EUR")
+    kiosk.sees_total("€20")
+    kiosk.to_open_slot()
+    kiosk.stack.tell("cash", "not taken")
+    kiosk.person.insert("50 EUR")
+    kiosk.person.wait_until(lambda seen: "give_back" in seen.controls, "the way back to be offered")
+    kiosk.person.touch("give_back")
+    assert kiosk.person.wait_view("deposit_result").says("The note slot stopped")
+    assert len(kiosk.facts(journal.PresentedNotTaken)) == presented + 1
+    kiosk.stack.tell("cash", "take")
+    kiosk.leave()
+    kiosk.until(kiosk.in_service, "the slot to work again")
+    assert kiosk.books().since(before) == one("20.00 EUR")
+
+
 # --- the customer goes ----------------------------------------------------------------------------------------------
 
 

@@ -123,7 +123,7 @@ class DepositAdvice(_message.Message):
     sequence: _builtins.int
     @_builtins.property
     def notes(self) -> _containers.RepeatedCompositeFieldContainer[Global___NoteOutcome]:
-        """At most 200. Notes that were returned are listed too: they settle nothing and explain much."""
+        """At most 420 outcomes of 220 notes; a deposit may have several advices. Notes that were returned are listed too: they settle nothing and explain much."""
 
     def __init__(
         self,

@@ -25,6 +25,7 @@ from drivers.api import (
     TroubleKind,
 )
 from guichet.ids import SessionId
+from guichet.limits import MAX_NOTES_PER_ADVICE
 from guichet.v1 import customer_pb2
 from guichet.v1 import journal_pb2 as pb
 from kiosk.journal.folds import NotePhase
@@ -1001,3 +1002,38 @@ def test_coins_are_credited_as_they_fall_each_with_its_value_in_one_transaction(
     assert rig.phases[-1] is NotePhase.FOUND, "a coin that nobody knows is in the box all the same"
     rig.tell(Stacked(FIVE, VALUES[FIVE], b"coin", mark=4))
     assert rig.stated()[-1] == [("FOUND", 1, "500 EUR")], "outside of a deposit it is found"
+
+
+def test_a_device_that_finds_and_finds_fills_as_many_advices_as_it_needs(rig: Rig) -> None:
+    rig.begin()
+    for _ in range(MAX_NOTES_PER_ADVICE + 1):
+        rig.tell(Accepting())
+        rig.stacked(TEN)
+    rig.desk.close_deposit(pb.DEPOSIT_END_DEVICE)
+    assert [len(advice.notes) for advice in rig.advices()] == [MAX_NOTES_PER_ADVICE, 1]
+    told = [note.note_id for advice in rig.advices() for note in advice.notes]
+    assert told == [note.note_id for note in rig.notes]
+
+
+def test_a_journal_that_has_failed_is_not_tried_again_at_every_event(rig: Rig) -> None:
+    """Each try would tell the device to shut its slot, and the device would answer, and so on."""
+    rig.begin()
+    rig.one_note()
+    rig.fails()
+    rig.tell(Accepting())
+    rig.escrowed()
+    rig.desk.abandon()
+    for _ in range(3):
+        assert rig.tell(Completed(CashCommand.DISABLE)) == []
+        assert rig.tell(Completed(CashCommand.RETURN, Refusal.NO_NOTE_IN_ESCROW)) == []
+
+
+def test_a_note_whose_stacking_could_not_be_recorded_is_an_inquiry_and_never_nothing(rig: Rig) -> None:
+    rig.begin()
+    rig.tell(Accepting())
+    rig.escrowed()
+    rig.desk.take()
+    rig.fails()
+    rig.stacked()
+    paper = summarise(rig.deposits[0], rig.notes, None)
+    assert [(str(inquiry.value), inquiry.interrupted) for inquiry in paper.inquiries] == [("20.00 EUR", True)]

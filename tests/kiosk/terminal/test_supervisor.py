@@ -117,3 +117,29 @@ async def test_a_task_that_fails_because_it_is_told_to_end_is_not_begun_again(sl
 async def test_a_cancellation_ends_it(slept: list[float]) -> None:
     assert await supervised([]) == []
     assert slept == []
+
+
+async def test_a_group_that_fails_inside_does_not_pass_for_an_order_to_end(slept: list[float]) -> None:
+    """What every driver does: the line goes, and the error leaves its TaskGroup and then the driver."""
+
+    async def fail() -> None:
+        raise NoAnswer("cash", "hung-up")
+
+    async def driver() -> None:
+        lost: BaseException | None = None
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(fail())
+        except* NoAnswer as group:
+            lost = group.exceptions[0]
+        assert lost is not None
+        raise lost
+
+    stream = io.StringIO()
+    keeping = asyncio.create_task(keep_running("cash", driver, lambda: 0.0, EventLog(Clock(), TERMINAL, stream)))
+    async with asyncio.timeout(20):
+        while len(slept) < 3:
+            await asyncio.wait({keeping}, timeout=0.01)
+    keeping.cancel()
+    await asyncio.gather(keeping, return_exceptions=True)
+    assert stream.getvalue().count("device.lost") >= 3

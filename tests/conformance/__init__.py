@@ -1,0 +1,1 @@
+"""One suite for every cash driver: what each must do, whatever its protocol."""

@@ -1,0 +1,304 @@
+"""A cash desk over a real journal, the driver under test, and its device, joined in memory and in virtual time.
+
+The terminal can die at any record and live again; the device can lose its power at any time; the paper is counted where
+only the simulator knows it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from drivers.api import CashEvent, CashModule
+from drivers.context import DriverContext
+from drivers.errors import DeviceError, TransportError
+from drivers.simulation.cash_device import SimulatedCash
+from drivers.simulation.notes import Place, Vault
+from drivers.transport.api import ByteTransport
+from drivers.transport.memory import MemoryTransport, memory_pair
+from guichet.ids import DepositId, SessionId, TerminalId, make_id
+from guichet.journal.chain import Entry
+from guichet.journal.records import Fact
+from guichet.money import Money, parse_money
+from guichet.signing import EcdsaSigner
+from guichet.v1 import customer_pb2
+from guichet.v1 import journal_pb2 as pb
+from kiosk.journal.folds import Fold, Note, NotePhase
+from kiosk.journal.store import Journal
+from kiosk.terminal.cash_desk import CashDesk
+from kiosk.terminal.desk_view import Stage
+from kiosk.terminal.note_book import NoteBook
+from tests.conformance.subject import Subject
+
+TERMINAL = TerminalId("GVA-0001")
+SIGNER = EcdsaSigner(ec.generate_private_key(ec.SECP256R1()))
+TAKEN = frozenset(parse_money(face) for face in ("5 EUR", "10 EUR", "20 EUR", "50 EUR", "100 EUR"))
+ACCOUNT = customer_pb2.Account(account_id="ACC", masked_number="**** 1", currency="EUR", product="Current")
+_LATENCY = 0.002
+
+
+class Dead(BaseException):
+    """The terminal's process has just been killed."""
+
+
+class Clock:
+    """The loop's time, for journal and ids."""
+
+    def wall_us(self) -> int:
+        return int(asyncio.get_running_loop().time() * 1_000_000) + 1_700_000_000_000_000
+
+    def monotonic(self) -> float:
+        return asyncio.get_running_loop().time()
+
+
+class Ids:
+    """Ids that do not repeat within a rig."""
+
+    def __init__(self) -> None:
+        self._last = 0
+
+    def new(self) -> str:
+        self._last += 1
+        return make_id(0, self._last.to_bytes(10, "big"))
+
+
+class MortalJournal(Journal):
+    """A journal whose process can die right after, or right before, a certain record."""
+
+    dies_after: Callable[[Fact], bool] = staticmethod(lambda _: False)
+    dies_before: Callable[[Fact], bool] = staticmethod(lambda _: False)
+
+    def append(self, *facts: Fact) -> Entry:
+        if any(self.dies_before(fact) for fact in facts):
+            raise Dead
+        entry = super().append(*facts)
+        if any(self.dies_after(fact) for fact in facts):
+            raise Dead
+        return entry
+
+
+class Rig:
+    """One terminal's cash part, one device, one wire. ``told`` is every event of every life, in order."""
+
+    def __init__(self, subject: Subject, place: Path, script: Path | None = None) -> None:
+        self.subject = subject
+        self.vault = Vault(None)
+        self.device: SimulatedCash = subject.device(self.vault, script)
+        self.path = place / "journal.db"
+        self.told: list[CashEvent] = []
+        self.lives = 0
+        self.plugged = True
+        self._ids = Ids()
+        self._life: asyncio.Task[None] | None = None
+        self._far: MemoryTransport | None = None
+        self._happened = asyncio.Event()
+        self.journal: MortalJournal
+        self.desk: CashDesk
+        self.module: CashModule
+
+    @property
+    def now(self) -> float:
+        """The time in this world."""
+        return asyncio.get_running_loop().time()
+
+    @property
+    def fold(self) -> Fold:
+        """What the journal amounts to."""
+        return self.journal.fold
+
+    # --- lives of the terminal --------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """A life of the terminal begins."""
+        self.lives += 1
+        journal = MortalJournal.open(self.path, TERMINAL, 1, Clock())
+        assert isinstance(journal, MortalJournal)
+        self.journal = journal
+        context = DriverContext(lambda: self.now, self._random, self._open)
+        self.module = self.subject.module(context)
+        self.module.subscribe(self.told.append)
+        self.desk = CashDesk(self.module, NoteBook(TERMINAL, journal, Clock(), self._ids, SIGNER))
+        self.module.subscribe(lambda _: self._happened.set())
+        self._life = asyncio.create_task(self._live())
+
+    async def _live(self) -> None:
+        """Until killed; a line that goes is opened again, as the supervisor does."""
+        self.desk.close_orphan()
+        while True:
+            try:
+                await self.module.run()
+            except DeviceError:
+                await asyncio.sleep(0.5)
+            except BaseExceptionGroup as group:
+                if group.subgroup(Dead) is None:
+                    raise
+                raise Dead from group
+
+    async def kill(self) -> None:
+        """The process ends here, without a farewell."""
+        life, self._life = self._life, None
+        if life is not None:
+            life.cancel()
+            await asyncio.gather(life, return_exceptions=True)
+            if life.done() and not life.cancelled() and life.exception() is not None:
+                error = life.exception()
+                assert isinstance(error, Dead), error
+            self.journal.close()
+        if self._far is not None:
+            self._far.close()
+
+    @property
+    def dead(self) -> bool:
+        """The process has died by itself, at the record that it was to die at."""
+        return self._life is None or self._life.done()
+
+    def _random(self, count: int) -> bytes:
+        return bytes((self.lives * 31 + n) % 256 for n in range(count))
+
+    # --- the wire ---------------------------------------------------------------------------------------------------
+
+    async def _open(self, address: str) -> ByteTransport:
+        if not self.plugged:
+            raise TransportError("cash", "absent", address)
+        near, far = memory_pair("cash")
+        self._far = far
+        asyncio.get_running_loop().create_task(self._be_the_device(far))
+        return near
+
+    async def _be_the_device(self, far: MemoryTransport) -> None:
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._hear(far))
+                tasks.create_task(self._say_late(far))
+        except* TransportError:
+            pass  # The other end hung up: this life of the wire is over.
+
+    async def _hear(self, far: MemoryTransport) -> None:
+        while True:
+            data = await far.read()
+            answer = self.device.receive(data, self.now)
+            await asyncio.sleep(_LATENCY)
+            if answer:
+                far.write(answer)
+
+    async def _say_late(self, far: MemoryTransport) -> None:
+        while True:
+            await asyncio.sleep(0.05)
+            late = self.device.collect(self.now)
+            if late:
+                far.write(late)
+
+    async def unplug(self) -> None:
+        """The cable is pulled: the line hangs up, and cannot be opened until :meth:`plug`."""
+        self.plugged = False
+        if self._far is not None:
+            self._far.close()
+
+    def plug(self) -> None:
+        """The cable is back."""
+        self.plugged = True
+
+    # --- waiting ----------------------------------------------------------------------------------------------------
+
+    async def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+        await asyncio.sleep(seconds)
+
+    async def until(self, true: Callable[[], bool], what: str, seconds: float = 120.0) -> None:
+        """Until ``true()``; fails with ``what`` was waited for."""
+        end = self.now + seconds
+        while not true():
+            assert self.now < end, f"{self.subject.name}: never {what}; told {self.told[-6:]}, view {self.desk.view}"
+            await asyncio.sleep(0.01)
+
+    async def ready(self) -> None:
+        """Until a deposit can begin."""
+        await self.until(lambda: self.desk.view.ready, "ready")
+
+    async def at_rest(self, seconds: float = 180.0) -> None:
+        """Until every note is decided and the device can take the next one, or so many seconds have passed."""
+
+        def rests() -> bool:
+            return self.desk.view.ready and not self.desk.undecided and self.fold.open_deposit is None
+
+        end = self.now + seconds
+        while not rests() and self.now < end:  # noqa: ASYNC110 - in virtual time a look costs nothing
+            await asyncio.sleep(0.05)
+
+    # --- a customer -------------------------------------------------------------------------------------------------
+
+    def open_deposit(self) -> DepositId:
+        """A deposit of euros."""
+        return self.desk.open_deposit(SessionId("session"), ACCOUNT, TAKEN, "v1")
+
+    async def insert(self, face: str = "20 EUR", *, readable: bool = True) -> None:
+        """Push a note in as soon as the slot is open."""
+        self.desk.accept()
+        await self.until(lambda: self._slot_open() or self.dead, "an open slot")
+        money = parse_money(face)
+        kind = self.device.type_of(money)
+        self.device.insert(str(money), kind or 0, self.now, readable=readable and kind is not None)
+
+    def _slot_open(self) -> bool:
+        self.device.advance(self.now)
+        return self.device.powered and self.device.accepts and self.device.metal.note is None
+
+    async def escrowed(self) -> Note:
+        """Until a note of this deposit lies in escrow, on record."""
+
+        def there() -> bool:
+            note = self.fold.open_note
+            return note is not None and note.phase is NotePhase.ESCROWED
+
+        await self.until(there, "a note in escrow")
+        note = self.fold.open_note
+        assert note is not None
+        return note
+
+    async def deposit(self, *faces: str) -> None:
+        """A whole deposit: every note in, taken, and the deposit closed."""
+        self.open_deposit()
+        for face in faces:
+            await self.insert(face)
+            await self.take()
+        self.desk.close_deposit(pb.DEPOSIT_END_CUSTOMER)
+
+    async def take(self) -> None:
+        """Take the note that was pushed in, where it waits to be decided about; until it is cleared."""
+        if self.module.capabilities.escrow:
+            await self.escrowed()
+            self.desk.take()
+        await self.until(self._cleared, "the note to be cleared")
+
+    def _cleared(self) -> bool:
+        settled = self.fold.open_note is None
+        moving = self.desk.view.stage in (Stage.DRAWING_IN, Stage.ESCROW, Stage.STACKING, Stage.CLEARING)
+        return settled and not moving and self.device.metal.note is None
+
+    # --- the count --------------------------------------------------------------------------------------------------
+
+    def paper(self) -> Counter[Money]:
+        """What physically lies in the boxes, by value; an unreadable paper has none."""
+        return Counter(parse_money(note.face) for note in self.vault.notes if note.place is Place.BOX)
+
+    def notes_by(self, *phases: NotePhase) -> Counter[Money]:
+        """Notes of the journal, by value."""
+        return Counter(n.value for n in self.fold.notes.values() if n.phase in phases and n.value is not None)
+
+    @property
+    def credited(self) -> Counter[Money]:
+        """Notes for which a customer gets money."""
+        return self.notes_by(NotePhase.STACKED, NotePhase.ACK_SENT, NotePhase.CLEARED)
+
+    def conserve(self) -> None:
+        """credited + found <= notes in the box <= credited + found + in doubt, by value (design, section 1)."""
+        box, certain = self.paper(), self.credited + self.notes_by(NotePhase.FOUND)
+        doubt = self.notes_by(NotePhase.IN_DOUBT)
+        unknown = sum(1 for n in self.fold.notes.values() if n.phase is NotePhase.FOUND and n.value is None)
+        assert not certain - box, f"{self.subject.name}: on record and not in the box: {certain - box}"
+        over = box - certain - doubt
+        assert over.total() <= unknown, f"{self.subject.name}: in the box and nobody's: {over}"

@@ -1,0 +1,56 @@
+"""A driver under test and the device that it is for, found by name, as a terminal and ``guichet-sim`` find them."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import cast
+
+from drivers.api import CashModule, DeviceConfig
+from drivers.cli import SIMULATORS
+from drivers.context import DriverContext
+from drivers.registry import open_device
+from drivers.simulation.cash_device import SimulatedCash
+from drivers.simulation.notes import Vault
+
+MakeDevice = Callable[[Vault, argparse.Namespace], SimulatedCash]
+AddArguments = Callable[[argparse.ArgumentParser], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """``driver`` by its registered name; ``simulator`` is a module with ``add_arguments`` and ``make``; ``words`` are
+    further words of the simulator's command line; ``options`` are the driver's own.
+    """
+
+    name: str
+    driver: str
+    simulator: str
+    words: tuple[str, ...] = ()
+    options: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    def device(self, vault: Vault, script: Path | None = None, serial: str | None = None) -> SimulatedCash:
+        """The device, with its paper in ``vault``."""
+        module = import_module(self.simulator)
+        parser = argparse.ArgumentParser()
+        cast("AddArguments", module.add_arguments)(parser)
+        words = ["--pty", "unused", "--control", "unused", *self.words]
+        words += ["--script", str(script)] if script is not None else []
+        words += ["--serial", serial] if serial is not None else []
+        return cast("MakeDevice", module.make)(vault, parser.parse_args(words))
+
+    def module(self, context: DriverContext) -> CashModule:
+        """The driver's own end."""
+        device = open_device(DeviceConfig("cash", self.driver, "memory", self.options), context)
+        assert isinstance(device, CashModule), f"{self.driver} is no cash module"
+        return device
+
+
+CCNET = Subject("ccnet", "ccnet", SIMULATORS["ccnet"][0])
+CCNET_WITHOUT_COUNTER = Subject("ccnet, no counter", "ccnet", SIMULATORS["ccnet"][0], ("--no-counter",))
+CCNET_REMEMBERS = Subject("ccnet, remembers", "ccnet", SIMULATORS["ccnet"][0], ("--remembers",))
+
+SUBJECTS: tuple[Subject, ...] = (CCNET, CCNET_WITHOUT_COUNTER, CCNET_REMEMBERS)

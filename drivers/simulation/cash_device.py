@@ -299,6 +299,16 @@ class SimulatedCash(ABC):
         self._outbox = [(at, data) for at, data in self._outbox if at > now]
         return b"".join(ready)
 
+    @property
+    def late_at(self) -> float | None:
+        """When the first of the answers that are late goes out."""
+        return min((at for at, _ in self._outbox), default=None)
+
+    @property
+    def script_is_over(self) -> bool:
+        """Every fault of the script has happened."""
+        return not self._rules
+
     def acknowledge_arrives(self, now: float) -> None:
         """The host acknowledges; a protocol's device calls this instead of :meth:`acknowledged`."""
         self.acknowledgements += 1

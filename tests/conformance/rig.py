@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -22,7 +23,7 @@ from drivers.transport.api import ByteTransport
 from drivers.transport.memory import MemoryTransport, memory_pair
 from guichet.ids import DepositId, SessionId, TerminalId, make_id
 from guichet.journal.chain import Entry
-from guichet.journal.records import Fact
+from guichet.journal.records import Fact, decode, fact_of
 from guichet.money import Money, parse_money
 from guichet.signing import EcdsaSigner
 from guichet.v1 import customer_pb2
@@ -67,16 +68,13 @@ class Ids:
 
 
 class MortalJournal(Journal):
-    """A journal whose process can die right after, or right before, a certain record."""
+    """A journal whose process can die right after a certain record."""
 
-    dies_after: Callable[[Fact], bool] = staticmethod(lambda _: False)
-    dies_before: Callable[[Fact], bool] = staticmethod(lambda _: False)
+    dies_after: Callable[[Fact], bool] | None = None
 
     def append(self, *facts: Fact) -> Entry:
-        if any(self.dies_before(fact) for fact in facts):
-            raise Dead
         entry = super().append(*facts)
-        if any(self.dies_after(fact) for fact in facts):
+        if self.dies_after is not None and any(self.dies_after(fact) for fact in facts):
             raise Dead
         return entry
 
@@ -87,6 +85,7 @@ class Rig:
     def __init__(self, subject: Subject, place: Path, script: Path | None = None) -> None:
         self.subject = subject
         self.vault = Vault(None)
+        self._others: list[Vault] = []
         self.device: SimulatedCash = subject.device(self.vault, script)
         self.path = place / "journal.db"
         self.told: list[CashEvent] = []
@@ -95,7 +94,6 @@ class Rig:
         self._ids = Ids()
         self._life: asyncio.Task[None] | None = None
         self._far: MemoryTransport | None = None
-        self._happened = asyncio.Event()
         self.journal: MortalJournal
         self.desk: CashDesk
         self.module: CashModule
@@ -122,7 +120,6 @@ class Rig:
         self.module = self.subject.module(context)
         self.module.subscribe(self.told.append)
         self.desk = CashDesk(self.module, NoteBook(TERMINAL, journal, Clock(), self._ids, SIGNER))
-        self.module.subscribe(lambda _: self._happened.set())
         self._life = asyncio.create_task(self._live())
 
     async def _live(self) -> None:
@@ -170,26 +167,20 @@ class Rig:
         return near
 
     async def _be_the_device(self, far: MemoryTransport) -> None:
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._hear(far))
-                tasks.create_task(self._say_late(far))
-        except* TransportError:
-            pass  # The other end hung up: this life of the wire is over.
+        with suppress(TransportError):
+            while True:
+                data = await far.read()
+                answer = self.device.receive(data, self.now)
+                await asyncio.sleep(_LATENCY)
+                if answer:
+                    far.write(answer)
+                if (at := self.device.late_at) is not None:
+                    asyncio.get_running_loop().call_at(at, self._say_late, far)
 
-    async def _hear(self, far: MemoryTransport) -> None:
-        while True:
-            data = await far.read()
-            answer = self.device.receive(data, self.now)
-            await asyncio.sleep(_LATENCY)
-            if answer:
-                far.write(answer)
-
-    async def _say_late(self, far: MemoryTransport) -> None:
-        while True:
-            await asyncio.sleep(0.05)
-            late = self.device.collect(self.now)
-            if late:
+    def _say_late(self, far: MemoryTransport) -> None:
+        late = self.device.collect(self.now)
+        if late:
+            with suppress(TransportError):
                 far.write(late)
 
     async def unplug(self) -> None:
@@ -213,7 +204,7 @@ class Rig:
         end = self.now + seconds
         while not true():
             assert self.now < end, f"{self.subject.name}: never {what}; told {self.told[-6:]}, view {self.desk.view}"
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.03)
 
     async def ready(self) -> None:
         """Until a deposit can begin."""
@@ -279,11 +270,28 @@ class Rig:
         moving = self.desk.view.stage in (Stage.DRAWING_IN, Stage.ESCROW, Stage.STACKING, Stage.CLEARING)
         return settled and not moving and self.device.metal.note is None
 
+    def settled(self) -> bool:
+        """The device moves nothing and holds nothing back."""
+        self.device.advance(self.now)
+        note = self.fold.open_note
+        return self.device.metal.note is None and (note is None or note.phase is NotePhase.IN_DOUBT)
+
+    def facts(self) -> list[Fact]:
+        """Everything on record."""
+        return [fact_of(decode(entry.record)) for entry in self.journal.entries(1)]
+
+    def swap_device(self) -> None:
+        """Another device of the same kind stands in the place of this one, with a box of its own."""
+        self._others.append(self.vault)
+        self.vault = Vault(None, box="OTHER-BOX")
+        self.device = self.subject.device(self.vault, serial="OTHER-000001")
+
     # --- the count --------------------------------------------------------------------------------------------------
 
     def paper(self) -> Counter[Money]:
         """What physically lies in the boxes, by value; an unreadable paper has none."""
-        return Counter(parse_money(note.face) for note in self.vault.notes if note.place is Place.BOX)
+        notes = [note for vault in (self.vault, *self._others) for note in vault.notes]
+        return Counter(parse_money(note.face) for note in notes if note.place is Place.BOX)
 
     def notes_by(self, *phases: NotePhase) -> Counter[Money]:
         """Notes of the journal, by value."""

@@ -15,6 +15,7 @@ from drivers.context import DriverContext
 from drivers.registry import open_device
 from drivers.simulation.cash_device import SimulatedCash
 from drivers.simulation.notes import Vault
+from guichet.money import parse_money
 
 MakeDevice = Callable[[Vault, argparse.Namespace], SimulatedCash]
 AddArguments = Callable[[argparse.ArgumentParser], None]
@@ -23,14 +24,20 @@ AddArguments = Callable[[argparse.ArgumentParser], None]
 @dataclass(frozen=True, slots=True)
 class Subject:
     """``driver`` by its registered name; ``simulator`` is a module with ``add_arguments`` and ``make``; ``words`` are
-    further words of the simulator's command line; ``options`` are the driver's own.
+    further words of the simulator's command line; ``options`` are the driver's own. ``certain``: the protocol still
+    says what became of a note after a power cut at any moment.
     """
 
     name: str
     driver: str
     simulator: str
     words: tuple[str, ...] = ()
-    options: Mapping[str, str] = field(default_factory=dict[str, str])
+    options: Mapping[str, str] = field(default_factory=dict[str, str], hash=False)
+    certain: bool = True
+
+    def takes(self, face: str) -> bool:
+        """Whether a customer of this device would push such a thing in."""
+        return any(parse_money(face) == value for value in self.device(Vault(None)).values.values())
 
     def device(self, vault: Vault, script: Path | None = None, serial: str | None = None) -> SimulatedCash:
         """The device, with its paper in ``vault``."""
@@ -50,7 +57,7 @@ class Subject:
 
 
 CCNET = Subject("ccnet", "ccnet", SIMULATORS["ccnet"][0])
-CCNET_WITHOUT_COUNTER = Subject("ccnet, no counter", "ccnet", SIMULATORS["ccnet"][0], ("--no-counter",))
+CCNET_WITHOUT_COUNTER = Subject("ccnet, no counter", "ccnet", SIMULATORS["ccnet"][0], ("--no-counter",), certain=False)
 CCNET_REMEMBERS = Subject("ccnet, remembers", "ccnet", SIMULATORS["ccnet"][0], ("--remembers",))
 
 SUBJECTS: tuple[Subject, ...] = (CCNET, CCNET_WITHOUT_COUNTER, CCNET_REMEMBERS)

@@ -1,0 +1,64 @@
+"""What came of each cell and each fault, for each driver: computed once a run, for the tests and for the matrix."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from kiosk.journal.folds import NotePhase
+from tests.conformance.cells import Event, Result, Row, play
+from tests.conformance.people import Customer
+from tests.conformance.rig import Rig
+from tests.conformance.subject import Subject
+from tests.virtual_time import run_virtually
+
+NOTES = ("20 EUR", "50 EUR", "20 USD", "5 EUR", "10 EUR")
+"""What the customer pushes in while a script runs: one of them is not taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Notes of a scripted deposit. ``over``: every fault of the script has happened."""
+
+    box: int
+    credited: int
+    in_doubt: int
+    found: int
+    over: bool
+    bytes_sent: int
+
+
+@cache
+def cell(subject: Subject, row: Row, event: Event) -> Result:
+    """One cell of the start-up table."""
+    with tempfile.TemporaryDirectory(prefix="cell-") as place:
+        return run_virtually(play(subject, Path(place), row, event))
+
+
+@cache
+def scripted(subject: Subject, script: str) -> Tally:
+    """One deposit under a fault script; the paper counted (:meth:`tests.conformance.rig.Rig.conserve`)."""
+    with tempfile.TemporaryDirectory(prefix="fault-") as place:
+        return run_virtually(_scripted(subject, Path(place), script))
+
+
+async def _scripted(subject: Subject, place: Path, script: str) -> Tally:
+    path = place / "script"
+    path.write_text(script + "\n", encoding="utf-8")
+    rig = Rig(subject, place, path)
+    rig.begin()
+    await Customer(rig, [face for face in NOTES if subject.takes(face)]).deposit()
+    await rig.at_rest()
+    rig.conserve()
+    tally = Tally(
+        rig.paper().total(),
+        rig.credited.total(),
+        len(rig.fold.in_doubt),
+        rig.notes_by(NotePhase.FOUND).total(),
+        rig.device.script_is_over,
+        rig.device.bytes_sent,
+    )
+    await rig.kill()
+    return tally

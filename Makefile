@@ -38,6 +38,16 @@ coverage: ## Branch coverage of the rooms that decide about money; below 97 % it
 	@$(python) -m coverage combine --quiet
 	@$(python) -m coverage report --include="$(deciding)" --omit="*/simulator*.py,*_pb2.py,*_pb2_grpc.py" --fail-under=97
 
+.PHONY: soak
+soak: ## Ten thousand notes through every cash driver, with a fault every twenty (ARGS="--driver ccnet --notes 500 --seed 2")
+	@requirements/setup test
+	@$(python) -m tests.conformance.soak $(ARGS)
+
+.PHONY: matrix
+matrix: ## Compute what every cash driver does with every fault, into drivers/README.md (ARGS="--check")
+	@requirements/setup test
+	@$(python) -m tests.conformance.matrix $(ARGS)
+
 .PHONY: lint
 lint: ## Style, strict types, import contracts, generated code, protocol
 	@requirements/setup run

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 
 from drivers.simulation.mechanism import Spot, Step
@@ -15,34 +14,22 @@ from guichet.v1 import journal_pb2 as pb
 from kiosk.journal.folds import Note, NotePhase
 from tests.conformance.people import Engineer
 from tests.conformance.rig import Dead, Rig
+from tests.conformance.rows import Row
 from tests.conformance.subject import Subject
 
 PATIENCE = 40.0
 
 
-class Row(Enum):
-    """The last record of the note, and whether the device had been told what follows from it."""
-
-    NO_NOTE = "no note"
-    ESCROWED = "note_escrowed"
-    RETURN_INTENDED = "return_intended, not yet sent"
-    RETURN_SENT = "return_intended, sent"
-    STACK_INTENDED = "stack_intended, not yet sent"
-    STACK_SENT = "stack_intended, sent"
-    STACKED = "note_stacked, not yet acknowledged"
-    ACK_SENT = "ack_sent"
-    CLEARED = "note_cleared"
-
-
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What happens between two lives of the terminal. ``certain``: a device that counts its notes, or that repeats what
-    was not acknowledged, still knows all of it afterwards.
+    """What happens between two lives of the terminal. ``certain``: a device that counts its notes still knows all of it
+    afterwards. ``powered``: so does one that does not, as it never lost its power.
     """
 
     name: str
     happen: Callable[[Rig], Awaitable[None]]
     certain: bool = True
+    powered: bool = False
 
 
 async def _nothing(rig: Rig) -> None:
@@ -84,8 +71,8 @@ async def _silence(rig: Rig) -> None:
 
 
 EVENTS = (
-    Event("the device goes on", _nothing),
-    Event("half a minute passes", _half_a_minute),
+    Event("the device goes on", _nothing, powered=True),
+    Event("half a minute passes", _half_a_minute, powered=True),
     Event("its power is cut at once", _power_cut),
     Event("its power is cut half a movement later", _power_cut_on_the_way),
     Event("its power is cut when it has come to rest", _power_cut_at_rest),
@@ -113,6 +100,8 @@ async def die_in(rig: Rig, row: Row) -> None:
             journal.dies_after = _is(pb.ReturnIntended)
         case Row.STACK_INTENDED:
             journal.dies_after = _is(pb.StackIntended)
+        case Row.EVENT_HEARD:
+            journal.dies_before = _is(pb.NoteStacked)
         case Row.STACKED:
             journal.dies_after = _is(pb.NoteStacked)
         case Row.ACK_SENT:

@@ -63,11 +63,13 @@ class Customer:
         self._engineer = Engineer(rig)
 
     async def deposit(self) -> None:
-        """Until the deposit is closed."""
+        """Until the deposit is closed, or the terminal is dead."""
         rig = self._rig
         await self._until_ready()
+        if rig.dead:
+            return
         rig.open_deposit()
-        while rig.fold.open_deposit is not None:
+        while rig.fold.open_deposit is not None and not rig.dead:
             self._engineer.look()
             self._act()
             if not self._faces and not rig.desk.undecided and self._slot_is_quiet():
@@ -78,7 +80,7 @@ class Customer:
 
     async def _until_ready(self) -> None:
         rig, end = self._rig, self._rig.now + 300
-        while not rig.desk.view.ready or rig.fold.open_deposit is not None:
+        while not rig.dead and (not rig.desk.view.ready or rig.fold.open_deposit is not None):
             assert rig.now < end, f"{rig.subject.name}: never ready; {rig.desk.view}, {rig.told[-5:]}"
             self._engineer.look()
             await rig.sleep(_LOOK)

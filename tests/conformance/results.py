@@ -8,9 +8,10 @@ from functools import cache
 from pathlib import Path
 
 from kiosk.journal.folds import NotePhase
-from tests.conformance.cells import Event, Result, Row, play
+from tests.conformance.cells import Event, Result, play
 from tests.conformance.people import Customer
 from tests.conformance.rig import Rig
+from tests.conformance.rows import Row
 from tests.conformance.subject import Subject
 from tests.virtual_time import run_virtually
 

@@ -68,11 +68,14 @@ class Ids:
 
 
 class MortalJournal(Journal):
-    """A journal whose process can die right after a certain record."""
+    """A journal whose process can die right before or right after a certain record."""
 
+    dies_before: Callable[[Fact], bool] | None = None
     dies_after: Callable[[Fact], bool] | None = None
 
     def append(self, *facts: Fact) -> Entry:
+        if self.dies_before is not None and any(self.dies_before(fact) for fact in facts):
+            raise Dead
         entry = super().append(*facts)
         if self.dies_after is not None and any(self.dies_after(fact) for fact in facts):
             raise Dead
@@ -198,6 +201,10 @@ class Rig:
     async def sleep(self, seconds: float) -> None:
         """Let time pass."""
         await asyncio.sleep(seconds)
+
+    def at(self, when: float, do: Callable[[], None]) -> None:
+        """Let something happen at a certain time."""
+        asyncio.get_running_loop().call_at(when, do)
 
     async def until(self, true: Callable[[], bool], what: str, seconds: float = 120.0) -> None:
         """Until ``true()``; fails with ``what`` was waited for."""

@@ -16,6 +16,9 @@ from drivers.registry import open_device
 from drivers.simulation.cash_device import SimulatedCash
 from drivers.simulation.notes import Vault
 from guichet.money import parse_money
+from tests.conformance.rows import Row
+
+_STACK_ROWS = (Row.STACK_INTENDED, Row.STACK_SENT, Row.EVENT_HEARD)
 
 MakeDevice = Callable[[Vault, argparse.Namespace], SimulatedCash]
 AddArguments = Callable[[argparse.ArgumentParser], None]
@@ -34,6 +37,11 @@ class Subject:
     words: tuple[str, ...] = ()
     options: Mapping[str, str] = field(default_factory=dict[str, str], hash=False)
     certain: bool = True
+    escrow: bool = True
+
+    def has(self, row: Row) -> bool:
+        """Whether a note of this device comes to such a record in a way of its own: a coin is never in escrow."""
+        return self.escrow or row not in (Row.ESCROWED, Row.RETURN_INTENDED, Row.RETURN_SENT, *_STACK_ROWS)
 
     def takes(self, face: str) -> bool:
         """Whether a customer of this device would push such a thing in."""

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from drivers.cli import SIMULATORS
 from kiosk.workbench.processes import Process
 from kiosk.workbench.stack import Stack
 from tests.docs.pages import ROOT, Page, commands, pages
@@ -27,7 +28,6 @@ from tests.e2e.demo.person import Person
 PAGES = [page for page in pages() if any(commands(page))]
 BIN = Path(sys.executable).parent
 OFFSCREEN = {"SDL_VIDEODRIVER": "offscreen", "KIVY_WINDOW": "sdl2"}
-SIMULATORS = {"ccnet", "card", "printer", "pinpad"}
 SECONDS = 60
 
 

@@ -65,7 +65,7 @@ def test_a_note_that_nobody_takes_back_does_not_hold_what_is_in_the_box(kiosk: K
     kiosk.begin_deposit()
     kiosk.person.insert("20 EUR")
     kiosk.sees_total("€20")
-    kiosk.to_open_slot()
+    kiosk.stack.tell("cash", "wait idling")
     kiosk.stack.tell("cash", "not taken")
     kiosk.person.insert("50 EUR")
     kiosk.person.wait_until(lambda seen: "give_back" in seen.controls, "the way back to be offered")

@@ -1,0 +1,94 @@
+"""What each driver does with what happens to it, computed and written into drivers/README.md.
+
+``python -m tests.conformance.matrix`` writes the table; with ``--check`` it writes nothing and fails where it differs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.conformance.cells import EVENTS, Event
+from tests.conformance.results import cell, scripted
+from tests.conformance.rows import Row
+from tests.conformance.subject import SUBJECTS, Subject
+from tests.conformance.test_faults import CERTAIN, LEAVES_A_DOUBT
+
+PAGE = Path(__file__).resolve().parents[2] / "drivers" / "README.md"
+BEGIN = "<!-- conformance matrix: written by python -m tests.conformance.matrix -->"
+END = "<!-- end of the conformance matrix -->"
+
+_NOTE_ROWS = tuple(row for row in Row if row is not Row.NO_NOTE)
+
+
+def matrix() -> str:
+    """The whole matrix in Markdown: a row for what happens, a column for each driver."""
+    return "\n".join(_lines())
+
+
+def _lines() -> Iterator[str]:
+    yield "| the terminal dies with a note at each of nine moments, and then ... | " + _heads()
+    yield "|---" * (len(SUBJECTS) + 1) + "|"
+    for event in EVENTS:
+        yield _line(event.name, [_after(subject, event) for subject in SUBJECTS])
+    yield ""
+    yield "| in mid-deposit, as a fault script says it | " + _heads()
+    yield "|---" * (len(SUBJECTS) + 1) + "|"
+    for script in (*CERTAIN, *LEAVES_A_DOUBT):
+        yield _line(f"`{script}`", [_under(subject, script) for subject in SUBJECTS])
+
+
+def _heads() -> str:
+    return " | ".join(subject.name for subject in SUBJECTS) + " |"
+
+
+def _line(name: str, cells: list[str]) -> str:
+    return "| " + " | ".join([name, *cells]) + " |"
+
+
+def _after(subject: Subject, event: Event) -> str:
+    """How many of the rows ended how."""
+    words = Counter(cell(subject, row, event).word() for row in _NOTE_ROWS if subject.has(row))
+    return ", ".join(f"{count} {word}" for word, count in sorted(words.items(), key=_order))
+
+
+def _order(item: tuple[str, int]) -> tuple[int, str]:
+    words = ("credited", "returned", "in doubt, then credited", "in doubt", "found")
+    return (words.index(item[0]) if item[0] in words else len(words)), item[0]
+
+
+def _under(subject: Subject, script: str) -> str:
+    tally = scripted(subject, script)
+    parts = [f"{tally.credited} credited"]
+    parts += [f"{tally.in_doubt} in doubt"] if tally.in_doubt else []
+    parts += [f"{tally.found} found"] if tally.found else []
+    return ", ".join(parts)
+
+
+def page_with_matrix(page: str) -> str:
+    """``page`` with the matrix between its marks. Raises ValueError where the marks are missing."""
+    before, begin, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"{PAGE}: the marks of the matrix are missing")
+    return f"{before}{BEGIN}\n\n{matrix()}\n\n{END}{after}"
+
+
+def main() -> int:
+    """The command."""
+    parser = argparse.ArgumentParser(prog="python -m tests.conformance.matrix", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="fail where the page is not up to date")
+    arguments = parser.parse_args()
+    page = PAGE.read_text(encoding="utf-8")
+    fresh = page_with_matrix(page)
+    if arguments.check:
+        return int(fresh != page)
+    PAGE.write_text(fresh, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,10 @@
+"""The matrix in drivers/README.md is what the drivers do, not what somebody said that they do."""
+
+from __future__ import annotations
+
+from tests.conformance.matrix import PAGE, page_with_matrix
+
+
+def test_the_matrix_of_the_page_is_the_one_that_was_computed() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    assert page_with_matrix(page) == page, "write it anew: python -m tests.conformance.matrix"

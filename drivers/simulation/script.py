@@ -17,7 +17,7 @@ note N in PHASE                         slow SECONDS             every answer co
 before byte N, after byte N             noise HEX                these bytes are on the line before the next answer
   of all that the device has sent       jam in head|transport|box    the note sticks there
 ack N                                   free                     the stuck note is taken out by hand
-  at the N-th acknowledgement           box full|removed|back    the cash box
+  at the N-th acknowledgement           box full, box removed, box back    the cash box
 at SECONDS                              box swapped NAME         another box, an empty one
   after the device came to life         cheat, second note       somebody pulls at a note, or pushes another in
                                         fail                     a failure of its own, until the power is cut

@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import cast
 
 import grpc
 
@@ -205,7 +204,7 @@ class Terminal:
         # Also where the cash module never says a word: its last customer must not wait for its repair.
         self.parts.desk.close_orphan()
 
-    def _tasks(self) -> Mapping[str, Callable[[], object]]:
+    def _tasks(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
         parts = self.parts
         services = {
             "link": parts.link.run,
@@ -217,8 +216,8 @@ class Terminal:
         }
         return {**{name: one.device.run for name, one in self._devices.items()}, **services}
 
-    async def _keep(self, name: str, run: Callable[[], object]) -> None:
-        await keep_running(name, cast("Callable[[], asyncio.Future[None]]", run), self._seams.clock.monotonic, self.log)
+    async def _keep(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
+        await keep_running(name, run, self._seams.clock.monotonic, self.log)
 
     async def _serve_local(self) -> grpc.aio.Server:
         socket = self._config.socket

@@ -3,56 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from functools import partial
 
-import grpc
-
-from drivers.api import Card, CardEvent, CardInserted, CardRemoved, Pan, PinBlock
+from drivers.api import Card, CardEvent, CardInserted, CardRemoved
 from drivers.errors import CardError, DeviceError
 from guichet.ids import SessionId
-from guichet.v1 import customer_pb2
 from guichet.v1 import journal_pb2 as journal
 from guichet.v1 import screen_pb2 as pb
 from kiosk.journal.folds import Deposit
 from kiosk.journal.store import JournalError
-from kiosk.settlement.courier import HostAway
 from kiosk.terminal.dates import expired
 from kiosk.terminal.flows.deposit import deposit_flow
+from kiosk.terminal.flows.pin import authenticate
 from kiosk.terminal.flows.result import show_result
 from kiosk.terminal.flows.statement import statement_flow
 from kiosk.terminal.front import FIRST_LANGUAGE, End, SessionOver
 from kiosk.terminal.health import works
 from kiosk.terminal.parts import CustomerSession, Parts
+from kiosk.terminal.refusal import Refused
 
-_AUTHENTICATE_SECONDS = 15.0
 _CARD_REMINDER_SECONDS = 2.0
 _LOOK_AGAIN_SECONDS = 0.5
-_MOST_DIGITS = 32
-
-_REFUSALS = {
-    customer_pb2.AUTHENTICATION_REFUSAL_PIN_BLOCKED: pb.NOTICE_PIN_BLOCKED,
-    customer_pb2.AUTHENTICATION_REFUSAL_UNKNOWN_CARD: pb.NOTICE_CARD_UNKNOWN,
-    customer_pb2.AUTHENTICATION_REFUSAL_CARD_EXPIRED: pb.NOTICE_CARD_EXPIRED,
-    customer_pb2.AUTHENTICATION_REFUSAL_CARD_BLOCKED: pb.NOTICE_CARD_BLOCKED,
-}
-
-
-def _newest(digits: asyncio.Queue[int], count: int) -> None:
-    """A pad that tells more than anybody can type is believed about the last of it only."""
-    if digits.full():
-        digits.get_nowait()
-    digits.put_nowait(count)
-
-
-class Refused(Exception):
-    """The session ends with a notice."""
-
-    def __init__(self, notice: pb.Notice.ValueType, code: str, end: journal.SessionEnd.ValueType) -> None:
-        super().__init__(code)
-        self.notice = notice
-        self.code = code
-        self.end = end
 
 
 class Sessions:
@@ -176,7 +146,7 @@ class Sessions:
             await parts.front.show(pb.WaitView(reason=pb.WAIT_REASON_READING_CARD))
             card = await self._read_card()
             parts.journal.append(journal.SessionOpened(session_id=session_id, card_masked=card.masked))
-            await self._menu(await self._authenticate(card, session_id))
+            await self._menu(await authenticate(parts, card, session_id))
         except Refused as refused:
             end = refused.end
             await self._say(refused)
@@ -230,84 +200,6 @@ class Sessions:
         while self._inserted.is_set() and self._served:
             await front.show(pb.GoodbyeView(card_inside=True))
             await front.touched(_CARD_REMINDER_SECONDS, ends_session=False)
-
-    # --- PIN --------------------------------------------------------------------------------------------------------
-
-    async def _authenticate(self, card: Card, session_id: SessionId) -> CustomerSession:
-        tries_left: int | None = None
-        while True:
-            block = await self._enter_pin(card.pan, card.masked, tries_left)
-            await self._parts.front.show(pb.WaitView(reason=pb.WAIT_REASON_CHECKING_PIN))
-            answer = await self._ask_host(card, session_id, block)
-            if answer.WhichOneof("result") == "customer":
-                if answer.customer.language:
-                    self._parts.front.language = answer.customer.language
-                return CustomerSession(session_id, answer.customer, card.masked)
-            refused = answer.refused
-            if refused.reason != customer_pb2.AUTHENTICATION_REFUSAL_WRONG_PIN:
-                notice = _REFUSALS.get(refused.reason, pb.NOTICE_CARD_UNKNOWN)
-                raise Refused(notice, "host-refused", journal.SESSION_END_PIN_REFUSED)
-            tries_left = refused.tries_left
-
-    async def _enter_pin(self, pan: Pan, masked: str, tries_left: int | None) -> PinBlock:
-        parts, identity = self._parts, self._parts.pinpad.status.identity
-        software = identity is not None and identity.simulated
-
-        def view(digits: int) -> pb.PinView:
-            return pb.PinView(card_masked=masked, digits=digits, tries_left=tries_left, software_pad=software)
-
-        digits: asyncio.Queue[int] = asyncio.Queue(_MOST_DIGITS)
-        await parts.front.show(view(0))
-        entry = asyncio.ensure_future(parts.pinpad.enter_pin(pan, partial(_newest, digits)))
-        watch = asyncio.ensure_future(self._follow(digits, view))
-        try:
-            await asyncio.wait((entry, watch), return_when=asyncio.FIRST_COMPLETED)
-            if watch.done():
-                await watch
-            block = await entry
-        except DeviceError as error:
-            raise Refused(pb.NOTICE_PIN_PAD_OUT, error.code, journal.SESSION_END_DEVICE) from error
-        finally:
-            for task in (entry, watch):
-                task.cancel()
-            await asyncio.gather(entry, watch, return_exceptions=True)
-        if block is None:
-            raise SessionOver(End.CANCELLED)
-        return block
-
-    async def _follow(self, digits: asyncio.Queue[int], view: Callable[[int], pb.PinView]) -> None:
-        """Show a star for each digit until the entry is over; raises when the customer is gone."""
-        gone = asyncio.ensure_future(self._until_gone())
-        try:
-            while True:
-                count = asyncio.ensure_future(digits.get())
-                try:
-                    await asyncio.wait((count, gone), return_when=asyncio.FIRST_COMPLETED)
-                    if gone.done():
-                        await gone
-                    await self._parts.front.show(view(await count))
-                finally:
-                    count.cancel()
-        finally:
-            gone.cancel()
-
-    async def _until_gone(self) -> None:
-        await self._parts.front.until_nobody(self._parts.config.timings.customer)
-
-    async def _ask_host(self, card: Card, session_id: SessionId, block: PinBlock) -> customer_pb2.AuthenticateResponse:
-        parts = self._parts
-        request = customer_pb2.AuthenticateRequest(
-            session_id=session_id,
-            sealed_pan=parts.sealer.seal(card.pan.reveal(), b"pan"),
-            pin_block=block.block,
-            pin_ksn=block.ksn,
-            expiry=card.expiry,
-        )
-        try:
-            return await parts.link.queries.Authenticate(request, timeout=_AUTHENTICATE_SECONDS)
-        except (HostAway, grpc.aio.AioRpcError) as error:
-            parts.log.event("authenticate.failed", reason=type(error).__name__)
-            raise Refused(pb.NOTICE_HOST_AWAY, "host", journal.SESSION_END_HOST) from error
 
     # --- the menu ---------------------------------------------------------------------------------------------------
 

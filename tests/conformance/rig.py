@@ -288,9 +288,11 @@ class Rig:
         return [fact_of(decode(entry.record)) for entry in self.journal.entries(1)]
 
     def swap_device(self) -> None:
-        """Another device of the same kind stands in the place of this one, with a box of its own."""
+        """Another device of the same kind stands in the place of this one, with a box of its own and a count that would
+        prove a note if it were believed.
+        """
         self._others.append(self.vault)
-        self.vault = Vault(None, box="OTHER-BOX")
+        self.vault = Vault(None, box="OTHER-BOX", counter=self.vault.counter + 1)
         self.device = self.subject.device(self.vault, serial="OTHER-000001")
 
     # --- the count --------------------------------------------------------------------------------------------------

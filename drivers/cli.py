@@ -14,6 +14,10 @@ from drivers.errors import TransportError
 
 SIMULATORS = {
     "ccnet": ("drivers.cash.ccnet.simulator", "a CCNET banknote validator on a pty"),
+    "id003": ("drivers.cash.id003.simulator", "a JCM ID-003 banknote validator on a pty"),
+    "essp": ("drivers.cash.essp.simulator", "an ITL SSP and eSSP banknote validator on a pty"),
+    "cctalk": ("drivers.cash.cctalk.simulator", "a ccTalk banknote validator on a pty"),
+    "cctalk-coin": ("drivers.cash.cctalk.simulator_coin", "a ccTalk coin acceptor on a pty"),
     "card": ("drivers.card.pcsc.simulator", "a chip card in a virtual PC/SC reader"),
     "printer": ("drivers.printer.escpos.simulator", "an ESC/POS printer on a pty or TCP port"),
     "pinpad": ("drivers.pinpad.simulator", "a PIN pad on a pty"),

@@ -1,6 +1,7 @@
 """Opens a device's address.
 
-A serial port or pty by its path, with ``@BAUD`` behind it where it is not 9600; a TCP server as ``tcp://host:port``.
+A serial port or pty by its path, with ``@BAUD`` behind it where it is not 9600, and ``@BAUD,8E1`` (or ``8O1``) where
+it has a parity; a TCP server as ``tcp://host:port``.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import socket
 import termios
 from functools import partial
+from pathlib import Path
 
 import serial
 
@@ -19,11 +21,12 @@ from drivers.transport.api import ByteTransport
 from drivers.transport.stream import DescriptorTransport
 
 _CONNECT_SECONDS = 5.0
+_PARITIES = {"": serial.PARITY_NONE, "8N1": serial.PARITY_NONE, "8E1": serial.PARITY_EVEN, "8O1": serial.PARITY_ODD}
 _BAUDS = frozenset({1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200, 230400, 460800, 921600})
 
 
 async def open_address(address: str, *, device: str) -> ByteTransport:
-    """An open line to ``address``, 8 data bits, no parity, one stop bit where it is serial.
+    """An open line to ``address``; where it is serial, 8 data bits, one stop bit, no parity unless it names one.
 
     Raises :class:`drivers.errors.TransportError` (``absent``, ``taken``, ``refused``) and
     :class:`drivers.errors.ConfigurationError` for an address that is not one.
@@ -31,9 +34,10 @@ async def open_address(address: str, *, device: str) -> ByteTransport:
     if address.startswith("tcp://"):
         return await _open_tcp(address, device)
     if address.startswith("/"):
-        path, _, speed = address.partition("@")
-        return _open_path(path, device, _baud(device, speed))
-    raise ConfigurationError(device, "bad-address", f"{address!r}: a path, path@baud or tcp://host:port")
+        path, _, line = address.partition("@")
+        speed, _, bits = line.partition(",")
+        return _open_path(path, device, _baud(device, speed), _parity(device, bits))
+    raise ConfigurationError(device, "bad-address", f"{address!r}: a path, path@baud, path@baud,8E1 or tcp://host:port")
 
 
 def _baud(device: str, speed: str) -> int:
@@ -44,7 +48,13 @@ def _baud(device: str, speed: str) -> int:
     return int(speed)
 
 
-def _open_path(path: str, device: str, baud: int) -> ByteTransport:
+def _parity(device: str, bits: str) -> str:
+    if bits not in _PARITIES:
+        raise ConfigurationError(device, "bad-address", f"{bits!r}: 8N1, 8E1 or 8O1")
+    return _PARITIES[bits]
+
+
+def _open_path(path: str, device: str, baud: int, parity: str) -> ByteTransport:
     """A serial port or pty; or a printer of the USB printer class, which is a character device but no terminal."""
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
@@ -54,7 +64,7 @@ def _open_path(path: str, device: str, baud: int) -> ByteTransport:
         raise TransportError(device, "taken", f"{path}: {error}") from error
     if os.isatty(descriptor):
         os.close(descriptor)
-        return _open_serial(path, device, baud)
+        return _open_serial(path, device, baud, parity)
     try:
         return DescriptorTransport(device, descriptor, partial(os.close, descriptor))
     except OSError as error:  # A plain file, for one: nothing that can be waited for.
@@ -62,10 +72,12 @@ def _open_path(path: str, device: str, baud: int) -> ByteTransport:
         raise TransportError(device, "taken", f"{path}: not a device: {error}") from error
 
 
-def _open_serial(path: str, device: str, baud: int) -> ByteTransport:
+def _open_serial(path: str, device: str, baud: int, parity: str) -> ByteTransport:
+    if Path(path).resolve().is_relative_to("/dev/pts"):
+        parity = serial.PARITY_NONE  # A pty carries whole bytes: it drops a parity, or refuses to be set to one.
     try:
-        port = serial.Serial(path, baudrate=baud, timeout=0, write_timeout=0, exclusive=True)
-    except (serial.SerialException, OSError) as error:
+        port = serial.Serial(path, baudrate=baud, parity=parity, timeout=0, write_timeout=0, exclusive=True)
+    except (serial.SerialException, OSError, termios.error) as error:
         raise TransportError(device, "taken", f"{path}: {error}") from error
     port.reset_input_buffer()
     descriptor = port.fileno()

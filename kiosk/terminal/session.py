@@ -13,12 +13,12 @@ from kiosk.journal.folds import Deposit
 from kiosk.journal.store import JournalError
 from kiosk.terminal.dates import expired
 from kiosk.terminal.flows.deposit import deposit_flow
-from kiosk.terminal.flows.pin import authenticate
 from kiosk.terminal.flows.result import show_result
 from kiosk.terminal.flows.statement import statement_flow
 from kiosk.terminal.front import FIRST_LANGUAGE, End, SessionOver
 from kiosk.terminal.health import works
 from kiosk.terminal.parts import CustomerSession, Parts
+from kiosk.terminal.pin import authenticate
 from kiosk.terminal.refusal import Refused
 
 _CARD_REMINDER_SECONDS = 2.0

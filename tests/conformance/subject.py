@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from drivers.api import CashModule, DeviceConfig
 from drivers.cli import SIMULATORS
@@ -38,6 +38,7 @@ class Subject:
     options: Mapping[str, str] = field(default_factory=dict[str, str], hash=False)
     certain: bool = True
     escrow: bool = True
+    ambiguous: frozenset[tuple[Row, str]] = frozenset()
 
     def has(self, row: Row) -> bool:
         """Whether a note of this device comes to such a record in a way of its own: a coin is never in escrow."""
@@ -64,8 +65,18 @@ class Subject:
         return device
 
 
-CCNET = Subject("ccnet", "ccnet", SIMULATORS["ccnet"][0])
-CCNET_WITHOUT_COUNTER = Subject("ccnet, no counter", "ccnet", SIMULATORS["ccnet"][0], ("--no-counter",), certain=False)
-CCNET_REMEMBERS = Subject("ccnet, remembers", "ccnet", SIMULATORS["ccnet"][0], ("--remembers",))
+def _of(name: str, *words: str, called: str = "", **more: Any) -> Subject:
+    return Subject(called or name, name, SIMULATORS[name][0], words, **more)
 
-SUBJECTS: tuple[Subject, ...] = (CCNET, CCNET_WITHOUT_COUNTER, CCNET_REMEMBERS)
+
+# A note that was never stacked and that ID-003 gave back by itself leaves no trace: sheet 8.4, "ambiguous".
+_GIVEN_BACK_UNSEEN = frozenset({(Row.STACK_INTENDED, "half a minute passes")})
+
+SUBJECTS: tuple[Subject, ...] = (
+    _of("ccnet"),
+    _of("ccnet", "--no-counter", called="ccnet, no counter", certain=False),
+    _of("ccnet", "--remembers", called="ccnet, remembers"),
+    _of("id003", certain=False, ambiguous=_GIVEN_BACK_UNSEEN),
+    _of("id003", "--no-recovery", called="id003, no recovery", certain=False, ambiguous=_GIVEN_BACK_UNSEEN),
+    _of("essp"),
+)

@@ -102,7 +102,7 @@ class Machine:
         self._deframer = Deframer()
         self._last_reset: float | None = None
         self._state: PollAnswer | None = None
-        self._unpolled: Frame | None = None
+        self._first: tuple[PollAnswer, Frame] | None = None
         self._holding = False
         self._state_is_old = False
         self._announced: PollAnswer | None = None
@@ -165,7 +165,7 @@ class Machine:
 
     def _lose(self, code: str) -> None:
         self.phase = Phase.KNOCKING
-        self._state, self._unpolled = None, None
+        self._state, self._first = None, None
         self.known.forget()
         self._orders.fail_all(Refusal.LOST)
         self._emit(Lost(code))
@@ -341,8 +341,12 @@ class Machine:
 
     def _first_answer(self, answer: PollAnswer, found: Frame) -> None:
         if answer.state in PASSING:
+            # It moves on while it is being asked who it is: what it said before holds no more.
+            self._first = None
+            self.known.drop()
             return
-        between_tries, self._unpolled = self._unpolled is not None and self.known.asking, found
+        between_tries = self._first is not None and self.known.asking
+        self._first = (answer, found)
         if between_tries:
             return
         if answer.state in TELLS_IDENTITY:
@@ -352,10 +356,9 @@ class Machine:
             self._report_presence()
 
     def _report_presence(self) -> None:
-        found, answer = self._unpolled, self._state
-        if found is None or answer is None:
+        if self._first is None:
             return
-        self._unpolled = None
+        (answer, found), self._first = self._first, None
         self.phase = Phase.REPORTED
         self._announced = answer if answer.state in IN_ESCROW else None
         detail = answer.detail if answer.state in (State.ESCROW, State.STACKED, State.RETURNED) else None
@@ -445,7 +448,7 @@ class Machine:
         self.phase = Phase.KNOCKING
         self._last_reset = None
         self._clear_pending = False
-        self._unpolled = None
+        self._first = None
         self.known.forget()
         self._orders.fail_all(Refusal.LOST)
         if self._state is not None:

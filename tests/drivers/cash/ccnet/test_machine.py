@@ -978,3 +978,19 @@ def test_more_commands_than_anybody_can_want_are_refused() -> None:
     refused = b.heard(Completed)
     assert len(refused) > 980
     assert set(refused) == {Completed(CashCommand.DISABLE, Refusal.NOT_READY)}
+
+
+@pytest.mark.parametrize("passing", [State.BUSY, State.INITIALIZE, State.PAUSE])
+def test_a_device_that_moves_on_while_it_is_asked_who_it_is_is_reported_as_it_comes_to_rest(passing: State) -> None:
+    b = bench()
+    b.proceeds = False
+    b.from_device = on(Command.IDENTIFICATION, b, 1, nothing)
+    while Command.IDENTIFICATION not in b.commands():
+        b.run(0.01)
+    b.device.show(passing, 1 if passing is State.BUSY else None)
+    b.run(8)
+    assert not b.heard(Answered)
+    b.device.show(None)
+    answered = b.until(Answered)
+    assert answered.presence is Presence.PATH_EMPTY
+    assert answered.identity is not None

@@ -1,0 +1,1 @@
+"""ccTalk: banknote validators and coin acceptors on a one-wire bus."""

@@ -1,0 +1,302 @@
+"""What a ccTalk machine sends, when, and what an answer does to it; what is told of it is the machine's part. Pure.
+
+A request goes out for one of four errands: reading the events, which comes first whenever a note is about to be moved;
+a question; a look into escrow; a command of the caller. (Sheet sections 2, 3, 6 and 7.)
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import replace
+from enum import Enum, auto
+
+from drivers.api import CashCommand, CashEvent, Lost, Refusal, Stacking, Trouble, TroubleKind
+from drivers.cash.cctalk.events import UNKNOWN_NOTE
+from drivers.cash.cctalk.framing import Checksum
+from drivers.cash.cctalk.health import Health
+from drivers.cash.cctalk.knowledge import INDISPENSABLE, Knowledge, Standing
+from drivers.cash.cctalk.messages import (
+    Acknowledged,
+    Answer,
+    Busy,
+    EventBuffer,
+    Header,
+    NotAcknowledged,
+    NotRouted,
+    Request,
+    Route,
+    route,
+    set_master,
+)
+from drivers.cash.cctalk.path import Path
+from drivers.cash.cctalk.reader import Reader
+from drivers.cash.cctalk.recall import Escrow
+from drivers.cash.cctalk.roles import Role
+from drivers.cash.cctalk.timing import Timing
+from drivers.cash.cctalk.values import CoinUnit
+from drivers.cash.cctalk.wire import Errand, Garbled, Wire
+from drivers.cash.orders import MOVES_NOTE, Orders
+from drivers.cash.steps import Do, Emit, Output, Send
+
+_TRIES = 3
+_NOT_IDENTIFIED = Trouble(TroubleKind.FAILURE, "not-identified")
+
+
+class Phase(Enum):
+    """Where in its life the connection is."""
+
+    KNOCKING = auto()
+    REPORTED = auto()
+    SETTLING = auto()
+    READING = auto()
+    RUNNING = auto()
+
+
+class Asking(ABC):
+    """One connection's questions, commands and looks, one at a time."""
+
+    def __init__(
+        self,
+        role: Role,
+        timing: Timing,
+        checksum: Checksum = Checksum.SIMPLE,
+        *,
+        echo: bool = False,
+        unit: CoinUnit = CoinUnit.MINOR,
+    ) -> None:
+        self.role = role
+        self.timing = timing
+        self.known = Knowledge(role, unit)
+        self._events = Reader(role, checksum)
+        self._wire = Wire(role.address, checksum, timing, echo=echo)
+        self._line = self._wire.exchange
+        self._orders = Orders(self._emit)
+        self._unreadable = self._unidentified = False
+        self._out: list[Output] = []
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        """Nothing that was known of the device holds any more."""
+        self.phase = Phase.KNOCKING
+        self.known.forget()
+        self._orders.fail_all(Refusal.LOST)
+        self._events.forget()
+        self._health, self._path = Health(), Path()
+        self._holding = False
+        self._poll_at = self._look_at = 0.0
+        self._fresh = False  # Nothing has been sent or wished since the events were read.
+        self._look_inside = False
+        self._look_again_at = 0.0
+        self._looks = self._tries = 0
+        self._slot_wanted = self._slot_open = False
+        self._clear_pending = False
+
+    # --- what is told ------------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def _read(self, buffer: EventBuffer, raw: bytes, now: float) -> None:
+        """The events were read."""
+
+    @abstractmethod
+    def _place(self, now: float) -> None:
+        """Report where the note is, or find out."""
+
+    @abstractmethod
+    def _questions_may_be_done(self, now: float) -> None:
+        """A question was answered, or given up."""
+
+    def _post(self, order: Do, now: float) -> None:
+        if order.command in MOVES_NOTE:
+            self._fresh = False
+        else:
+            self._slot_wanted = order.command is CashCommand.ENABLE
+        self._orders.post(order)
+        self._line.hurry(now + self.timing.quiet)
+
+    # --- time -------------------------------------------------------------------------------------------------------
+
+    def _tick(self, now: float) -> None:
+        if self._line.asked is not None and self._line.overdue(now):
+            self._unanswered(self._line.asked, now)
+        if self._line.may_ask(now):
+            self._send_next(now)
+
+    def _unanswered(self, request: Request, now: float) -> None:
+        """Silence, noise, or a collision: what a command did is then read from the device, not assumed."""
+        self._line.finish(now, self.timing.late)
+        self._failed(request, now)
+        self._look_at = now  # A device that was silent may have begun anew.
+        if self._line.falls_silent(now):
+            self._begin_anew()
+            self._emit(Lost("silent"))
+
+    def _failed(self, request: Request, now: float) -> None:
+        match self._wire.errand:
+            case Errand.EVENTS:
+                self._poll_at = now
+            case Errand.QUESTION:
+                if self.known.failed(request) is Standing.TOO_OFTEN and not self._unidentified:
+                    self._unidentified = True
+                    self._emit(_NOT_IDENTIFIED)
+                self._questions_may_be_done(now)
+            case Errand.LOOK:
+                self._looks += 1
+                self._fresh, self._look_again_at = False, now + self.timing.poll
+                if self._looks >= _TRIES:
+                    self._looked(Escrow.UNSAID, now)
+            case Errand.ORDER if request.header is Header.ROUTE:
+                self._orders.unconfirmed = True
+            case Errand.ORDER:
+                self._tries += 1  # Asking twice does no harm: it opens or shuts the slot, and moves nothing.
+                if self._tries >= _TRIES:
+                    self._complete(Refusal.NO_ANSWER)
+
+    # --- sending ----------------------------------------------------------------------------------------------------
+
+    def _send_next(self, now: float) -> None:
+        """What is most urgent. Between two reads that are only due, one other thing that waits has its turn."""
+        if self.phase is Phase.KNOCKING and self.known.asking:
+            self._ask(Errand.QUESTION, self.known.next(), now)
+        elif self._must_read_first(now) or (now >= self._poll_at and self._wire.errand is not Errand.EVENTS):
+            self._ask(Errand.EVENTS, Request(self.role.events), now)
+        elif self._look_is_due(now):
+            self._ask(Errand.LOOK, route(Route.HOLD), now)
+        elif self._orders and not self._orders.unconfirmed and self.phase in (Phase.SETTLING, Phase.RUNNING):
+            self._do(now)
+        elif self.known.asking and self.phase is not Phase.REPORTED:
+            self._ask(Errand.QUESTION, self.known.next(), now)
+        elif now >= self._poll_at:
+            self._ask(Errand.EVENTS, Request(self.role.events), now)
+        else:
+            self._line.next_at = self._poll_at
+
+    def _must_read_first(self, now: float) -> bool:
+        """The events come before whatever moves a note, or says where one is after that."""
+        order = self._orders.first
+        moves = order is not None and order.command in MOVES_NOTE and self.phase in (Phase.SETTLING, Phase.RUNNING)
+        return not self._fresh and (moves or self._orders.unconfirmed) and now >= self._look_again_at
+
+    def _look_is_due(self, now: float) -> bool:
+        if not self.role.capabilities.escrow:
+            return False
+        if self._orders.unconfirmed or (self._look_inside and self.phase is not Phase.REPORTED):
+            return now >= self._look_again_at
+        waits = self._path.note is not None and self._path.escrow is Escrow.HELD and not self._orders
+        return waits and now >= self._look_at and self.phase is not Phase.KNOCKING
+
+    def _ask(self, errand: Errand, request: Request, now: float) -> None:
+        self._out.append(Send(self._wire.ask(errand, request, now)))
+
+    def _do(self, now: float) -> None:
+        """Send the first command; it stays first until its answer, or the events, say what became of it."""
+        order = self._orders.first
+        if order is None:
+            return
+        moves, enables = order.command in MOVES_NOTE, order.command is CashCommand.ENABLE
+        if moves and (not self._path.in_reach or self._events.speaks_of_a_note):
+            self._refuse(Refusal.NO_NOTE_IN_ESCROW, now)
+        elif moves:
+            self._fresh = False
+            where = Route.STACK if order.command is CashCommand.STACK else Route.RETURN
+            self._ask(Errand.ORDER, route(where), now)
+        elif enables and order.own and not self._slot_wanted:
+            self._refuse(None, now)
+        elif enables and (self.phase is not Phase.RUNNING or not self._can_be_opened()):
+            self._refuse(Refusal.NOT_READY, now)
+        else:
+            self._ask(Errand.ORDER, set_master(accepting=enables), now)
+
+    def _refuse(self, refused: Refusal | None, now: float) -> None:
+        """The first command is not sent, and the next need not wait for it."""
+        self._complete(refused)
+        self._line.next_at = now
+
+    def _can_be_opened(self) -> bool:
+        """Coins are taken without asking: not while nobody knows what they are worth."""
+        return self.role.capabilities.escrow or bool(self.known.values)
+
+    def _complete(self, refused: Refusal | None = None) -> None:
+        self._tries = 0
+        order = self._orders.first
+        if refused is not None and order is not None and order.command is CashCommand.ENABLE:
+            self._slot_wanted = False  # Who was told that it is shut must not find it open later.
+        self._orders.complete(refused)
+
+    # --- receiving --------------------------------------------------------------------------------------------------
+
+    def _receive(self, data: bytes, now: float) -> None:
+        heard = self._wire.receive(data, now)
+        if heard is None:
+            return
+        if isinstance(heard.answer, Garbled):
+            if heard.answer is Garbled.UNREADABLE and not self._unreadable:
+                self._unreadable = True
+                self._emit(Trouble(TroubleKind.UNREADABLE))
+            self._unanswered(heard.request, now)
+            return
+        if self._unreadable:
+            self._unreadable = False
+            self._emit(Trouble(TroubleKind.UNREADABLE, over=True))
+        self._line.finish(now, self.timing.quiet)
+        if isinstance(heard.answer, EventBuffer):
+            self._read(heard.answer, heard.raw, now)
+        else:
+            self._heard(heard.request, heard.answer, now)
+
+    def _heard(self, request: Request, answer: Answer, now: float) -> None:
+        done = isinstance(answer, Acknowledged)
+        match self._wire.errand:
+            case _ if isinstance(answer, Busy):
+                self._failed(request, now)
+            case Errand.LOOK if done:
+                self._looked(Escrow.HELD, now)
+            case Errand.LOOK if answer is NotRouted.ESCROW_EMPTY:
+                self._looked(Escrow.EMPTY, now)
+            case Errand.ORDER if request.header is Header.ROUTE:
+                self._routed(request, answer, now)
+            case Errand.ORDER:
+                order = self._orders.first
+                if done and order is not None:
+                    self._slot_open = order.command is CashCommand.ENABLE
+                self._complete(None if done else Refusal.REFUSED)
+            case Errand.QUESTION if not isinstance(answer, NotAcknowledged):
+                self.known.learn(request, answer)
+                if self._unidentified and request.header in INDISPENSABLE:
+                    self._unidentified = False
+                    self._emit(replace(_NOT_IDENTIFIED, over=True))
+                self._questions_may_be_done(now)
+            case _:
+                self._failed(request, now)
+
+    def _routed(self, request: Request, answer: Answer, now: float) -> None:
+        if isinstance(answer, Acknowledged):
+            self._path.leaves(now)
+            self._complete()
+            if request.data[0] == Route.STACK:
+                self._emit(Stacking())
+        elif answer is NotRouted.ESCROW_EMPTY:
+            self._path.leaves(now)
+            self._complete(Refusal.NO_NOTE_IN_ESCROW)
+        else:
+            self._orders.unconfirmed = True
+
+    def _looked(self, escrow: Escrow, now: float) -> None:
+        """The device has said whether a note is in escrow, or does not say."""
+        self._looks, self._fresh, self._look_inside = 0, False, False
+        self._look_at = now + self.timing.hold
+        if self._orders.unconfirmed and escrow is Escrow.UNSAID:
+            return
+        if escrow is Escrow.HELD:
+            self._path.escrow = escrow
+        else:
+            self._path.leaves(now, escrow)
+        if self._orders.unconfirmed:
+            self._complete(Refusal.NOT_DONE if escrow is Escrow.HELD else None)
+        elif self.phase is Phase.KNOCKING:
+            self._place(now)
+        elif escrow is Escrow.HELD and self._path.note is None:
+            self._path.note = UNKNOWN_NOTE  # Nothing is known of it that could be recorded: it goes back.
+            self._orders.post(Do(CashCommand.RETURN, own=True))
+
+    def _emit(self, event: CashEvent) -> None:
+        self._out.append(Emit(event))

@@ -1,0 +1,218 @@
+"""What is known of a ccTalk device, and what must still be asked of it. Pure.
+
+Nothing that is asked here moves a note or lets one in, so every question is safe to repeat.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from enum import Enum, auto
+from hashlib import sha256
+
+from drivers.api import DeviceIdentity
+from drivers.cash.cctalk.messages import Answer, Code, Header, Mask, PollEvery, Request, SerialNumber, Text, set_master
+from drivers.cash.cctalk.roles import Role
+from drivers.cash.cctalk.values import CoinUnit, Scaling, coin_value, country_of, note_value
+from guichet.ids import DeviceSerial
+from guichet.money import Money
+
+_SIMULATED_MAKER = "GUICHET-SIM"
+_TRIES = 3
+_MANY_TRIES = 10
+_STACKER_AND_ESCROW = b"\x03"
+# A device that has no more positions leaves the question unanswered: so many in a row end the table. Few have more than
+# 16, and of these the 16th is in use.
+_EMPTY_ENDS = 2
+_USUAL_POSITIONS = 16
+
+WHO = (
+    Header.SIMPLE_POLL, Header.SERIAL, Header.MANUFACTURER, Header.CATEGORY, Header.PRODUCT, Header.SOFTWARE,
+    Header.POLLING_PRIORITY, Header.GET_INHIBITS,
+)  # fmt: skip
+"""Asked of a device that came back, before anything else."""
+
+INDISPENSABLE = frozenset({Header.SERIAL, Header.SET_INHIBITS, Header.SET_MASTER})
+"""Questions without whose answer there is no going on."""
+
+
+class Standing(Enum):
+    """How it goes with the questions."""
+
+    GOES_ON = auto()
+    TOO_OFTEN = auto()
+
+
+class Knowledge:
+    """Who it is, what its positions are worth, which of them are enabled, how often it wants to be polled."""
+
+    def __init__(self, role: Role, unit: CoinUnit) -> None:
+        self._role = role
+        self._unit = unit
+        self.forget()
+
+    def forget(self) -> None:
+        """What comes back may be another device: nothing known before holds for it."""
+        self.values: Mapping[int, Money] = {}
+        self.table_hash = b""
+        self.poll: float | None = None
+        self.mask: bytes | None = None
+        self.fault: int | None = None
+        self.status: int | None = None
+        self._texts: dict[Header, str] = {}
+        self._serial: int | None = None
+        self._identifiers: dict[int, str] = {}
+        self._scalings: dict[str, Scaling] = {}
+        self._revisions: dict[str, str] = {}
+        self._questions: deque[Request] = deque(Request(header) for header in WHO)
+        self._given_up: set[Header] = set()
+        self._failed = 0
+        self._unnamed_in_a_row = 0
+
+    @property
+    def identity(self) -> DeviceIdentity | None:
+        """Who it is, once it has said its serial number."""
+        if self._serial is None:
+            return None
+        maker, texts = self._texts.get(Header.MANUFACTURER, ""), self._texts
+        product = texts.get(Header.PRODUCT) or texts.get(Header.CATEGORY, "")
+        firmware = texts.get(Header.SOFTWARE, "")
+        simulated = maker.startswith(_SIMULATED_MAKER)
+        model = f"{maker} {product}".strip()
+        return DeviceIdentity(self._role.driver, model, DeviceSerial(str(self._serial)), firmware, simulated)
+
+    @property
+    def restarted(self) -> bool:
+        """Nothing is enabled: that is so after power-up, and never again once the device has been initialised."""
+        return self.mask is not None and not any(self.mask)
+
+    # --- questions --------------------------------------------------------------------------------------------------
+
+    @property
+    def asking(self) -> bool:
+        """Whether anything must still be asked."""
+        return bool(self._questions)
+
+    def next(self) -> Request:
+        """The next question; it is out of the queue."""
+        return self._questions.popleft()
+
+    def drop(self) -> None:
+        """What is still to be asked will be asked anew."""
+        self._questions.clear()
+        self.fault = None
+
+    def initialise(self) -> None:
+        """Ask for the table, and set what a table needs: stacker and escrow in use, every position enabled, the slot
+        shut.
+        """
+        self._questions.clear()
+        self._identifiers.clear()
+        self._unnamed_in_a_row = 0
+        self._questions.append(Request(self._role.ids, b"\x01"))
+
+    def look_over(self) -> None:
+        """Ask whether the device has begun anew, and whether it is well."""
+        headers = [Header.GET_INHIBITS, Header.SELF_CHECK]
+        if not self._role.capabilities.escrow:
+            headers.append(Header.STATUS)
+        self._questions.extend(Request(header) for header in headers if header not in self._given_up)
+
+    def check(self) -> None:
+        """Ask whether the device is well."""
+        self.fault = None
+        self._questions.append(Request(Header.SELF_CHECK))
+
+    def failed(self, question: Request) -> Standing:
+        """``question`` was not answered, or refused. It is tried three times; without an indispensable one there is no
+        going on.
+        """
+        self._failed += 1
+        if question.header in INDISPENSABLE:
+            self._questions.appendleft(question)
+            return Standing.TOO_OFTEN if self._failed == _MANY_TRIES else Standing.GOES_ON
+        if self._failed < _TRIES:
+            self._questions.appendleft(question)
+            return Standing.GOES_ON
+        self._failed = 0
+        self._given_up.add(question.header)
+        if question.header is self._role.ids:
+            self._identified(question.data[0], "")
+        return Standing.GOES_ON
+
+    # --- answers ----------------------------------------------------------------------------------------------------
+
+    def learn(self, question: Request, answer: Answer) -> None:
+        """Take an answer."""
+        self._failed = 0
+        match answer:
+            case SerialNumber(number):
+                self._serial = number
+            case Text(text) if question.header is self._role.ids:
+                self._identified(question.data[0], text)
+            case Text(text) if question.header is Header.REVISION:
+                self._revisions[question.data.decode("ascii")] = text
+            case Text(text):
+                self._texts[question.header] = text.strip(" \0")
+            case Scaling():
+                self._scalings[question.data.decode("ascii")] = answer
+            case Mask(mask):
+                self.mask = mask
+            case PollEvery(seconds):
+                self.poll = None if seconds is None else min(max(seconds, 0.02), self._role.watchdog / 4)
+            case Code(code) if question.header is Header.SELF_CHECK:
+                self.fault = code
+            case Code(code):
+                self.status = code
+            case _:
+                if question.header is Header.SET_INHIBITS:
+                    self.mask = question.data
+
+    def _identified(self, position: int, identifier: str) -> None:
+        self._unnamed_in_a_row = 0 if identifier else self._unnamed_in_a_row + 1
+        if country_of(identifier) is not None:
+            self._identifiers[position] = identifier
+        more = position < self._role.most_types and self._unnamed_in_a_row < _EMPTY_ENDS
+        if more and (position != _USUAL_POSITIONS or position in self._identifiers):
+            self._questions.append(Request(self._role.ids, bytes((position + 1,))))
+        else:
+            self._ask_for_the_rest()
+
+    def _ask_for_the_rest(self) -> None:
+        self._scalings.clear()
+        if self._role.capabilities.escrow:
+            countries = sorted({identifier[:2] for identifier in self._identifiers.values()})
+            for country in countries:
+                self._questions.append(Request(Header.SCALING, country.encode("ascii")))
+                self._questions.append(Request(Header.REVISION, country.encode("ascii")))
+            self._questions.append(Request(Header.SET_MODE, _STACKER_AND_ESCROW))
+        self._questions.append(Request(Header.SET_INHIBITS, self._positions()))
+        self._questions.append(set_master(accepting=False))
+
+    def _positions(self) -> bytes:
+        """What to enable: every note, for one that is not taken then comes back from escrow with a reason; of coins
+        only those with a value, for they are taken without asking. Never nothing, which is what power-up looks like.
+        """
+        width = len(self.mask) if self.mask is not None else self._role.mask_bytes
+        everything = (1 << 8 * width) - 1
+        if self._role.capabilities.escrow:
+            return everything.to_bytes(width, "little")
+        named = sum(1 << position - 1 for position, coin in self._identifiers.items() if self._value(coin) is not None)
+        return (named & everything or everything).to_bytes(width, "little")
+
+    def read_table(self) -> None:
+        """Make the table of what the device has answered."""
+        values = {position: self._value(identifier) for position, identifier in self._identifiers.items()}
+        self.values = {position: value for position, value in values.items() if value is not None}
+        raw = [f"{position}={identifier}" for position, identifier in sorted(self._identifiers.items())]
+        raw += [f"{country}*{s.factor}/{s.decimals}" for country, s in sorted(self._scalings.items())]
+        raw += [f"{country}:{revision}" for country, revision in sorted(self._revisions.items())]
+        if not self._role.capabilities.escrow:
+            raw.append(self._unit.value)
+        self.table_hash = sha256("\n".join(raw).encode("utf-8")).digest()
+
+    def _value(self, identifier: str) -> Money | None:
+        if not self._role.capabilities.escrow:
+            return coin_value(identifier, self._unit)
+        scaling = self._scalings.get(identifier[:2])
+        return note_value(identifier, scaling) if scaling is not None else None

@@ -1,0 +1,87 @@
+"""Reading a ccTalk device's events: which are new, which wait to be told. Pure."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import replace
+from enum import Enum, auto
+
+from drivers.cash.cctalk.events import Judgement, Nothing, OfNote, distance, unread
+from drivers.cash.cctalk.framing import Checksum
+from drivers.cash.cctalk.messages import SLOTS, EventBuffer
+from drivers.cash.cctalk.recall import Unread
+from drivers.cash.cctalk.roles import Role
+
+_MOST_WAITING = 64
+
+
+class News(Enum):
+    """What a read of the buffer amounts to. AGAIN: it must be read once more to be believed; FIRST: what is new in it
+    is not known before the mark on record is; BEGAN_ANEW: the device has lost its memory, or we have missed too much.
+    """
+
+    AGAIN = auto()
+    FIRST = auto()
+    NONE = auto()
+    SOME = auto()
+    BEGAN_ANEW = auto()
+
+
+class Reader:
+    """The events of one connection. ``buffer`` and ``raw`` are the newest that were believed, ``waiting`` the events in
+    it that were not told yet, oldest first.
+    """
+
+    def __init__(self, role: Role, checksum: Checksum) -> None:
+        self._role = role
+        self._twice = checksum is Checksum.SIMPLE
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew."""
+        self.buffer = EventBuffer(0, ())
+        self.raw = b""
+        self.waiting: deque[Unread] = deque()
+        self._last: int | None = None
+        self._seen: EventBuffer | None = None
+
+    def read(self, buffer: EventBuffer, raw: bytes) -> News:
+        """The device's answer to a read of its events."""
+        new = buffer.counter != self._last
+        if new and self._twice and buffer != self._seen:
+            # Eight bits of checksum let one disturbance in 256 through: money is only believed when it is said twice.
+            self._seen = buffer
+            return News.AGAIN
+        self._seen = None
+        if self._last is None:
+            self.buffer, self.raw = buffer, raw
+            return News.FIRST
+        if new and (buffer.counter == 0 or distance(self._last, buffer.counter) > SLOTS):
+            return News.BEGAN_ANEW
+        if new and len(self.waiting) < _MOST_WAITING:  # What nobody takes stays in the device.
+            self._take(buffer, raw, self._last)
+            return News.SOME
+        return News.NONE
+
+    def recall(self, judged: Judgement) -> None:
+        """What is on record is known now, and with it what is new."""
+        if self._last is None:
+            self._take(self.buffer, self.raw, judged.baseline)
+
+    def _take(self, buffer: EventBuffer, raw: bytes, baseline: int) -> None:
+        self.buffer, self.raw, self._last = buffer, raw, buffer.counter
+        for mark, (a, b) in unread(buffer, baseline):
+            self.waiting.append(Unread(mark, self._role.meaning(a, b), raw))
+
+    def cover(self, count: int) -> None:
+        """The oldest ``count`` are on record with the first answer. What they say beside where the note is will still
+        be told, but without their numbers, which must not set the one on record back.
+        """
+        covered = [self.waiting.popleft() for _ in range(count)]
+        rest = [replace(event, mark=None) for event in covered if not isinstance(event.meaning, OfNote | Nothing)]
+        self.waiting.extendleft(reversed(rest))
+
+    @property
+    def speaks_of_a_note(self) -> bool:
+        """Something that waits says where a note is now."""
+        return any(isinstance(event.meaning, OfNote) for event in self.waiting)

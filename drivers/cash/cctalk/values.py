@@ -1,0 +1,97 @@
+"""What a position of a ccTalk device is worth: the identifiers of notes and coins, read as money. Pure.
+
+Digits are read as decimals, never as floats, and what cannot be read exactly is worth nothing that anybody knows: the
+position stays unnamed. (ccTalk generic specification 4.7, part 3; sheet section 5.)
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import Enum
+
+from guichet.money import Currency, Money, MoneyError
+
+# The specification's two letters are those of ISO 3166, but for the euro. A code that is not here names no currency.
+_CURRENCIES: Mapping[str, str] = {
+    "EU": "EUR", "US": "USD", "GB": "GBP", "CH": "CHF", "CZ": "CZK", "DK": "DKK", "HU": "HUF", "NO": "NOK",
+    "PL": "PLN", "RO": "RON", "RU": "RUB", "SE": "SEK", "TR": "TRY", "UA": "UAH", "CA": "CAD", "CN": "CNY",
+    "IN": "INR", "JP": "JPY", "KR": "KRW", "KZ": "KZT", "MX": "MXN", "ZA": "ZAR", "BG": "BGN", "BY": "BYN",
+    "AE": "AED", "KW": "KWD", "QA": "QAR", "UZ": "UZS",
+}  # fmt: skip
+COUNTRY_OF: Mapping[str, str] = {code: country for country, code in _CURRENCIES.items()}
+"""The two letters for a currency's code."""
+
+_POWERS = {"m": Decimal("0.001"), ".": Decimal(1), "K": Decimal(10**3), "M": Decimal(10**6), "G": Decimal(10**9)}
+_EMPTY = "."
+
+
+@dataclass(frozen=True, slots=True)
+class Scaling:
+    """What a country's note values are multiplied by to be minor units, and how many decimals these have."""
+
+    factor: int
+    decimals: int
+
+    @property
+    def supported(self) -> bool:
+        """Whether the device knows the country at all: 0 and 0 say that it does not."""
+        return self.factor != 0
+
+
+class CoinUnit(Enum):
+    """What a coin's digits count. The specification's samples have both; a product has one."""
+
+    MINOR = "minor"
+    MAJOR = "major"
+
+
+def country_of(identifier: str) -> str | None:
+    """The two letters of a note's or coin's country; None for an empty position."""
+    country = identifier[:2]
+    return country if re.fullmatch(r"[A-Z]{2}", country) else None
+
+
+def note_value(identifier: str, scaling: Scaling) -> Money | None:
+    """``CCVVVVI``: four characters of digits, perhaps with a point, times the country's factor, in minor units."""
+    digits = identifier[2:6]
+    if len(identifier) != 7 or not scaling.supported or not re.fullmatch(r"[0-9]*\.?[0-9]*", digits, re.ASCII):
+        return None
+    if digits.strip(_EMPTY) == "":
+        return None
+    return _money(Decimal(digits) * scaling.factor / 10**scaling.decimals, identifier)
+
+
+def coin_value(identifier: str, unit: CoinUnit) -> Money | None:
+    """``CCVVVI``: three characters, of which a letter is both the point and the power: ``5m0``, ``.50``, ``2K5``,
+    ``M10``.
+    """
+    found = re.fullmatch(r"([0-9]*)([.mKMG]?)([0-9]*)", identifier[2:5], re.ASCII)
+    if len(identifier) != 6 or found is None or not (found[1] or found[3]):
+        return None
+    digits = Decimal(f"{found[1] or '0'}.{found[3] or '0'}") * _POWERS[found[2] or "."]
+    if unit is CoinUnit.MAJOR:
+        return _money(digits, identifier)
+    currency = _currency(identifier)
+    return _money(digits / 10**currency.exponent, identifier) if currency is not None else None
+
+
+def _currency(identifier: str) -> Currency | None:
+    code = _CURRENCIES.get(identifier[:2])
+    return Currency(code) if code is not None else None
+
+
+def _money(major: Decimal, identifier: str) -> Money | None:
+    """``major`` units of the country's currency, if they are a whole number of minor ones, and more than none."""
+    currency = _currency(identifier)
+    if currency is None:
+        return None
+    minor = major * 10**currency.exponent
+    if minor <= 0 or minor != minor.to_integral_value():
+        return None
+    try:
+        return Money(int(minor), currency)
+    except MoneyError:
+        return None

@@ -1,0 +1,1 @@
+"""ITL SSP and eSSP banknote validators."""

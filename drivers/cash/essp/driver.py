@@ -1,0 +1,32 @@
+"""An SSP validator on a line."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from drivers.api import DeviceConfig
+from drivers.cash.essp.keys import DEFAULT_FIXED_KEY
+from drivers.cash.essp.machine import Machine
+from drivers.cash.essp.timing import Timing
+from drivers.cash.module import CashDevice, poll_seconds
+from drivers.context import DriverContext
+from drivers.errors import ConfigurationError
+
+_POLL_MS = 200
+
+
+def open_device(config: DeviceConfig, context: DriverContext) -> CashDevice:
+    """The validator at ``config.address``. Option ``poll_ms``: milliseconds between polls, 5 to 1000 (200);
+    ``fixed_key``: 16 hexadecimal digits, where it is not as devices leave the factory.
+    """
+    timing = replace(Timing(), poll=poll_seconds(config, _POLL_MS))
+    key = _fixed_key(config)
+    return CashDevice(config, context, lambda: Machine(timing, key))
+
+
+def _fixed_key(config: DeviceConfig) -> int:
+    text = config.options.get("fixed_key", f"{DEFAULT_FIXED_KEY:016x}")
+    if re.fullmatch("[0-9A-Fa-f]{16}", text) is None:
+        raise ConfigurationError(config.name, "bad-option", "fixed_key: 16 hexadecimal digits")
+    return int(text, 16)

@@ -1,0 +1,451 @@
+"""The host's side of SSP as a pure state machine: inputs and a time go in; bytes, events and a deadline come out.
+
+The life of a connection: *knocking* until the device was greeted and has said where a note is; that is *reported* and
+nothing more is done until the caller has it on record and says proceed; *settling* until nothing moves any more;
+*reading* while it is set up and its notes are counted; *running*.
+
+What holds throughout (SSP manual GA138, poll events, hold, poll with ack):
+
+* A poll after a note was announced in escrow tells the device to stack it. So there is no poll while a note may lie
+  there, but HOLD; and none after a connection was made, or an answer could not be read to its end, before HOLD has said
+  that there is no note. Only the caller's STACK is a poll there.
+* A lost answer is asked for again with the identical bytes, which the device does not carry out twice.
+* An event with money in it is acknowledged only when the caller says so. Until then the device repeats it.
+* The device is never reset by this end: it clears its path by itself, and says E1 or E2.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+
+from drivers.api import (
+    Answered,
+    CashCapabilities,
+    CashCommand,
+    CashEvent,
+    Cleared,
+    Escrowed,
+    Lost,
+    Ready,
+    Refusal,
+    Rejected,
+    Trouble,
+)
+from drivers.cash.essp.arrival import Arrival, Found, is_at_rest
+from drivers.cash.essp.events import EventCode
+from drivers.cash.essp.holding import Holding
+from drivers.cash.essp.keys import DEFAULT_FIXED_KEY, Dice
+from drivers.cash.essp.knowledge import COUNTER_MODULUS, Knowledge, Standing, begins_anew, told
+from drivers.cash.essp.messages import (
+    Answer,
+    Command,
+    Counters,
+    MessageError,
+    Plain,
+    Polled,
+    RejectCode,
+    Request,
+    Status,
+    decode_answer,
+    is_readable,
+)
+from drivers.cash.essp.moves import Moves
+from drivers.cash.essp.path import Path
+from drivers.cash.essp.states import CLOSED, DEFERS_SLOT, TAKES_TIME, Troubles, Where
+from drivers.cash.essp.talk import Talk
+from drivers.cash.essp.timing import Timing
+from drivers.cash.orders import MOVES_NOTE, Orders
+from drivers.cash.steps import Acknowledge, Do, Emit, Input, Opened, Output, Proceed, Recalled, Received, Send, Tick
+
+
+class Phase(Enum):
+    """Where in its life the connection is."""
+
+    KNOCKING = auto()
+    REPORTED = auto()
+    SETTLING = auto()
+    READING = auto()
+    RUNNING = auto()
+
+
+_COUNT = Request(Command.COUNTERS)
+_HELD = bytes((Status.OK,))
+_SLOT = {CashCommand.ENABLE: Command.ENABLE, CashCommand.DISABLE: Command.DISABLE}
+
+
+class Machine:
+    """One connection to one validator. Feed it with :meth:`step`; it never blocks and never reads a clock."""
+
+    capabilities = CashCapabilities(counter_modulus=COUNTER_MODULUS)
+
+    def __init__(self, timing: Timing, fixed_key: int = DEFAULT_FIXED_KEY) -> None:
+        self.timing = timing
+        self.phase = Phase.KNOCKING
+        self.known = Knowledge(fixed_key)
+        self.path = Path()
+        self._line = Talk(timing)
+        self._holding = Holding()
+        self._moves = Moves(self._emit)
+        self._slot = Orders(self._emit)
+        self._troubles = Troubles()
+        self._arrival = Arrival(timing)
+        self._hold_first = False
+        self._let_go = False
+        self._untouched_until = 0.0
+        self._look_first = False
+        self._closed = True
+        self._out: list[Output] = []
+
+    @property
+    def asked(self) -> Request | None:
+        """What is being asked now: for traces."""
+        return self._line.asked
+
+    @property
+    def deadline(self) -> float | None:
+        """When :class:`Tick` is due; None: only something from outside can move it."""
+        return self._line.deadline
+
+    # --- the one entrance -------------------------------------------------------------------------------------------
+
+    def step(self, happened: Input, now: float) -> list[Output]:
+        """What follows from ``happened`` at ``now`` (monotonic seconds)."""
+        self._out = []
+        self._line.begin(now)
+        match happened:
+            case Opened(entropy):
+                self._line.wire.dice = Dice(entropy)
+            case Received(data):
+                for request, payload in self._line.feed(data, now):
+                    self._hear(request, payload, now)
+            case Tick():
+                self._tick(now)
+            case Proceed():
+                self._proceed(now)
+            case Acknowledge():
+                if self._holding.recorded() and self._line.asked is None:
+                    self._line.next_at = now + self.timing.quiet
+            case Do():
+                (self._moves if happened.command in MOVES_NOTE else self._slot).post(happened)
+                self._line.hurry(now + self.timing.quiet)
+            case Recalled():
+                pass
+        return self._out
+
+    # --- time -------------------------------------------------------------------------------------------------------
+
+    def _tick(self, now: float) -> None:
+        if self._line.asked is not None and self._line.overdue(now):
+            self._ask_again(now)
+        if self._line.may_ask(now):
+            self._send_next(now)
+
+    def _ask_again(self, now: float) -> None:
+        was_lost = self._line.lost
+        if (again := self._line.again(now)) is not None:
+            self._out.append(Send(again))
+            return
+        self._line.lost = True
+        self._forget()
+        self._out += [] if was_lost else [Emit(Lost("silent"))]
+
+    def _forget(self) -> None:
+        """Whatever answers next is greeted and reported as if it had never been here."""
+        self.phase = Phase.KNOCKING
+        self.path, self._holding, self._arrival = Path(), Holding(), Arrival(self.timing)
+        self._hold_first = self._let_go = self._look_first = False
+        self._troubles = Troubles()
+        self._moves.fail_all(Refusal.LOST)
+        self._slot.fail_all(Refusal.LOST)
+
+    def _came_back(self, now: float) -> None:
+        """A reset of the device alone, too short for silence."""
+        self._tell(self._troubles.forget())
+        self._forget()
+        self._line.next_at = now + self.timing.poll
+
+    # --- sending ----------------------------------------------------------------------------------------------------
+
+    def _send_next(self, now: float) -> None:
+        if now < self._untouched_until:
+            self._line.next_at = self._untouched_until
+        elif self._holding.due and not self._may_shut():
+            self._ask(Request(Command.EVENT_ACK), now)
+        elif self.phase is Phase.REPORTED:
+            self._line.next_at = None
+        elif self.phase is Phase.KNOCKING:
+            self._knock(now)
+        elif (move := self._moves.first) is not None and not self._moves.unconfirmed:
+            self._move(move, now)
+        elif (turn := self._slot.first) is not None and self.path.where not in DEFERS_SLOT:
+            self._turn_slot(turn, now)
+        elif self.known.asking and not self._look_first:
+            self._ask(self.known.next(), now)
+        else:
+            self._look(now)
+
+    def _may_shut(self) -> bool:
+        """A slot that is to be shut is shut before the acknowledgement lets the next note in."""
+        order = self._slot.first
+        going = self.phase in (Phase.SETTLING, Phase.RUNNING) and self.path.where not in DEFERS_SLOT
+        return going and order is not None and order.command is CashCommand.DISABLE
+
+    def _knock(self, now: float) -> None:
+        """Greet, look, and count after what was found; then report it."""
+        arrival = self._arrival
+        if not arrival.greeted:
+            self._greet()
+        if arrival.found is not None and not arrival.counted and not self.known.asking:
+            arrival.counted = True
+            self.known.want(_COUNT)
+        if self.known.asking:
+            self._ask(self.known.next(), now)
+        elif arrival.found is not None:
+            self._report(arrival.found)
+        else:
+            self._look(now)
+
+    def _greet(self) -> None:
+        self._arrival.greets()
+        self.known.greet(self._line.wire.dice)
+
+    def _look(self, now: float) -> None:
+        """A poll, unless that might stack a note: then HOLD."""
+        if self._let_go:
+            self._let_go = False
+            self._line.next_at = self._untouched_until = now + self.timing.unheld
+        elif self.path.where is Where.ESCROW or self._hold_first:
+            self._ask(Request(Command.HOLD), now)
+        else:
+            self._ask(Request(Command.POLL_WITH_ACK), now)
+
+    def _ask(self, request: Request, now: float) -> None:
+        self._out.append(Send(self._line.say(request, now)))
+
+    def _move(self, order: Do, now: float) -> None:
+        if self.path.where is not Where.ESCROW:
+            self._moves.complete(Refusal.NO_NOTE_IN_ESCROW)
+            self._line.next_at = now
+        elif order.command is CashCommand.STACK:
+            self._moves.stacking = True
+            self.path.go(Where.STACKING, now)
+            self._ask(Request(Command.POLL_WITH_ACK), now)
+        else:
+            self._ask(Request(Command.REJECT), now)
+
+    def _turn_slot(self, order: Do, now: float) -> None:
+        if order.command is CashCommand.ENABLE and self.phase is not Phase.RUNNING:
+            self._slot.complete(Refusal.NOT_READY)
+            self._line.next_at = now
+        else:
+            self._ask(Request(_SLOT[order.command]), now)
+
+    # --- receiving --------------------------------------------------------------------------------------------------
+
+    def _hear(self, request: Request, payload: bytes, now: float) -> None:
+        try:
+            answer = decode_answer(request.command, payload, self.known.version)
+        except MessageError:
+            answer = None
+        if answer == Plain(Status.NO_KEY):
+            self._came_back(now)
+            return
+        poll, readable = request.command is Command.POLL_WITH_ACK, is_readable(request, answer)
+        self._tell(self._troubles.read(poll=poll, readable=readable))
+        if self.known.asking and request == self.known.next():
+            self._learn(request, answer, payload, now)
+        else:
+            self._answered(request.command, answer, payload, now)
+
+    def _answered(self, asked: Command, answer: Answer | None, payload: bytes, now: float) -> None:
+        match asked, answer:
+            case Command.POLL_WITH_ACK, Polled():
+                self._polled(answer, payload, now)
+            case Command.POLL_WITH_ACK, _:
+                self._not_polled(answer, payload, now)
+            case Command.HOLD, _:
+                self._held(answer, now)
+            case Command.REJECT, Plain(Status.OK):
+                self.path.go(Where.RETURNING, now)
+                self._moves.complete()
+            case Command.REJECT, _:
+                self._moves.unconfirmed = self._hold_first = True
+            case Command.EVENT_ACK, _:
+                self._holding.due = False  # If the device holds the event still, the next poll tells it again.
+                self._line.next_at = now + self.timing.poll
+            case Command.ENABLE | Command.DISABLE, _:
+                self._slot.complete(None if answer == Plain(Status.OK) else Refusal.REFUSED)
+            case _:
+                self._line.next_at = now + self.timing.poll
+
+    # --- questions --------------------------------------------------------------------------------------------------
+
+    def _learn(self, request: Request, answer: Answer | None, payload: bytes, now: float) -> None:
+        standing = self.known.learn(request, answer)
+        if (trouble := told(standing)) is not None:
+            self._emit(trouble)
+        if standing in (Standing.AGAIN, Standing.TOO_OFTEN):
+            self._line.next_at = now + self.timing.poll
+            self._look_first = self.phase is not Phase.KNOCKING
+            if begins_anew(request.command):
+                self.known.greet(self._line.wire.dice)
+            return
+        match request.command, answer:
+            case Command.HOLD, Plain(Status.OK):
+                self._arrival.held(payload)
+                self._arrived(now)
+            case Command.HOLD, Plain(status) if status is not Status.CANNOT:
+                self._let_go = True
+            case Command.KEY_EXCHANGE, _ if self.known.key is not None:
+                self._line.wire.agree(self.known.key)
+            case Command.LAST_REJECT, _:
+                self._emit(Rejected(answer.reason if isinstance(answer, RejectCode) else "unknown"))
+            case Command.COUNTERS, Counters() | Plain():
+                self._counted(now)
+            case _:
+                pass
+
+    def _counted(self, now: float) -> None:
+        """The count is always the last question of a round."""
+        if self.phase is Phase.READING and (identity := self.known.identity) is not None:
+            self.phase = Phase.RUNNING
+            self.path.clear_pending = False
+            known = self.known
+            self._emit(Ready(identity, known.values, known.table_hash, known.stacked))
+        elif self.phase is Phase.RUNNING:
+            self._emit(Cleared(self.known.stacked, not self._closed))
+        self._line.next_at = now + self.timing.quiet
+
+    # --- a device that came back ------------------------------------------------------------------------------------
+
+    def _arrived(self, now: float) -> None:
+        if self._arrival.in_escrow:
+            self.path.go(Where.ESCROW, now)
+        if self.known.asking or self._arrival.found is not None:
+            self._line.next_at = now + self.timing.quiet
+
+    def _report(self, found: Found) -> None:
+        self.phase = Phase.REPORTED
+        self._line.next_at = None
+        if not self._arrival.in_escrow:
+            self.path.where = found.where
+        self._emit(Answered(self.known.identity, found.presence, found.frame, found.channel, self.known.stacked))
+
+    def _proceed(self, now: float) -> None:
+        if self.phase is not Phase.REPORTED:
+            return
+        self.phase = Phase.SETTLING
+        self.path.go(self.path.where, now)
+        self._line.next_at = now + self.timing.quiet if self._line.asked is None else None
+        self._tell(self._troubles.heard(self._arrival.events))
+        if self._arrival.other is not None:
+            self._emit(self._arrival.other)  # It is not the note that was reported: that one had gone back.
+
+    # --- what a poll says -------------------------------------------------------------------------------------------
+
+    def _polled(self, answer: Polled, payload: bytes, now: float) -> None:
+        events = answer.events
+        self._line.next_at = now + self.timing.poll
+        self._hold_first, self._look_first = bool(answer.rest), False
+        self._holding.polled(events, whole=not answer.rest)
+        self._closed = any(event.code in CLOSED for event in events)
+        if self.phase is Phase.KNOCKING:
+            if self._arrival.polled(answer, payload, self.known, now):
+                self._greet()
+            self._arrived(now)
+            return
+        if any(event.code is EventCode.SLAVE_RESET for event in events):
+            self._came_back(now)
+            self._polled(answer, payload, now)  # It says in the same breath what became of the note.
+            return
+        self._moves.polled(answer)
+        for event in events:
+            for follows in self.path.hear(event, payload, self.known, now):
+                self._emit(follows)
+        if self.path.reason_wanted:
+            self.path.reason_wanted = False
+            self.known.want(Request(Command.LAST_REJECT))
+        self._tell(self._troubles.heard(events))
+        if self.path.where not in DEFERS_SLOT:
+            self._holding.let_fraud_go(events)
+        if self.path.where is Where.ESCROW:
+            self._line.next_at = now + self.timing.hold
+        elif self._holding.due or self.known.asking:
+            self._line.next_at = now + self.timing.quiet
+        if not answer.rest and is_at_rest(events):
+            self._rest(now)
+        elif self.phase is Phase.READING:
+            self.known.drop()
+            self.phase = Phase.SETTLING
+
+    def _not_polled(self, answer: Answer | None, payload: bytes, now: float) -> None:
+        """It was not answered as a poll is; whether it was carried out is not known, so HOLD looks first."""
+        self._line.next_at = now + self.timing.poll
+        self._hold_first = True
+        self._holding.polled((), whole=False)
+        self._moves.polled(None)
+        if answer != Plain(Status.SOFTWARE_ERROR):
+            return
+        if self.phase is Phase.KNOCKING:
+            self._arrival.failed(payload)
+            self._arrived(now)
+        else:
+            self._tell(self._troubles.failing())
+
+    def _held(self, answer: Answer | None, now: float) -> None:
+        """HOLD: OK there is a note in escrow, F5 there is none; anything else is no answer to that."""
+        asked_to_know, self._hold_first = self._hold_first, False
+        self._line.next_at = now + self.timing.poll
+        if answer == Plain(Status.OK):
+            if self.path.where is not Where.ESCROW:
+                self._found_in_escrow(now)
+            held_long = now - self.path.escrow_since > self.timing.hold_at_most
+            self._line.next_at = now + (self.timing.unheld if held_long else self.timing.hold)
+            self._moves.held(in_escrow=True)
+        elif answer == Plain(Status.CANNOT):
+            if self.path.where is Where.ESCROW:
+                self.path.go(Where.RETURNING, now)
+            self._line.next_at = now + self.timing.quiet
+            self._moves.held(in_escrow=False)
+        elif asked_to_know:
+            self._let_go = True
+            self._moves.held(in_escrow=None)
+
+    def _found_in_escrow(self, now: float) -> None:
+        """A note of which no poll could say anything, or one that was to be stacked and was not."""
+        unknown = self.path.where is not Where.STACKING or not self._moves.unconfirmed
+        self.path.go(Where.ESCROW, now)
+        if self.phase is Phase.KNOCKING:
+            self._arrival.held(_HELD)
+        elif unknown:
+            self._emit(Escrowed(0, None, _HELD, self.known.table_hash))
+
+    # --- at rest, and what is asked there ---------------------------------------------------------------------------
+
+    def _rest(self, now: float) -> None:
+        """Nothing moves and nothing waits. A note on its way may be silent for a moment; then it has arrived."""
+        if self._troubles.stop or self._holding.money or self.path.on_its_way(now, self.timing.fate):
+            return
+        if self.path.where in TAKES_TIME and not self.path.looked:
+            self.path.looked = self._hold_first = True  # It may not have moved at all.
+            return
+        self.path.where = Where.NOWHERE
+        if self.phase is Phase.SETTLING:
+            self.phase = Phase.READING
+            accept = Request(Command.SET_INHIBITS, channels=self.known.channels)
+            self.known.want(Request(Command.DISABLE), accept, Request(Command.DISPLAY_ON), _COUNT)
+        elif self.phase is Phase.RUNNING and self.path.clear_pending:
+            self.path.clear_pending = False
+            self.known.want(_COUNT)
+        if self.known.asking:
+            self._line.next_at = now + self.timing.quiet
+
+    def _tell(self, troubles: list[Trouble]) -> None:
+        for trouble in troubles:
+            self._emit(trouble)
+            if trouble.kind.stops_acceptance and self.phase in (Phase.READING, Phase.RUNNING):
+                self.known.drop()
+                self.phase = Phase.SETTLING
+
+    def _emit(self, event: CashEvent) -> None:
+        self._out.append(Emit(event))

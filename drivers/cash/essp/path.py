@@ -1,0 +1,75 @@
+"""A note's way through the device, as far as the polls of one connection have shown it. Pure."""
+
+from __future__ import annotations
+
+from drivers.api import Accepting, CashEvent, Escrowed, Returned, Stacked, Stacking
+from drivers.cash.essp.events import Event, EventCode
+from drivers.cash.essp.knowledge import Knowledge
+from drivers.cash.essp.states import BACK_AT_RESET, MONEY, TAKES_TIME, WAS_IN_ESCROW, Where
+
+
+class Path:
+    """Where the note is. ``clear_pending``: something was on the way, and that the path is empty is not yet told.
+    ``reason_wanted``: a note was refused before escrow, and why must be asked. ``looked``: HOLD was asked after the
+    note, of which nothing was said any more.
+    """
+
+    def __init__(self) -> None:
+        self.where = Where.NOWHERE
+        self.escrow_since = 0.0
+        self.clear_pending = False
+        self.reason_wanted = False
+        self.looked = False
+        self._moved_at = 0.0
+        self._stacking_told = False
+
+    def go(self, where: Where, now: float) -> None:
+        """The note is there now."""
+        if where is Where.ESCROW is not self.where:
+            self.escrow_since = now
+        self.where, self._moved_at, self.looked = where, now, False
+        self._stacking_told &= where is Where.STACKING
+
+    def on_its_way(self, now: float, fate: float) -> bool:
+        """Whether it moves still: one that is on its way may be silent for a moment; then it has arrived."""
+        return self.where in TAKES_TIME and now - self._moved_at < fate
+
+    def hear(self, event: Event, payload: bytes, known: Knowledge, now: float) -> list[CashEvent]:
+        """What is to be told of one event of a poll that was answered with ``payload``."""
+        match event.code:
+            case EventCode.READ:
+                return self._drawn_in(event, payload, known, now)
+            case EventCode.STACKING if self.where is not Where.DECIDED:
+                self.clear_pending = True
+                self.go(Where.STACKING, now)
+                was_told, self._stacking_told = self._stacking_told, True
+                return [] if was_told else [Stacking()]
+            case _ if event.code in MONEY:
+                self._decided(now)
+                return [Stacked(event.channel, known.values.get(event.channel), payload)]
+            case EventCode.REJECTING:
+                self.go(Where.RETURNING if self.where in WAS_IN_ESCROW else Where.REJECTING, now)
+            case EventCode.REJECTED if self.where not in WAS_IN_ESCROW:
+                self._decided(now)
+                self.reason_wanted = True
+            case _ if event.code in BACK_AT_RESET or event.code is EventCode.REJECTED:
+                self._decided(now)
+                return [Returned(payload)]
+            case _:
+                pass
+        return []
+
+    def _decided(self, now: float) -> None:
+        self.clear_pending = True
+        self.go(Where.DECIDED, now)
+
+    def _drawn_in(self, event: Event, payload: bytes, known: Knowledge, now: float) -> list[CashEvent]:
+        if self.where is Where.STACKING:
+            self._moved_at = now  # Of a note that is to be stacked, it says nothing new.
+            return []
+        told: list[CashEvent] = [] if self.where is Where.SCANNED else [Accepting()]
+        self.clear_pending = True
+        self.go(Where.ESCROW if event.channel else Where.SCANNED, now)
+        if event.channel:
+            told.append(Escrowed(event.channel, known.values.get(event.channel), payload, known.table_hash))
+        return told

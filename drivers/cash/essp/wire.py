@@ -1,0 +1,61 @@
+"""The host's end of an SSP line: sequence flag, key, packet count. Pure.
+
+A new command inverts the flag; a lost answer is asked for again with the identical bytes, which the device does not
+carry out a second time but answers as before. SYNC always has the flag 1 and makes the device forget its last answer.
+"""
+
+from __future__ import annotations
+
+from drivers.cash.essp.framing import Frame, frame
+from drivers.cash.essp.keys import Dice
+from drivers.cash.essp.messages import Command, Request, Status, encode_request
+from drivers.cash.essp.sealing import COUNT_MODULUS, SEALED, SealError, seal, unseal
+
+_NO_KEY = bytes((Status.NO_KEY,))
+
+
+class Wire:
+    """Requests to frames, frames to what they answer. Everything is encrypted as soon as there is a key."""
+
+    def __init__(self) -> None:
+        self.dice = Dice(b"")
+        self.last = b""
+        self._flag = True
+        self._key: bytes | None = None
+        self._count = 0
+
+    def agree(self, key: bytes) -> None:
+        """The key exchange is done; packets are counted from 0."""
+        self._key, self._count = key, 0
+
+    def pack(self, request: Request) -> bytes:
+        """The frame of a new command; :attr:`last` is the same bytes, for asking again."""
+        if request.command is Command.SYNC:
+            self._flag, self._key = True, None
+        else:
+            self._flag = not self._flag
+        data = encode_request(request)
+        if self._key is not None:
+            data = seal(self._key, self._count, data, self.dice.draw)
+        self.last = frame(data, flag=self._flag)
+        return self.last
+
+    def unpack(self, found: Frame) -> bytes | None:
+        """What ``found`` answers; None where it is no answer to the last command: late, of another count or key, or not
+        encrypted although it should be. Only that there is no key may be said without one.
+        """
+        if found.flag is not self._flag:
+            return None
+        if self._key is None:
+            return None if found.payload[0] == SEALED else found.payload
+        if found.payload == _NO_KEY:
+            return found.payload
+        try:
+            count, data = unseal(self._key, found.payload)
+        except SealError:
+            return None
+        expected = (self._count + 1) % COUNT_MODULUS
+        if count != expected:
+            return None
+        self._count = expected
+        return data

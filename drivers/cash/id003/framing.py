@@ -1,0 +1,112 @@
+"""ID-003 frames: ``FC | length | code | data | CRC low | CRC high``.
+
+Length counts the whole frame, 5 at least. There is no address and nothing is stuffed: FC may stand inside data, so a
+frame is only found by its sync byte, its length and its CRC together. (protocols/id003, section 2.)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+SYNC = 0xFC
+_OVERHEAD = 4
+MAX_PAYLOAD = 255 - _OVERHEAD
+
+
+class FramingError(ValueError):
+    """A payload that no frame carries."""
+
+
+def _crc_table() -> tuple[int, ...]:
+    table: list[int] = []
+    for byte in range(256):
+        crc = byte
+        for _ in range(8):
+            crc = (crc >> 1) ^ 0x8408 if crc & 1 else crc >> 1
+        table.append(crc)
+    return tuple(table)
+
+
+_CRC_TABLE = _crc_table()
+
+
+def crc16(data: bytes) -> int:
+    """CRC-16/KERMIT: polynomial 1021 reflected, from zero. Over a whole good frame it is 0."""
+    crc = 0
+    for byte in data:
+        crc = (crc >> 8) ^ _CRC_TABLE[(crc ^ byte) & 0xFF]
+    return crc
+
+
+def frame(payload: bytes) -> bytes:
+    """The frame around ``payload``, code and data (1 to 251 bytes). Raises :class:`FramingError` for another size."""
+    if not 1 <= len(payload) <= MAX_PAYLOAD:
+        raise FramingError(f"a payload has 1 to {MAX_PAYLOAD} bytes, not {len(payload)}")
+    head = bytes((SYNC, len(payload) + _OVERHEAD)) + payload
+    return head + crc16(head).to_bytes(2, "little")
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A frame that arrived whole; ``raw`` is all of it."""
+
+    payload: bytes
+    raw: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """Bytes that are no part of a good frame. ``damaged``: they looked like a whole frame but for the CRC."""
+
+    raw: bytes
+    damaged: bool
+
+
+@dataclass(slots=True)
+class Deframer:
+    """Finds the frames in what a line brings, in whatever pieces it comes. Holds at most one frame's bytes."""
+
+    _pending: bytearray = field(default_factory=bytearray)
+
+    def feed(self, data: bytes) -> list[Frame | Noise]:
+        """What ``data`` completes, in order."""
+        self._pending += data
+        found: list[Frame | Noise] = []
+        noise = bytearray()
+        while self._pending:
+            length = self._frame_length()
+            if length is None:
+                noise.append(self._pending.pop(0))
+                continue
+            if len(self._pending) < length:
+                break
+            raw = bytes(self._pending[:length])
+            self._flush(noise, found)
+            if crc16(raw) == 0:
+                found.append(Frame(raw[2:-2], raw))
+                del self._pending[:length]
+            else:
+                found.append(Noise(raw, damaged=True))
+                # A frame may begin inside what only looked like one: only its first byte is given up.
+                del self._pending[:1]
+        self._flush(noise, found)
+        return found
+
+    def clear(self) -> None:
+        """Forget a frame that was begun: its sender has been silent for too long to go on with it."""
+        self._pending.clear()
+
+    @staticmethod
+    def _flush(noise: bytearray, found: list[Frame | Noise]) -> None:
+        if noise:
+            found.append(Noise(bytes(noise), damaged=False))
+            noise.clear()
+
+    def _frame_length(self) -> int | None:
+        """The length of the frame that may begin here, a minimum while it is not known; None: none begins here."""
+        head = self._pending
+        if head[0] != SYNC:
+            return None
+        if len(head) < 2:
+            return _OVERHEAD + 1
+        return head[1] if head[1] > _OVERHEAD else None

@@ -1,0 +1,427 @@
+"""The host's side of ID-003 as a pure state machine: inputs and a time go in; bytes, events and a deadline come out.
+
+The life of a connection: *knocking* until the device answers a poll; the first answer is *reported* and nothing more
+is done until the caller has it on record and says proceed; *settling* until nothing moves any more; *reading* who the
+device is and what its note types are worth; *running*.
+
+What holds throughout (protocols/id003, sections 7 and 8):
+
+* VEND VALID is acknowledged only when the caller says so. Until then the device repeats it, and is not reset.
+* STACK and RETURN are never sent again blindly: when their answer is lost, a poll says what became of them.
+* RESET is sent only after the first answer is on record, and never while a note may be on its way to the box.
+* The power-recovery option comes first in every INITIALIZE; the inhibit is lifted again after every RESET.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from enum import Enum, auto
+
+from drivers.api import (
+    Answered,
+    CashCapabilities,
+    CashCommand,
+    CashEvent,
+    Cleared,
+    Lost,
+    Ready,
+    Refusal,
+    Trouble,
+    TroubleKind,
+)
+from drivers.cash.exchange import Exchange
+from drivers.cash.id003.commands import MOVES, SLOT, Commands
+from drivers.cash.id003.framing import Deframer, Frame, frame
+from drivers.cash.id003.initialising import PowerRecovery
+from drivers.cash.id003.knowledge import REPORT, WHOLE, Knowledge, Standing
+from drivers.cash.id003.messages import (
+    COUNTRIES,
+    Answer,
+    Command,
+    Enquiry,
+    Invalid,
+    MessageError,
+    NoteTable,
+    Request,
+    SerialNumber,
+    Setting,
+    State,
+    Status,
+    Version,
+    decode_answer,
+    encode_request,
+)
+from drivers.cash.id003.resets import Resets
+from drivers.cash.id003.states import (
+    IDLE,
+    PASSING,
+    POWER_RECOVERY,
+    POWER_UP,
+    STUCK,
+    TELLS_IDENTITY,
+    TROUBLE,
+    presence_of,
+    trouble_of,
+)
+from drivers.cash.id003.timing import Timing
+from drivers.cash.id003.watch import NoteWatch
+from drivers.cash.steps import Acknowledge, Do, Emit, Input, Opened, Output, Proceed, Recalled, Received, Send, Tick
+
+
+class Phase(Enum):
+    """Where in its life the connection is."""
+
+    KNOCKING = auto()
+    REPORTED = auto()
+    SETTLING = auto()
+    READING = auto()
+    RUNNING = auto()
+
+
+_NOT_IDENTIFIED = Trouble(TroubleKind.FAILURE, "not-identified")
+
+
+class Machine:
+    """One connection to one validator. Feed it with :meth:`step`; it never blocks and never reads a clock.
+
+    ``countries``: which currency each country code of the note table is.
+    """
+
+    capabilities = CashCapabilities(names_type=False)
+
+    def __init__(self, timing: Timing, countries: Mapping[int, str] = COUNTRIES) -> None:
+        self.timing = timing
+        self.phase = Phase.KNOCKING
+        self.known = Knowledge()
+        self._countries = countries
+        self._line: Exchange[Request] = Exchange(timing.lost)
+        self._commands = Commands(self._emit)
+        self._deframer = Deframer()
+        self._option = PowerRecovery()
+        self._note = NoteWatch()
+        self._resets = Resets(timing)
+        self._state: Status | None = None
+        self._unreported: tuple[Status, Frame] | None = None
+        self._holding = False
+        self._unreadable = False
+        self._out: list[Output] = []
+
+    # --- the one entrance -------------------------------------------------------------------------------------------
+
+    def step(self, happened: Input, now: float) -> list[Output]:
+        """What follows from ``happened`` at ``now`` (monotonic seconds)."""
+        self._out = []
+        self._line.begin(now)
+        match happened:
+            case Received(data):
+                self._receive(data, now)
+            case Tick():
+                self._tick(now)
+            case Proceed():
+                self._proceed(now)
+            case Acknowledge():
+                self._acknowledge(now)
+            case Do():
+                self._commands.post(happened)
+                if not self._holding:
+                    self._line.hurry(now + self.timing.quiet)
+            case Opened() | Recalled():
+                pass
+        return self._out
+
+    @property
+    def deadline(self) -> float | None:
+        """When :class:`Tick` is due; None: only something from outside can move it."""
+        return self._line.deadline
+
+    # --- time -------------------------------------------------------------------------------------------------------
+
+    def _tick(self, now: float) -> None:
+        if self._line.asked is not None and self._line.overdue(now):
+            self._unanswered(self._line.asked, now)
+        if self._line.may_ask(now):
+            self._send_next(now)
+
+    def _unanswered(self, request: Request, now: float) -> None:
+        """What a command did is then read from the state, not assumed; what only asks or sets is sent again."""
+        self._deframer.clear()
+        self._holding = False
+        self._line.finish(now, self.timing.quiet)
+        match request.command:
+            case command if command in MOVES:
+                self._commands.unanswered(request)
+                # An answer to an earlier poll may still be under way: what it says is older than this command.
+                self._line.next_at = now + self.timing.late
+            case command if command in SLOT:
+                self._commands.unanswered(request)
+            case Command.SET_OPTIONS:
+                self._option.answered(accepted=False)
+            case Command.STATUS | Command.RESET:
+                pass
+            case question:
+                self._question_failed(question)
+        if self._line.falls_silent(now):
+            self._lose("silent")
+
+    def _lose(self, code: str) -> None:
+        self._resets.lost()
+        self._begin_anew()
+        self._state = None
+        self._emit(Lost(code))
+
+    def _begin_anew(self) -> None:
+        self.phase = Phase.KNOCKING
+        self._unreported = None
+        for event in self._note.came_back():
+            self._emit(event)
+        self.known.forget()
+        self._option.begin_anew()
+        self._commands.fail_all(Refusal.LOST)
+
+    # --- sending ----------------------------------------------------------------------------------------------------
+
+    def _send_next(self, now: float) -> None:
+        self._holding = False
+        if self._option_due():
+            self._ask(POWER_RECOVERY, now)
+        elif self.known.may_ask:
+            self._ask(Request(self.known.next()), now)
+        elif self._reset_due(now):
+            self._resets.sent(now)
+            self._ask(Request(Command.RESET), now)
+        elif self._commands.next_may_go and self.phase in (Phase.SETTLING, Phase.RUNNING):
+            self._do_next(now)
+        elif self.phase is not Phase.REPORTED:
+            self.known.polled()
+            self._ask(Request(Command.STATUS), now)
+        else:
+            self._line.next_at = None
+
+    def _option_due(self) -> bool:
+        mine = self.phase in (Phase.SETTLING, Phase.READING, Phase.RUNNING)
+        return mine and self._option.due(at_rest=self.phase is Phase.READING)
+
+    def _ask(self, request: Request, now: float) -> None:
+        self._deframer.clear()
+        slow = request.command in WHOLE
+        self._line.ask(request, now, self.timing.slow_answer if slow else self.timing.answer)
+        self._out.append(Send(frame(encode_request(request))))
+
+    def _reset_due(self, now: float) -> bool:
+        if self.phase is Phase.KNOCKING:
+            return self._resets.due_in_silence(now)
+        return self.phase is Phase.SETTLING and self._resets.due(self._state, now, owed=self._note.owed)
+
+    def _do_next(self, now: float) -> None:
+        state = self._state.state if self._state is not None else None
+        request = self._commands.next(state, ready=self.phase is Phase.RUNNING)
+        if request is not None:
+            self._ask(request, now)
+        else:
+            self._line.next_at = now
+
+    # --- receiving --------------------------------------------------------------------------------------------------
+
+    def _receive(self, data: bytes, now: float) -> None:
+        for found in self._deframer.feed(data):
+            if isinstance(found, Frame):
+                self._hear(found, now)
+            elif found.damaged and self._line.asked is not None:
+                self._unanswered(self._line.asked, now)
+
+    def _hear(self, found: Frame, now: float) -> None:
+        request = self._line.asked
+        if request is None:
+            return  # A late answer to a question that was given up: the next exchange asks again.
+        self._line.heard(now)
+        self._resets.heard()
+        try:
+            answer = decode_answer(request.command, found.payload, self._countries)
+        except MessageError:
+            self._not_understood(request, now)
+            return
+        if isinstance(answer, Enquiry):
+            return  # Not asked for: the poll that it wants comes anyway.
+        if self._unreadable:
+            self._unreadable = False
+            self._emit(Trouble(TroubleKind.UNREADABLE, over=True))
+        self._line.finish(now, self.timing.quiet)
+        match answer:
+            case Status():
+                self._polled(answer, found, now)
+            case SerialNumber() | Version() | NoteTable():
+                self.known.learn(answer)
+                self._got_on(now)
+            case _:
+                self._confirmed(request, answer, now)
+
+    def _not_understood(self, request: Request, now: float) -> None:
+        """It may have been an event with money in it, so it is not acknowledged: the device holds it. What was asked
+        is as open as after silence.
+        """
+        if not self._unreadable:
+            self._unreadable = True
+            self._emit(Trouble(TroubleKind.UNREADABLE))
+        self._unanswered(request, now)
+        self._line.next_at = max(self._line.next_at or now, now + self.timing.poll)
+
+    def _confirmed(self, asked: Request, answer: Answer, now: float) -> None:
+        match asked.command:
+            case command if command in MOVES | SLOT:
+                self._commands.answered(asked, answer)
+            case Command.SET_OPTIONS:
+                self._option.answered(accepted=answer == Setting(asked.command, asked.data))
+            case Command.STATUS:
+                self._line.next_at = now + self.timing.poll
+            case Command.RESET:
+                pass
+            case question:
+                self._ask_again(question, answer, now)
+
+    def _ask_again(self, question: Command, answer: Answer, now: float) -> None:
+        """Not answered in this state: asked again after a poll, which says whether the state is still that one."""
+        state = self._state.state if self._state is not None else None
+        refused = isinstance(answer, Invalid)
+        if refused and self.known.refused(question, state, only_report=self.phase is Phase.KNOCKING):
+            self._got_on(now)
+        else:
+            self._line.next_at = now + self.timing.poll
+            self._question_failed(question)
+
+    def _question_failed(self, question: Command) -> None:
+        only_report = self.phase is Phase.KNOCKING
+        if self.known.failed(question, only_report=only_report) is Standing.TOO_OFTEN:
+            self._emit(_NOT_IDENTIFIED)
+        if only_report and not self.known.asking:
+            self._report_presence()
+
+    # --- what a poll says -------------------------------------------------------------------------------------------
+
+    def _polled(self, status: Status, found: Frame, now: float) -> None:
+        before, self._state = self._state, status
+        self._resets.saw(status.state, now)
+        self._holding = status.state is State.VEND_VALID
+        self._option.polled(status.state)
+        match self.phase:
+            case Phase.KNOCKING:
+                self._line.next_at = now + self.timing.poll
+                self._first_answer(status, found, now)
+            case Phase.READING if status.state is not State.DISABLED:
+                # It is not at rest any more: what it is will be asked when it is so again.
+                self.known.drop()
+                self.phase = Phase.SETTLING
+                self._report_change(before, status, found, now)
+            case Phase.SETTLING | Phase.RUNNING:
+                self._report_change(before, status, found, now)
+            case Phase.REPORTED | Phase.READING:
+                pass
+        if self.phase not in (Phase.KNOCKING, Phase.REPORTED) and not self._option_due():
+            self._line.next_at = now + self.timing.poll
+
+    def _first_answer(self, status: Status, found: Frame, now: float) -> None:
+        if status.state in PASSING and self._resets.lasts(now) < self.timing.passing:
+            self.known.drop()
+            self._unreported = None
+            return
+        between_tries, self._unreported = self._unreported is not None and self.known.asking, (status, found)
+        if between_tries and status.state in TELLS_IDENTITY:
+            return
+        self.known.drop()
+        if status.state in TELLS_IDENTITY:
+            self.known.want(WHOLE if status.state in POWER_UP else REPORT)
+            self._line.next_at = now + self.timing.quiet
+        else:
+            self._report_presence()
+
+    def _report_presence(self) -> None:
+        if self._unreported is None:
+            return
+        (status, found), self._unreported = self._unreported, None
+        self.phase = Phase.REPORTED
+        self._note.reported(status)
+        note_type = status.detail if status.state is State.ESCROW else None
+        self._emit(Answered(self.known.identity, presence_of(status.state), found.raw, note_type))
+
+    def _proceed(self, now: float) -> None:
+        if self.phase is Phase.REPORTED:
+            self.phase = Phase.SETTLING
+            if not self._holding or self._line.next_at is None:
+                self._line.next_at = now + self.timing.quiet
+            if self._state is not None and self._state.state in TROUBLE:
+                self._emit(trouble_of(self._state))
+            if self._state is not None and self._state.state is State.IDLING:
+                self._commands.insist(Do(CashCommand.DISABLE, own=True))
+
+    def _acknowledge(self, now: float) -> None:
+        """The device does not answer it: the next poll shows whether it arrived."""
+        if self._holding and self._line.asked is None:
+            self._holding = self._note.owed = False
+            self._resets.acknowledged()
+            self._out.append(Send(frame(encode_request(Request(Command.ACK)))))
+            self._line.next_at = now + self.timing.poll
+
+    def _report_change(self, before: Status | None, status: Status, found: Frame, now: float) -> None:
+        changed, state = before != status, status.state
+        if changed and before is not None and before.state in TROUBLE:
+            self._trouble_is_over(before)
+        if changed and state in POWER_UP:
+            self._came_back(status, found, now)
+            return
+        self._commands.polled(state)
+        for event in self._note.follow(status, found, self.known, changed=changed):
+            self._emit(event)
+        if state in IDLE:
+            self._idle(state)
+        elif changed and state in TROUBLE:
+            self._emit(trouble_of(status))
+        if state in STUCK or state is State.INITIALIZE or self._resets.stays_cheated(now):
+            self._restart()
+
+    def _trouble_is_over(self, before: Status) -> None:
+        trouble = trouble_of(before)
+        self._emit(Trouble(trouble.kind, trouble.detail, over=True))
+        if trouble.kind.stops_acceptance:
+            self._option.begin_anew()
+            self._restart()
+
+    def _restart(self) -> None:
+        """The device begins anew, or must: it is settled and read again before it takes another note."""
+        if self.phase is Phase.RUNNING:
+            self.phase = Phase.SETTLING
+
+    def _came_back(self, status: Status, found: Frame, now: float) -> None:
+        """A power cut at the device alone: what it says now is reported before anything is done to it."""
+        self._resets.restarted()
+        self._begin_anew()
+        self._first_answer(status, found, now)
+
+    # --- idle, and what is asked there ------------------------------------------------------------------------------
+
+    def _idle(self, state: State) -> None:
+        if self.phase is Phase.SETTLING:
+            if state is State.DISABLED:
+                self.phase = Phase.READING
+                self.known.want(WHOLE)
+            elif not self._commands:
+                self._commands.post(Do(CashCommand.DISABLE, own=True))
+        elif self.phase is Phase.RUNNING and self._note.clear_pending:
+            self._note.clear_pending = False
+            self._emit(Cleared(None, state is State.IDLING))
+
+    def _got_on(self, now: float) -> None:
+        """A question has its answer."""
+        if self.known.got_on():
+            self._emit(replace(_NOT_IDENTIFIED, over=True))
+        self._line.next_at = now + self.timing.quiet
+        if self.known.asking:
+            return
+        if self.phase is Phase.KNOCKING:
+            self._report_presence()
+        elif self.phase is Phase.READING and (identity := self.known.identity) is not None:
+            self.phase = Phase.RUNNING
+            self._note.clear_pending = False
+            self._emit(Ready(identity, self.known.values, self.known.table_hash, None))
+
+    def _emit(self, event: CashEvent) -> None:
+        self._out.append(Emit(event))

@@ -1,0 +1,109 @@
+"""What identifiers are worth: exactly, or not at all."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from drivers.cash.cctalk.simulator_device import coin_identifier, note_identifier
+from drivers.cash.cctalk.values import CoinUnit, Scaling, coin_value, country_of, note_value
+from guichet.money import Money, parse_money
+
+
+@pytest.mark.parametrize(
+    ("identifier", "factor", "decimals", "value"),
+    [
+        ("EU0005A", 100, 2, "5 EUR"),
+        ("EU0500B", 100, 2, "500 EUR"),
+        ("US0020A", 100, 2, "20 USD"),
+        ("EU.005A", 10000, 2, "0.50 EUR"),
+        ("EU0.50A", 10000, 2, "50 EUR"),
+        ("EU05.0A", 10000, 2, "500 EUR"),
+        ("EU5.00A", 100, 2, "5 EUR"),
+        ("EU0005A", 5, 0, "25 EUR"),
+        ("JP1000A", 1, 0, "1000 JPY"),
+        ("JP0010A", 10000, 2, "1000 JPY"),
+    ],
+)
+def test_a_notes_digits_times_its_countrys_scaling_are_minor_units(
+    identifier: str, factor: int, decimals: int, value: str
+) -> None:
+    assert note_value(identifier, Scaling(factor, decimals)) == parse_money(value)
+
+
+@pytest.mark.parametrize(
+    ("identifier", "factor", "decimals"),
+    [
+        (".......", 100, 2), ("EU....A", 100, 2), ("EU0000A", 100, 2), ("EU0005A", 0, 0), ("XX0005A", 100, 2),
+        ("EU1E05A", 100, 2), ("EUNaN0A", 100, 2), ("EU-005A", 100, 2), ("EU0.5.A", 100, 2), ("EU.005A", 1, 2),
+        ("EU0005", 100, 2), ("EU00055A", 100, 2), ("", 100, 2), ("JP0001A", 1, 2), ("EU0005A", 1, 255),
+        ("EU\u0660\u0660\u0660\u0665A", 100, 2),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_read_exactly_as_a_note_is_worth_nothing_that_anybody_knows(
+    identifier: str, factor: int, decimals: int
+) -> None:
+    assert note_value(identifier, Scaling(factor, decimals)) is None
+
+
+@pytest.mark.parametrize(
+    ("digits", "value"),
+    [
+        ("001", "0.01 EUR"), ("010", "0.10 EUR"), ("020", "0.20 EUR"), ("100", "1 EUR"), ("1K0", "10 EUR"),
+        ("2K5", "25 EUR"), ("10K", "100 EUR"), ("M10", "1000 EUR"), ("1M0", "10000 EUR"), ("G10", "1000000 EUR"),
+    ],
+)  # fmt: skip
+def test_a_coins_letter_is_its_point_and_its_power(digits: str, value: str) -> None:
+    assert coin_value(f"EU{digits}A", CoinUnit.MINOR) == parse_money(value)
+
+
+@pytest.mark.parametrize(
+    ("digits", "value"),
+    [(".01", "0.01 EUR"), ("10m", "0.01 EUR"), (".10", "0.10 EUR"), (".50", "0.50 EUR"), ("001", "1 EUR"),
+     ("2.5", "2.50 EUR"), ("100", "100 EUR")],
+)  # fmt: skip
+def test_a_product_that_counts_in_major_units_is_read_so_only_when_told(digits: str, value: str) -> None:
+    assert coin_value(f"EU{digits}A", CoinUnit.MAJOR) == parse_money(value)
+
+
+@pytest.mark.parametrize(
+    "identifier", ["......", "EU...A", "EU000A", "XX100A", "EU1.1.", "EU5m0A", "EU100", "EUK1KA", ""]
+)
+def test_what_cannot_be_read_exactly_as_a_coin_is_worth_nothing_that_anybody_knows(identifier: str) -> None:
+    assert coin_value(identifier, CoinUnit.MINOR) is None
+
+
+@given(st.text(max_size=9), st.integers(0, 65535), st.integers(0, 255), st.sampled_from(CoinUnit))
+def test_no_text_is_anything_but_money_or_nothing(text: str, factor: int, decimals: int, unit: CoinUnit) -> None:
+    for value in (note_value(text, Scaling(factor, decimals)), coin_value(text, unit)):
+        assert value is None or (isinstance(value, Money) and value.minor > 0)
+
+
+@pytest.mark.parametrize(
+    ("identifier", "country"), [("EU0005A", "EU"), (".......", None), ("eu0005A", None), ("", None)]
+)
+def test_an_empty_position_has_no_country(identifier: str, country: str | None) -> None:
+    assert country_of(identifier) == country
+
+
+@pytest.mark.parametrize("face", ["5 EUR", "500 EUR", "20 USD", "1000 JPY", "5 KWD"])
+def test_the_simulators_notes_are_read_back(face: str) -> None:
+    assert note_value(note_identifier(parse_money(face)), Scaling(100, 2)) == parse_money(face)
+
+
+@pytest.mark.parametrize("face", ["0.05 EUR", "2 EUR", "0.25 USD", "10 EUR", "25 EUR"])
+def test_the_simulators_coins_are_read_back(face: str) -> None:
+    assert coin_value(coin_identifier(parse_money(face)), CoinUnit.MINOR) == parse_money(face)
+
+
+@pytest.mark.parametrize("face", ["0.50 EUR", "10000 EUR", "0 EUR"])
+def test_a_note_that_no_identifier_can_name_is_refused(face: str) -> None:
+    with pytest.raises(ValueError, match="no identifier"):
+        note_identifier(parse_money(face))
+
+
+@pytest.mark.parametrize("face", ["10.01 EUR", "1000 EUR", "0 EUR"])
+def test_a_coin_that_no_identifier_can_name_is_refused(face: str) -> None:
+    with pytest.raises(ValueError, match="no identifier"):
+        coin_identifier(parse_money(face))

@@ -1,0 +1,192 @@
+"""The driver around the machine: its options, its line, and once round over a wire in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pty
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+import serial
+
+from drivers.api import Answered, CashEvent, Cleared, Completed, DeviceConfig, DeviceState, Escrowed, Ready, Stacked
+from drivers.cash.id003.driver import open_device, with_even_parity
+from drivers.cash.id003.messages import State
+from drivers.cash.module import CashDevice
+from drivers.context import DriverContext
+from drivers.errors import ConfigurationError, TransportError
+from drivers.registry import open_device as by_name
+from drivers.simulation.cash_process import serve
+from drivers.simulation.notes import Place
+from drivers.transport.api import ByteTransport
+from drivers.transport.memory import memory_pair
+from drivers.transport.open import open_address
+from tests.drivers.cash.id003.virtual import TWENTY, device
+
+DEADLINE = 20.0
+E = TypeVar("E")
+
+
+class Standing:
+    """A driver, its wire, and the device at the other end. The caller records at once."""
+
+    def __init__(self) -> None:
+        self.device = device(pace=0.02)
+        config = DeviceConfig("cash", "id003", "memory", {"poll_ms": "5"})
+        self.driver: CashDevice = open_device(config, DriverContext(time.monotonic, bytes, self.open))
+        self.driver.subscribe(self.heard)
+        self.events: list[CashEvent] = []
+        self.happened = asyncio.Event()
+        self.reactions: dict[type, Callable[[], None]] = {
+            Answered: self.driver.proceed,
+            Stacked: self.driver.acknowledge,
+        }
+        self.tasks: list[asyncio.Task[None]] = []
+
+    async def open(self, address: str) -> ByteTransport:
+        assert address == "memory"
+        near, far = memory_pair("cash")
+        self.tasks.append(asyncio.create_task(serve(self.device, far, time.monotonic)))
+        return near
+
+    def heard(self, event: CashEvent) -> None:
+        self.events.append(event)
+        reaction = self.reactions.get(type(event))
+        if reaction is not None:
+            reaction()
+        self.happened.set()
+
+    async def until(self, kind: type[E]) -> E:
+        async with asyncio.timeout(DEADLINE):
+            while not any(isinstance(event, kind) for event in self.events):
+                self.happened.clear()
+                await self.happened.wait()
+        return next(event for event in self.events if isinstance(event, kind))
+
+
+@pytest.fixture
+async def standing() -> AsyncIterator[Standing]:
+    standing = Standing()
+    standing.tasks.append(asyncio.create_task(standing.driver.run()))
+    yield standing
+    for task in standing.tasks:
+        task.cancel()
+    await asyncio.gather(*standing.tasks, return_exceptions=True)
+
+
+async def test_a_note_goes_all_the_way(standing: Standing) -> None:
+    await standing.until(Ready)
+    assert standing.driver.capabilities.names_type is False
+    standing.driver.enable()
+    await standing.until(Completed)
+    assert standing.device.state is State.IDLING
+    standing.device.insert("20.00 EUR", TWENTY, time.monotonic())
+    await standing.until(Escrowed)
+    standing.driver.stack()
+    assert (await standing.until(Stacked)).note_type is None
+    assert (await standing.until(Cleared)).stacked_counter is None
+    assert [note.place for note in standing.device.vault.notes] == [Place.BOX]
+    assert standing.driver.status.state is DeviceState.READY
+    assert standing.driver.storage.stacked is None
+
+
+async def nowhere(address: str) -> ByteTransport:
+    raise TransportError("cash", "absent", address)
+
+
+def make(options: Mapping[str, str], address: str = "/dev/guichet/cash") -> CashDevice:
+    return open_device(
+        DeviceConfig("cash", "id003", address, dict(options)), DriverContext(lambda: 0.0, bytes, nowhere)
+    )
+
+
+def test_the_driver_is_there_by_its_name() -> None:
+    config = DeviceConfig("cash", "id003", "/dev/guichet/cash")
+    assert isinstance(by_name(config, DriverContext(lambda: 0.0, bytes, nowhere)), CashDevice)
+
+
+@pytest.mark.parametrize(
+    "options", [{"poll_ms": "4"}, {"countries": "17"}, {"countries": "17=XXX"}, {"countries": "E0=EUR,gb=p"}]
+)
+def test_an_option_that_is_none_is_an_error_of_the_configuration(options: Mapping[str, str]) -> None:
+    with pytest.raises(ConfigurationError) as error:
+        make(options)
+    assert error.value.code == "bad-option"
+
+
+def test_country_codes_can_be_named_by_the_configuration() -> None:
+    assert isinstance(make({"countries": "17=GBP, 1A=PLN"}), CashDevice)
+    assert isinstance(make({"countries": ""}), CashDevice)
+
+
+@pytest.mark.parametrize(
+    ("address", "line"),
+    [
+        ("/dev/guichet/cash", "/dev/guichet/cash@9600,8E1"),
+        ("/dev/guichet/cash@19200", "/dev/guichet/cash@19200,8E1"),
+        ("/dev/guichet/cash@9600,8N1", "/dev/guichet/cash@9600,8N1"),
+        ("tcp://10.0.0.5:4001", "tcp://10.0.0.5:4001"),
+        ("memory", "memory"),
+    ],
+)
+async def test_a_serial_port_is_opened_with_even_parity_unless_it_says_otherwise(address: str, line: str) -> None:
+    assert with_even_parity(address) == line
+    with pytest.raises(TransportError) as error:
+        await make({}, address).run()
+    assert error.value.text == line
+
+
+# --- the line -------------------------------------------------------------------------------------------------------
+
+
+def no_pty(_: Path) -> Path:
+    return Path("/dev/ttyUSB0")
+
+
+@pytest.mark.parametrize(
+    ("line", "baud", "parity"),
+    [("", 9600, "N"), ("@19200", 19200, "N"), ("@9600,8E1", 9600, "E"), ("@19200,8O1", 19200, "O"),
+     ("@9600,8N1", 9600, "N")],
+)  # fmt: skip
+async def test_an_address_carries_speed_and_parity_and_a_plain_one_is_8n1(
+    line: str, baud: int, parity: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    near, far = pty.openpty()
+    asked: list[dict[str, Any]] = []
+
+    def open_port(path: str, **how: Any) -> None:
+        asked.append({"path": path, **how})
+        raise serial.SerialException("as far as this test goes")
+
+    monkeypatch.setattr("drivers.transport.open.serial.Serial", open_port)
+    monkeypatch.setattr("drivers.transport.open.Path.resolve", no_pty)
+    (tmp_path / "port").symlink_to(os.ttyname(far))
+    with pytest.raises(TransportError):
+        await open_address(f"{tmp_path / 'port'}{line}", device="cash")
+    os.close(near)
+    os.close(far)
+    assert [(how["baudrate"], how["parity"]) for how in asked] == [(baud, parity)]
+
+
+async def test_a_pty_has_no_parity_and_can_be_opened_again_and_again_with_one_in_its_address(tmp_path: Path) -> None:
+    near, far = pty.openpty()
+    (tmp_path / "port").symlink_to(os.ttyname(far))
+    for _ in range(3):
+        line = await open_address(f"{tmp_path / 'port'}@9600,8E1", device="cash")
+        os.write(near, b"\xfc\x05\x11\x27\x56")
+        async with asyncio.timeout(DEADLINE):
+            assert await line.read() == b"\xfc\x05\x11\x27\x56"
+        line.close()
+    os.close(near)
+    os.close(far)
+
+
+@pytest.mark.parametrize("line", ["@9600,8E2", "@9600,7E1", "@9600,E", "@1,8E1", "@9600,8E1,x"])
+async def test_a_line_that_is_none_is_an_error_of_the_configuration(line: str) -> None:
+    with pytest.raises(ConfigurationError) as error:
+        await open_address(f"/dev/guichet/cash{line}", device="cash")
+    assert error.value.code == "bad-address"

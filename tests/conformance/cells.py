@@ -115,9 +115,9 @@ async def die_in(rig: Rig, row: Row) -> None:
 
 
 async def _one_note(rig: Rig, row: Row) -> None:
-    await rig.insert("20 EUR")
-    if row is Row.ESCROWED:
-        await rig.until(lambda: rig.dead, "the death at escrow")
+    await rig.insert(rig.subject.faces[0])
+    if row is Row.ESCROWED or not rig.subject.escrow:
+        await rig.until(lambda: rig.dead, f"the death at {row.value}")
         return
     await rig.escrowed()
     try:
@@ -160,7 +160,7 @@ async def play(subject: Subject, place: Path, row: Row, event: Event) -> Result:
     rig = Rig(subject, place)
     rig.begin()
     await rig.ready()
-    await rig.deposit("10 EUR")
+    await rig.deposit(subject.faces[-1])
     await rig.ready()
     await die_in(rig, row)
     await event.happen(rig)

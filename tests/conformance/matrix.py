@@ -61,6 +61,8 @@ def _order(item: tuple[str, int]) -> tuple[int, str]:
 
 
 def _under(subject: Subject, script: str) -> str:
+    if not subject.applies(script):
+        return "-"
     tally = scripted(subject, script)
     parts = [f"{tally.credited} credited"]
     parts += [f"{tally.in_doubt} in doubt"] if tally.in_doubt else []

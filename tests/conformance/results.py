@@ -15,9 +15,6 @@ from tests.conformance.rows import Row
 from tests.conformance.subject import Subject
 from tests.virtual_time import run_virtually
 
-NOTES = ("20 EUR", "50 EUR", "20 USD", "5 EUR", "10 EUR")
-"""What the customer pushes in while a script runs: one of them is not taken."""
-
 
 @dataclass(frozen=True, slots=True)
 class Tally:
@@ -50,7 +47,7 @@ async def _scripted(subject: Subject, place: Path, script: str) -> Tally:
     path.write_text(script + "\n", encoding="utf-8")
     rig = Rig(subject, place, path)
     rig.begin()
-    await Customer(rig, [face for face in NOTES if subject.takes(face)]).deposit()
+    await Customer(rig, subject.faces).deposit()
     await rig.at_rest()
     rig.conserve()
     tally = Tally(

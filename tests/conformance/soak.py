@@ -68,11 +68,10 @@ async def _block(subject: Subject, place: Path, dice: random.Random, count: Coun
     """One machine, from new, for some deposits."""
     rig = Rig(subject, place)
     rig.begin()
-    faces = [face for face in ("5 EUR", "10 EUR", "20 EUR", "50 EUR", "20 USD") if subject.takes(face)]
     for _ in range(DEPOSITS_A_RIG):
         if count.notes >= notes:
             break
-        await _deposit(rig, dice, count, [dice.choice(faces) for _ in range(NOTES_A_DEPOSIT)])
+        await _deposit(rig, dice, count, [dice.choice(subject.faces) for _ in range(NOTES_A_DEPOSIT)])
         rig.conserve()
     await rig.at_rest()
     rig.conserve()

@@ -15,7 +15,6 @@ from drivers.context import DriverContext
 from drivers.registry import open_device
 from drivers.simulation.cash_device import SimulatedCash
 from drivers.simulation.notes import Vault
-from guichet.money import parse_money
 from tests.conformance.rows import Row
 
 _STACK_ROWS = (Row.STACK_INTENDED, Row.STACK_SENT, Row.EVENT_HEARD)
@@ -28,7 +27,10 @@ AddArguments = Callable[[argparse.ArgumentParser], None]
 class Subject:
     """``driver`` by its registered name; ``simulator`` is a module with ``add_arguments`` and ``make``; ``words`` are
     further words of the simulator's command line; ``options`` are the driver's own. ``certain``: the protocol still
-    says what became of a note after a power cut at any moment.
+    says what became of a note after a power cut at any moment. ``escrow``: a note waits to be decided about.
+    ``ambiguous``: cells, by row and event, in which the protocol leaves a doubt though the device never lost its power.
+    ``acknowledges``: events are acknowledged on the wire. ``faces``: what a customer pushes in; the first and the last
+    are taken.
     """
 
     name: str
@@ -39,14 +41,18 @@ class Subject:
     certain: bool = True
     escrow: bool = True
     ambiguous: frozenset[tuple[Row, str]] = frozenset()
+    acknowledges: bool = True
+    faces: tuple[str, ...] = ("20 EUR", "50 EUR", "20 USD", "5 EUR", "10 EUR")
 
     def has(self, row: Row) -> bool:
         """Whether a note of this device comes to such a record in a way of its own: a coin is never in escrow."""
         return self.escrow or row not in (Row.ESCROWED, Row.RETURN_INTENDED, Row.RETURN_SENT, *_STACK_ROWS)
 
-    def takes(self, face: str) -> bool:
-        """Whether a customer of this device would push such a thing in."""
-        return any(parse_money(face) == value for value in self.device(Vault(None)).values.values())
+    def applies(self, script: str) -> bool:
+        """Whether such a fault can happen to this device at all."""
+        if script.startswith("ack") and not self.acknowledges:
+            return False
+        return self.escrow or not any(word in script for word in ("escrow", "not taken", "second note"))
 
     def device(self, vault: Vault, script: Path | None = None, serial: str | None = None) -> SimulatedCash:
         """The device, with its paper in ``vault``."""
@@ -69,6 +75,7 @@ def _of(name: str, *words: str, called: str = "", **more: Any) -> Subject:
     return Subject(called or name, name, SIMULATORS[name][0], words, **more)
 
 
+_COINS = ("0.50 EUR", "2 EUR", "0.20 EUR", "1 EUR")
 # A note that was never stacked and that ID-003 gave back by itself leaves no trace: sheet 8.4, "ambiguous".
 _GIVEN_BACK_UNSEEN = frozenset({(Row.STACK_INTENDED, "half a minute passes")})
 
@@ -79,4 +86,6 @@ SUBJECTS: tuple[Subject, ...] = (
     _of("id003", certain=False, ambiguous=_GIVEN_BACK_UNSEEN),
     _of("id003", "--no-recovery", called="id003, no recovery", certain=False, ambiguous=_GIVEN_BACK_UNSEEN),
     _of("essp"),
+    _of("cctalk", certain=False, acknowledges=False),
+    _of("cctalk-coin", certain=False, escrow=False, acknowledges=False, faces=_COINS),
 )

@@ -202,7 +202,8 @@ def judge(mark: int | None, counter: int, *, restarted: bool) -> Judgement:
     new = distance(mark, counter)
     if new > SLOTS:
         return Judgement(before(counter, SLOTS) if counter > SLOTS or not restarted else 0, missed=True, forgotten=True)
-    return Judgement(mark, missed=restarted and new > 0 and mark != 0, forgotten=restarted and mark != 0)
+    # Numbers that began anew may have come to the very one on record: what they stood for was never read.
+    return Judgement(mark, missed=restarted and mark != 0, forgotten=restarted and mark != 0)
 
 
 def unread(buffer: EventBuffer, baseline: int) -> list[tuple[int, tuple[int, int]]]:

@@ -216,7 +216,7 @@ class Machine(Asking):
                 known.check()
             case Inhibited():
                 self._slot_open = False
-                if self._slot_wanted and self.phase is Phase.RUNNING:
+                if self.phase is Phase.RUNNING:  # Done only if it should be open when its turn comes.
                     self._orders.post(Do(CashCommand.ENABLE, own=True))
             case Nothing():
                 pass

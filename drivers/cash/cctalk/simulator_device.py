@@ -75,7 +75,7 @@ class SimulatedBus(SimulatedCash):
         self.woke(self.metal.wake())
 
     def _forget(self) -> None:
-        self.counter = 0
+        self.counter = self._told = self._acknowledged = 0
         self.events: deque[tuple[int, int]] = deque(maxlen=SLOTS)
         self.mask = b"\0" * (2 if self.positions <= 16 else 8)
         self.master = False
@@ -196,6 +196,9 @@ class SimulatedBus(SimulatedCash):
             if header is not self.role.events:
                 return None
             self._read_at = now
+            if self._acknowledged != self._told:
+                self.acknowledge_arrives(now)
+            self._acknowledged, self._told = self._told, self.counter
             slots = [*self.events, *[(0, 0)] * SLOTS][:SLOTS]
             return EventBuffer(self.counter, tuple(slots))
         match header:
@@ -236,7 +239,9 @@ class SimulatedBus(SimulatedCash):
                 return None
 
     def acknowledged(self, now: float) -> None:
-        """No such thing: a host acknowledges by not reading an event again."""
+        """A host that reads on has seen what was told. The device forgets nothing by it, so that nothing depends on it:
+        lost, late or repeated, it makes no difference.
+        """
 
     def box_changed(self, box: Box, now: float) -> None:
         """Coins have no say in it."""

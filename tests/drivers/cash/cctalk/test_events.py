@@ -85,7 +85,7 @@ def test_what_a_counter_says_against_the_number_on_record(mark: int | None, coun
     [
         (None, 2, Judgement(2, missed=True, first_time=True)),
         (0, 2, Judgement(0)),
-        (2, 2, Judgement(2, forgotten=True)),
+        (2, 2, Judgement(2, missed=True, forgotten=True)),
         (1, 2, Judgement(1, missed=True, forgotten=True)),
         (254, 2, Judgement(254, missed=True, forgotten=True)),
         (7, 2, Judgement(0, missed=True, forgotten=True)),

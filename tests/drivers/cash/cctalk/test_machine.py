@@ -36,6 +36,7 @@ from drivers.simulation.notes import Place, Vault
 from guichet.money import parse_money
 from tests.drivers.cash.cctalk.virtual import (
     FIVE,
+    HOLD,
     SERIAL,
     STACK,
     TABLE,
@@ -203,14 +204,28 @@ def test_a_route_without_a_note_in_escrow_is_refused(command: CashCommand) -> No
     assert b.routes() == []
 
 
+SELDOM = Timing(poll=1.0, poll_is_fixed=True)
+
+
 def test_the_events_are_read_right_before_a_note_is_moved() -> None:
-    b = bench()
+    b = Bench(device(), timing=SELDOM)
     b.escrowed()
-    b.run(0.11)
+    b.run(0.3)
+    before = len(b.sent)
     b.command(CashCommand.STACK)
     b.until(Completed)
-    headers = [request.header for request in b.requests()]
-    assert headers[headers.index(Header.ROUTE) - 1] is Header.NOTE_EVENTS
+    assert [request for _, request in b.sent[before:]][:2] == [Request(Header.NOTE_EVENTS), STACK]
+
+
+def test_a_route_whose_answer_was_lost_has_the_events_read_before_anything_else() -> None:
+    b = Bench(device(), timing=SELDOM)
+    b.escrowed()
+    b.device.metal.stage_seconds = 0.1
+    Lose(is_route(Route.STACK)).answers(b, nothing)
+    b.command(CashCommand.STACK)
+    b.until(Stacked)
+    assert b.requests()[b.requests().index(STACK) + 1] == Request(Header.NOTE_EVENTS)
+    assert HOLD not in b.requests()
 
 
 def test_154_answering_254_is_no_decision_the_event_is() -> None:
@@ -921,6 +936,58 @@ def test_a_note_that_left_escrow_and_whose_event_never_comes_is_a_jam_not_an_emp
     assert b.until(Answered).presence is Presence.JAMMED
     assert 30 <= b.now - began < 33
     b.until(Ready)
+
+
+@pytest.mark.parametrize("command", [CashCommand.STACK, CashCommand.RETURN])
+def test_ready_is_not_told_while_a_note_of_before_still_moves(command: CashCommand) -> None:
+    b = bench()
+    b.escrowed()
+    b.proceeds = False
+    b.restart()
+    b.device.metal.stage_seconds = 4.0
+    assert b.until(Answered).presence is Presence.IN_ESCROW
+    before = len(b.told)
+    b.command(command)
+    b.step(Proceed())
+    b.until(Ready)
+    assert [type(event) for event in b.told[before:] if isinstance(event, Stacked | Returned | Ready)] == [
+        Stacked if command is CashCommand.STACK else Returned, Ready,
+    ]  # fmt: skip
+
+
+def test_a_self_check_that_finds_nothing_is_not_ready_while_a_note_is_in_escrow() -> None:
+    b = bench()
+    b.escrowed()
+    b.restart()
+    b.until(Answered)
+    before = len(b.heard(Ready))
+    b.device.post(0, 10)
+    b.run(20)
+    assert len(b.heard(Ready)) == before
+    b.command(CashCommand.RETURN)
+    b.until(Returned)
+    b.until(Ready)
+
+
+def test_a_note_that_moves_at_the_first_answer_is_waited_for_and_a_jam_if_its_event_never_comes() -> None:
+    b = bench()
+    b.enabled()
+    b.device.post(TWENTY, 1)
+    b.restart()
+    assert b.until(Answered).presence is Presence.MOVING
+    began = b.now
+    b.until(Ready)
+    assert b.now - began >= 30
+    assert b.troubles() == ["jam-no-event", "jam-no-event over"]
+
+
+def test_a_jam_that_is_freed_without_switching_off_leaves_no_note_to_wait_for() -> None:
+    b = bench()
+    b.escrowed()
+    b.device.post(0, 6)
+    b.device.metal.free()
+    b.until(Ready, 10)
+    assert b.troubles() == ["jam-transport", "jam-transport over"]
 
 
 def test_events_that_the_caller_never_recorded_come_again() -> None:

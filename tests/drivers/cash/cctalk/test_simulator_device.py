@@ -163,6 +163,17 @@ def test_a_box_that_cannot_take_notes_is_a_fault_and_an_event(box: Box, fault: i
     assert validator.accepts
 
 
+def test_reading_on_after_an_event_is_all_the_acknowledgement_that_there_is() -> None:
+    validator = opened()
+    before = validator.acknowledgements
+    validator.post(0, 2)
+    first = validator.receive(READ, 1.0)
+    assert validator.acknowledgements == before
+    assert validator.receive(READ, 1.2) == first
+    assert validator.receive(READ, 1.4) == first
+    assert validator.acknowledgements == before + 1
+
+
 def test_a_partial_frame_is_dropped_after_50_ms() -> None:
     validator = device()
     assert validator.receive(READ[:3], 0.0) == b""

@@ -188,7 +188,7 @@ class Rig:
             with suppress(TransportError):
                 far.write(late)
 
-    async def unplug(self) -> None:
+    def unplug(self) -> None:
         """The cable is pulled: the line hangs up, and cannot be opened until :meth:`plug`."""
         self.plugged = False
         if self._far is not None:

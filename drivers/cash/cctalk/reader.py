@@ -48,7 +48,9 @@ class Reader:
     def read(self, buffer: EventBuffer, raw: bytes) -> News:
         """The device's answer to a read of its events."""
         new = buffer.counter != self._last
-        if new and self._twice and buffer != self._seen:
+        # The same number with other events: a power cut between two reads, and as many events since as before it.
+        rewritten = self._last is not None and not new and buffer.events != self.buffer.events
+        if (new or rewritten) and self._twice and buffer != self._seen:
             # Eight bits of checksum let one disturbance in 256 through: money is only believed when it is said twice.
             self._seen = buffer
             return News.AGAIN
@@ -56,7 +58,7 @@ class Reader:
         if self._last is None:
             self.buffer, self.raw = buffer, raw
             return News.FIRST
-        if new and (buffer.counter == 0 or distance(self._last, buffer.counter) > SLOTS):
+        if rewritten or (new and (buffer.counter == 0 or distance(self._last, buffer.counter) > SLOTS)):
             return News.BEGAN_ANEW
         if new and len(self.waiting) < _MOST_WAITING:  # What nobody takes stays in the device.
             self._take(buffer, raw, self._last)

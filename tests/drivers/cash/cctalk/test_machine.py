@@ -861,6 +861,22 @@ AFTER = {
 }
 
 
+def test_a_power_cut_between_two_reads_is_seen_by_the_events_though_their_number_is_the_same() -> None:
+    b = bench()
+    stage(b, Step.STACKING)  # The first note ever: its number is that of the first event after power-up, too.
+    number = b.device.counter
+    b.device.cut_power(b.now)
+    b.device.restore_power(b.now)
+    b.device.metal.stage_seconds = 0.05
+    while b.device.counter < number:
+        b.now += 0.05
+        b.device.advance(b.now)
+    before = len(b.heard(Answered))
+    b.until(Answered, 10.0)
+    assert len(b.heard(Answered)) == before + 1
+    assert b.heard(Answered)[-1].presence is Presence.FORGOTTEN
+
+
 def test_a_restart_between_two_reads_is_seen_by_the_inhibits() -> None:
     b = bench()
     b.enabled()

@@ -9,14 +9,14 @@ from collections.abc import Callable
 from importlib.metadata import entry_points
 from typing import cast
 
-from drivers.api import Device, DeviceConfig
+from drivers.api.device import Device, DeviceConfig
 from drivers.context import DriverContext
 from drivers.errors import ConfigurationError
 
 GROUP = "guichet.drivers"
 
 OpenDevice = Callable[[DeviceConfig, DriverContext], Device]
-"""What an entry point names: makes the device; nothing is opened before :meth:`drivers.api.Device.run`."""
+"""What an entry point names: makes the device; nothing is opened before :meth:`drivers.api.device.Device.run`."""
 
 
 def names() -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from drivers.api import (
+from drivers.api.cash import (
     Answered,
     BoxState,
     CashCapabilities,
@@ -15,16 +15,13 @@ from drivers.api import (
     CashEvent,
     CashStorage,
     Cleared,
-    DeviceConfig,
-    DeviceState,
-    DeviceStatus,
     LastMark,
     Lost,
     Ready,
-    SelfTestStep,
     Trouble,
     TroubleKind,
 )
+from drivers.api.device import DeviceConfig, DeviceState, DeviceStatus, SelfTestStep
 from drivers.cash.steps import (
     Acknowledge,
     CashMachine,
@@ -64,7 +61,7 @@ class _Connection:
 
 
 class CashDevice:
-    """A :class:`drivers.api.CashModule`: one device on one line. ``make_machine`` gives a new one a connection."""
+    """A :class:`drivers.api.cash.CashModule`: one device on one line. ``make_machine`` gives a new one a connection."""
 
     def __init__(self, config: DeviceConfig, context: DriverContext, make_machine: Callable[[], CashMachine]) -> None:
         self._config = config

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
-from drivers.api import CashCommand, Completed, Refusal
+from drivers.api.cash import CashCommand, Completed, Refusal
 from drivers.cash.steps import Do
 
 MOVES_NOTE = frozenset({CashCommand.STACK, CashCommand.RETURN})

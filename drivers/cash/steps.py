@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from drivers.api import CashCapabilities, CashCommand, CashEvent
+from drivers.api.cash import CashCapabilities, CashCommand, CashEvent
 from guichet.ids import DeviceSerial
 
 

@@ -15,7 +15,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import cast
 
-from drivers.api import DeviceConfig, DeviceIdentity, DeviceState, DeviceStatus, Pan, PinBlock, SelfTestStep
+from drivers.api.card import Pan
+from drivers.api.device import DeviceConfig, DeviceIdentity, DeviceState, DeviceStatus, SelfTestStep
+from drivers.api.pinpad import PinBlock
 from drivers.context import DriverContext
 from drivers.errors import ConfigurationError, DeviceError, NoAnswer
 from drivers.pinpad import messages as m
@@ -39,7 +41,7 @@ def open_device(config: DeviceConfig, context: DriverContext) -> SerialPinPad:
 
 
 class SerialPinPad:
-    """A :class:`drivers.api.PinPad`."""
+    """A :class:`drivers.api.pinpad.PinPad`."""
 
     def __init__(self, config: DeviceConfig, context: DriverContext) -> None:
         self._name = config.name

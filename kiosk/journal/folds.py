@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from hashlib import sha256
 
-from drivers.api import TroubleKind
+from drivers.api.cash import TroubleKind
 from guichet.ids import AccountId, BoxPeriodId, DepositId, DeviceSerial, NoteId, SessionId
 from guichet.journal.chain import Entry
 from guichet.journal.records import Fact, from_wire

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from types import EllipsisType
 
-from drivers.api import (
+from drivers.api.cash import (
     Accepting,
     Answered,
     CashCommand,

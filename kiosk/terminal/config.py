@@ -9,7 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import cast
 
-from drivers.api import DeviceConfig
+from drivers.api.device import DeviceConfig
 from guichet.money import Currency, Money, MoneyError, parse_money
 
 DEVICES = ("cash", "card", "pinpad", "printer")

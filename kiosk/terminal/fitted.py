@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from drivers.api import CardReader, CashModule, Device, PinPad, ReceiptPrinter
+from drivers.api.card import CardReader
+from drivers.api.cash import CashModule
+from drivers.api.device import Device
+from drivers.api.pinpad import PinPad
+from drivers.api.printer import ReceiptPrinter
 from kiosk.terminal.config import ConfigError
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from drivers.api import Device, DeviceState
+from drivers.api.device import Device, DeviceState
 from guichet.seams import Clock
 from guichet.v1 import health_pb2 as pb
 from kiosk.journal.store import Journal, JournalError

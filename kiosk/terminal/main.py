@@ -12,7 +12,7 @@ from pathlib import Path
 
 import grpc
 
-from drivers.api import Device, DeviceConfig
+from drivers.api.device import Device, DeviceConfig
 from drivers.context import DriverContext
 from drivers.registry import open_device
 from drivers.transport.api import OpenTransport

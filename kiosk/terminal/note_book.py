@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from drivers.api import DeviceIdentity, Escrowed, Presence, Stacked
+from drivers.api.cash import Escrowed, Presence, Stacked
+from drivers.api.device import DeviceIdentity
 from guichet.ids import AccountId, BoxPeriodId, DepositId, DeviceSerial, NoteId, SessionId, TerminalId
 from guichet.journal.records import Fact, to_wire
 from guichet.money import Currency, Money

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from drivers.api import Align, Block, Document, QrCode, Row, Rule, Space, Text
+from drivers.api.document import Align, Block, Document, QrCode, Row, Rule, Space, Text
 from guichet.ids import DepositId, short
 from guichet.journal.records import from_wire
 from guichet.money import Money, MoneyError, total

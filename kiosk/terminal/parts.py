@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from drivers.api import CardReader, PinPad, ReceiptPrinter
+from drivers.api.card import CardReader
+from drivers.api.pinpad import PinPad
+from drivers.api.printer import ReceiptPrinter
 from guichet.ids import SessionId
 from guichet.seams import Clock, Ids, Sealer
 from guichet.v1 import customer_pb2

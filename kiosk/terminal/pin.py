@@ -8,7 +8,8 @@ from functools import partial
 
 import grpc
 
-from drivers.api import Card, Pan, PinBlock
+from drivers.api.card import Card, Pan
+from drivers.api.pinpad import PinBlock
 from drivers.errors import DeviceError
 from guichet.ids import SessionId
 from guichet.v1 import customer_pb2

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import assert_never
 
-from drivers.api import Presence
+from drivers.api.cash import Presence
 
 
 class LastRecord(Enum):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from drivers.api import Card, CardEvent, CardInserted, CardRemoved
+from drivers.api.card import Card, CardEvent, CardInserted, CardRemoved
 from drivers.errors import CardError, DeviceError
 from guichet.ids import SessionId
 from guichet.v1 import journal_pb2 as journal

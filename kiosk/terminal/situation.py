@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from drivers.api import CashCapabilities, DeviceIdentity, Presence
+from drivers.api.cash import CashCapabilities, Presence
+from drivers.api.device import DeviceIdentity
 from guichet.ids import NoteId
 from guichet.money import Money
 from guichet.v1 import journal_pb2 as pb

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from drivers.api import CashEvent, CashModule, TroubleKind
+from drivers.api.cash import CashEvent, CashModule, TroubleKind
 from drivers.context import DriverContext
 from drivers.errors import DeviceError, TransportError
 from drivers.simulation.cash_device import SimulatedCash

@@ -9,7 +9,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
 
-from drivers.api import CashModule, DeviceConfig
+from drivers.api.cash import CashModule
+from drivers.api.device import DeviceConfig
 from drivers.cli import SIMULATORS
 from drivers.context import DriverContext
 from drivers.registry import open_device

@@ -10,7 +10,7 @@ import sys
 from itertools import product
 from pathlib import Path
 
-from drivers.api import Presence
+from drivers.api.cash import Presence
 from kiosk.terminal.recovery import Action, Count, Decision, LastRecord, Outcome, Situation, decide
 
 PAGE = Path(__file__).resolve().parents[2] / "kiosk" / "journal" / "README.md"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from drivers.api import Presence
+from drivers.api.cash import Presence
 from kiosk.terminal.recovery import LastRecord
 from tests.docs.startup_table import BEGIN, END, PAGE, main, page_with_table, table
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from drivers.api import DeviceConfig
+from drivers.api.device import DeviceConfig
 from drivers.cash.module import CashDevice
 from drivers.context import DriverContext
 from drivers.errors import ConfigurationError, DeviceError, TransportError

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from drivers.api import Card
+from drivers.api.card import Card
 from drivers.card.pcsc.apdu import (
     CONDITIONS_NOT_MET,
     FILE_BLOCKED,

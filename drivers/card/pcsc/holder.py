@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from drivers.api import Card, Pan
+from drivers.api.card import Card, Pan
 from drivers.card.pcsc.apdu import wipe
 from drivers.card.pcsc.tlv import Tlv
 

@@ -14,17 +14,8 @@ import re
 from collections.abc import Callable
 from functools import partial
 
-from drivers.api import (
-    Card,
-    CardEvent,
-    CardInserted,
-    CardRemoved,
-    DeviceConfig,
-    DeviceIdentity,
-    DeviceState,
-    DeviceStatus,
-    SelfTestStep,
-)
+from drivers.api.card import Card, CardEvent, CardInserted, CardRemoved
+from drivers.api.device import DeviceConfig, DeviceIdentity, DeviceState, DeviceStatus, SelfTestStep
 from drivers.card.pcsc.calls import CallThread, Overdue
 from drivers.card.pcsc.emv import Terminal
 from drivers.card.pcsc.holder import EmvFailure
@@ -59,7 +50,7 @@ def open_device(config: DeviceConfig, context: DriverContext) -> PcscReader:
 
 
 class PcscReader:
-    """A :class:`drivers.api.CardReader`."""
+    """A :class:`drivers.api.card.CardReader`."""
 
     def __init__(self, config: DeviceConfig, context: DriverContext) -> None:
         self._name = config.name
@@ -154,7 +145,8 @@ class PcscReader:
 
     async def read(self) -> Card:
         """Identify the card, within five seconds. Raises :class:`drivers.errors.CardError` (see
-        :class:`drivers.api.CardReader`), and :class:`drivers.errors.TransportError` when pcscd or the reader is lost.
+        :class:`drivers.api.card.CardReader`), and :class:`drivers.errors.TransportError` when pcscd or the reader is
+        lost.
         """
         if self._reader is None or not self._slot.present:
             raise CardError(self._name, "removed", "no card is in the reader")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from functools import partial
 
-from drivers.api import Card
+from drivers.api.card import Card
 from drivers.card.pcsc.apdu import wipe
 from drivers.card.pcsc.calls import CallThread
 from drivers.card.pcsc.emv import Terminal, identify

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from drivers.api import DeviceConfig
+from drivers.api.device import DeviceConfig
 from drivers.cash.ccnet.machine import Machine
 from drivers.cash.ccnet.timing import Timing
 from drivers.cash.module import CashDevice, poll_seconds

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from enum import Enum, auto
 from hashlib import sha256
 
-from drivers.api import DeviceIdentity
+from drivers.api.device import DeviceIdentity
 from drivers.cash.ccnet.messages import Command, Identification, NoteTable, StackedCount
 from guichet.ids import DeviceSerial
 from guichet.money import Money

@@ -16,7 +16,7 @@ from __future__ import annotations
 from dataclasses import replace
 from enum import Enum, auto
 
-from drivers.api import (
+from drivers.api.cash import (
     Accepting,
     Answered,
     CashCapabilities,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from drivers.api import CashCommand, Presence, Trouble, TroubleKind
+from drivers.api.cash import CashCommand, Presence, Trouble, TroubleKind
 from drivers.cash.ccnet.messages import ALL_TYPES, Command, PollAnswer, Request, State
 
 IDLE = frozenset({State.IDLING, State.DISABLED})

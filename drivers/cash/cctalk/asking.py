@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from dataclasses import replace
 from enum import Enum, auto
 
-from drivers.api import CashCommand, CashEvent, Lost, Refusal, Stacking, Trouble, TroubleKind
+from drivers.api.cash import CashCommand, CashEvent, Lost, Refusal, Stacking, Trouble, TroubleKind
 from drivers.cash.cctalk.events import UNKNOWN_NOTE
 from drivers.cash.cctalk.framing import Checksum
 from drivers.cash.cctalk.health import Health

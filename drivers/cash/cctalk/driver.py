@@ -7,7 +7,7 @@ from dataclasses import replace
 from enum import Enum
 from typing import TypeVar
 
-from drivers.api import DeviceConfig
+from drivers.api.device import DeviceConfig
 from drivers.cash.cctalk.framing import Checksum
 from drivers.cash.cctalk.machine import Machine
 from drivers.cash.cctalk.roles import COINS, NOTES, Role

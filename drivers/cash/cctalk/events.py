@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from drivers.api import Trouble, TroubleKind
+from drivers.api.cash import Trouble, TroubleKind
 from drivers.cash.cctalk.messages import SLOTS, EventBuffer
 
 _RING = 255

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from drivers.api import Trouble, TroubleKind
+from drivers.api.cash import Trouble, TroubleKind
 from drivers.cash.cctalk.events import fault_trouble
 
 _RETURN_LEVER, _STRING = 1, 2

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from enum import Enum, auto
 from hashlib import sha256
 
-from drivers.api import DeviceIdentity
+from drivers.api.device import DeviceIdentity
 from drivers.cash.cctalk.messages import Answer, Code, Header, Mask, PollEvery, Request, SerialNumber, Text, set_master
 from drivers.cash.cctalk.roles import Role
 from drivers.cash.cctalk.values import CoinUnit, Scaling, coin_value, country_of, note_value

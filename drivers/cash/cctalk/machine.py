@@ -15,7 +15,7 @@ What holds throughout (ccTalk generic specification 4.7; sheet sections 4, 6, 7 
 
 from __future__ import annotations
 
-from drivers.api import (
+from drivers.api.cash import (
     Answered,
     CashCapabilities,
     CashCommand,

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from drivers.api import Presence
+from drivers.api.cash import Presence
 from drivers.cash.cctalk.events import GivenBack, InBox, InEscrow, Judgement, Meaning, OfNote
 from drivers.cash.cctalk.messages import EventBuffer
 from drivers.cash.cctalk.roles import Role

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from drivers.api import CashCapabilities
+from drivers.api.cash import CashCapabilities
 from drivers.cash.cctalk.events import Meaning, coin_meaning, note_meaning
 from drivers.cash.cctalk.messages import Header
 

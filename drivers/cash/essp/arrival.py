@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from drivers.api import Escrowed, Presence
+from drivers.api.cash import Escrowed, Presence
 from drivers.cash.essp.events import Event, EventCode
 from drivers.cash.essp.knowledge import Knowledge
 from drivers.cash.essp.messages import Polled

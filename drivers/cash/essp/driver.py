@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from drivers.api import DeviceConfig
+from drivers.api.device import DeviceConfig
 from drivers.cash.essp.keys import DEFAULT_FIXED_KEY
 from drivers.cash.essp.machine import Machine
 from drivers.cash.essp.timing import Timing

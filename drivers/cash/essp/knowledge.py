@@ -13,7 +13,8 @@ from dataclasses import replace
 from enum import Enum, auto
 from hashlib import sha256
 
-from drivers.api import DeviceIdentity, Trouble, TroubleKind
+from drivers.api.cash import Trouble, TroubleKind
+from drivers.api.device import DeviceIdentity
 from drivers.cash.essp.events import VERSIONS
 from drivers.cash.essp.keys import DEFAULT_FIXED_KEY, Dice, session_key, share
 from drivers.cash.essp.messages import (

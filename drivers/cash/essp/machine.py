@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from enum import Enum, auto
 
-from drivers.api import (
+from drivers.api.cash import (
     Answered,
     CashCapabilities,
     CashCommand,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from drivers.api import Completed, Refusal
+from drivers.api.cash import Completed, Refusal
 from drivers.cash.essp.events import EventCode
 from drivers.cash.essp.messages import Polled
 from drivers.cash.orders import Orders

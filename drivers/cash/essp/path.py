@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from drivers.api import Accepting, CashEvent, Escrowed, Returned, Stacked, Stacking
+from drivers.api.cash import Accepting, CashEvent, Escrowed, Returned, Stacked, Stacking
 from drivers.cash.essp.events import Event, EventCode
 from drivers.cash.essp.knowledge import Knowledge
 from drivers.cash.essp.states import BACK_AT_RESET, MONEY, TAKES_TIME, WAS_IN_ESCROW, Where

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from enum import Enum, auto
 
-from drivers.api import Trouble, TroubleKind
+from drivers.api.cash import Trouble, TroubleKind
 from drivers.cash.essp.events import Event, EventCode
 
 MONEY = frozenset({EventCode.CREDIT, EventCode.CLEARED_TO_BOX, EventCode.TO_STACKER_AT_RESET,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from drivers.api import CashCommand, Completed, Refusal
+from drivers.api.cash import CashCommand, Completed, Refusal
 from drivers.cash.id003.messages import Acknowledged, Answer, Command, Invalid, Request, Setting, State
 from drivers.cash.id003.states import ALL_DENOMINATIONS, IN_ESCROW, OPEN, PASSING, SHUT
 from drivers.cash.orders import MOVES_NOTE, Orders

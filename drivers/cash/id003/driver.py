@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 
-from drivers.api import DeviceConfig
+from drivers.api.device import DeviceConfig
 from drivers.cash.id003.machine import Machine
 from drivers.cash.id003.messages import COUNTRIES
 from drivers.cash.id003.timing import Timing

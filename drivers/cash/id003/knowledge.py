@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from enum import Enum, auto
 from hashlib import sha256
 
-from drivers.api import DeviceIdentity
+from drivers.api.device import DeviceIdentity
 from drivers.cash.id003.messages import Command, NoteTable, SerialNumber, State, Version
 from drivers.cash.id003.states import POWER_UP
 from guichet.ids import DeviceSerial

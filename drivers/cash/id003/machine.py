@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from enum import Enum, auto
 
-from drivers.api import (
+from drivers.api.cash import (
     Answered,
     CashCapabilities,
     CashCommand,

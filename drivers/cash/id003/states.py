@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from drivers.api import Presence, Trouble, TroubleKind
+from drivers.api.cash import Presence, Trouble, TroubleKind
 from drivers.cash.id003.messages import Command, Request, State, Status
 
 IDLE = frozenset({State.IDLING, State.DISABLED})

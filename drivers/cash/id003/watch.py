@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from drivers.api import Accepting, CashEvent, Escrowed, Presence, Rejected, Returned, Stacked, Stacking
+from drivers.api.cash import Accepting, CashEvent, Escrowed, Presence, Rejected, Returned, Stacked, Stacking
 from drivers.cash.id003.framing import Frame
 from drivers.cash.id003.knowledge import Knowledge
 from drivers.cash.id003.messages import REJECT_REASONS, State, Status

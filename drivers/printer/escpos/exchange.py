@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TypeVar
 
-from drivers.api import PrinterState
+from drivers.api.printer import PrinterState
 from drivers.errors import NoAnswer
 from drivers.printer.escpos.status import (
     CLEAR_BUFFERS,

@@ -11,7 +11,7 @@ import unicodedata
 from dataclasses import dataclass
 from typing import assert_never
 
-from drivers.api import Align, Block, Document, QrCode, Row, Rule, Space, Text
+from drivers.api.document import Align, Block, Document, QrCode, Row, Rule, Space, Text
 
 COLUMNS = (32, 42, 48)
 """Characters of font A in a line: 32 on 58 mm paper (384 dots), 42 (512 dots) or 48 (576 dots) on 80 mm."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from drivers.api import DeviceConfig
+from drivers.api.device import DeviceConfig
 from drivers.errors import ConfigurationError
 from drivers.printer.escpos import library
 from drivers.printer.escpos.layout import COLUMNS

@@ -9,16 +9,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from drivers.api import (
-    DeviceConfig,
-    DeviceIdentity,
-    DeviceState,
-    DeviceStatus,
-    Document,
-    Paper,
-    PrinterState,
-    SelfTestStep,
-)
+from drivers.api.device import DeviceConfig, DeviceIdentity, DeviceState, DeviceStatus, SelfTestStep
+from drivers.api.document import Document
+from drivers.api.printer import Paper, PrinterState
 from drivers.context import DriverContext
 from drivers.errors import DeviceError, DeviceFault, NoAnswer, Refused, TransportError
 from drivers.printer.escpos.exchange import Exchange
@@ -61,7 +54,7 @@ def open_device(config: DeviceConfig, context: DriverContext) -> EscposPrinter:
 
 
 class EscposPrinter:
-    """A :class:`drivers.api.ReceiptPrinter`."""
+    """A :class:`drivers.api.printer.ReceiptPrinter`."""
 
     def __init__(self, config: DeviceConfig, options: Options, context: DriverContext) -> None:
         self._name = config.name

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import assert_never
 
-from drivers.api import Align, Document
+from drivers.api.document import Align, Document
 from drivers.printer.escpos import library
 from drivers.printer.escpos.layout import Code, LaidOut, Line, lay_out
 from drivers.printer.escpos.status import INITIALISE

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from drivers.api import DeviceIdentity, Paper, PrinterState, SelfTestStep
+from drivers.api.device import DeviceIdentity, SelfTestStep
+from drivers.api.printer import Paper, PrinterState
 
 
 def steps(

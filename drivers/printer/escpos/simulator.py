@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Callable
 from functools import partial
 from pathlib import Path
 
-from drivers.api import Paper
+from drivers.api.printer import Paper
 from drivers.errors import TransportError
 from drivers.printer.escpos.layout import COLUMNS
 from drivers.printer.escpos.simulator_machine import Fault, Machine

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from drivers.api import Align
+from drivers.api.document import Align
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import assert_never
 
-from drivers.api import Align, Paper
+from drivers.api.document import Align
+from drivers.api.printer import Paper
 from drivers.printer.escpos import simulator_commands as commands
 from drivers.printer.escpos.simulator_paper import (
     LINE,

@@ -14,7 +14,7 @@ from io import BytesIO
 import segno
 from PIL import Image, ImageDraw, ImageFont
 
-from drivers.api import Align
+from drivers.api.document import Align
 
 LINE = 30
 CELL_WIDTH, CELL_HEIGHT = 12, 24

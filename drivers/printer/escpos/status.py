@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 
-from drivers.api import Paper, PrinterState
+from drivers.api.printer import Paper, PrinterState
 
 
 class Query(IntEnum):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from drivers.api import Document
+from drivers.api.document import Document
 from drivers.errors import DeviceError
 from kiosk.terminal.parts import Parts
 

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from drivers.api import CardEvent, CardReader, DeviceConfig
+from drivers.api.card import CardEvent, CardReader
+from drivers.api.device import DeviceConfig
 from drivers.card.pcsc.private_pcscd import PrivatePcscd
 from drivers.card.pcsc.reader import open_device
 from drivers.context import DriverContext

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drivers.api import Card
+from drivers.api.card import Card
 from drivers.card.pcsc.apdu import Answer, BadAnswer, Command, Dialogue, exchange, wipe
 from drivers.card.pcsc.emv import KNOWN_AIDS, Terminal, identify
 from drivers.card.pcsc.holder import EmvFailure, Reason, luhn_holds

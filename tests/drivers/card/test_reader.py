@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from drivers.api import CardInserted, CardRemoved, DeviceState
+from drivers.api.card import CardInserted, CardRemoved
+from drivers.api.device import DeviceState
 from drivers.card.pcsc.private_pcscd import PrivatePcscd
 from drivers.errors import CardError, ConfigurationError, DeviceError, TransportError
 from tests.drivers.card.conftest import DEADLINE, CardProcess, RunningReader, make_reader

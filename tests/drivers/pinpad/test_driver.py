@@ -15,7 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from drivers.api import DeviceConfig, DeviceState, Pan, PinBlock
+from drivers.api.card import Pan
+from drivers.api.device import DeviceConfig, DeviceState
+from drivers.api.pinpad import PinBlock
 from drivers.context import DriverContext
 from drivers.errors import ConfigurationError, DeviceError, NoAnswer, ProtocolError, Refused, TransportError
 from drivers.pinpad import messages as m

@@ -18,22 +18,11 @@ from typing import cast
 
 import grpc
 
-from drivers.api import (
-    Card,
-    CardEvent,
-    CardInserted,
-    CardRemoved,
-    Device,
-    DeviceConfig,
-    DeviceState,
-    DeviceStatus,
-    Document,
-    Pan,
-    Paper,
-    PinBlock,
-    PrinterState,
-    SelfTestStep,
-)
+from drivers.api.card import Card, CardEvent, CardInserted, CardRemoved, Pan
+from drivers.api.device import Device, DeviceConfig, DeviceState, DeviceStatus, SelfTestStep
+from drivers.api.document import Document
+from drivers.api.pinpad import PinBlock
+from drivers.api.printer import Paper, PrinterState
 from drivers.context import DriverContext
 from drivers.registry import open_device
 from guichet.v1 import customer_pb2

@@ -13,7 +13,7 @@ import apsw
 import grpc
 import pytest
 
-from drivers.api import DeviceIdentity, DeviceState, DeviceStatus, SelfTestStep
+from drivers.api.device import DeviceIdentity, DeviceState, DeviceStatus, SelfTestStep
 from drivers.errors import NoAnswer
 from guichet.ids import DeviceSerial
 from guichet.journal.chain import next_entry

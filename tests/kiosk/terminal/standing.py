@@ -11,24 +11,21 @@ from pathlib import Path
 import apsw
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from drivers.api import (
+from drivers.api.cash import (
     Accepting,
     Answered,
     CashCapabilities,
     CashEvent,
     CashStorage,
     Cleared,
-    DeviceIdentity,
-    DeviceState,
-    DeviceStatus,
     Escrowed,
     LastMark,
     Presence,
     Ready,
     Returned,
-    SelfTestStep,
     Stacked,
 )
+from drivers.api.device import DeviceIdentity, DeviceState, DeviceStatus, SelfTestStep
 from guichet.ids import DepositId, DeviceSerial, SessionId, TerminalId, make_id
 from guichet.journal.records import Fact, decode, fact_of
 from guichet.money import Money, parse_money

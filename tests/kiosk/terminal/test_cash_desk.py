@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from drivers.api import (
+from drivers.api.cash import (
     Accepting,
     CashCapabilities,
     CashCommand,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from drivers.api import Device, DeviceConfig
+from drivers.api.device import Device, DeviceConfig
 from drivers.context import DriverContext
 from drivers.registry import open_device
 from drivers.transport.open import open_address

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from drivers.api import Document, QrCode, Row, Text
+from drivers.api.document import Document, QrCode, Row, Text
 from guichet.v1 import customer_pb2
 from guichet.v1 import journal_pb2 as pb
 from guichet.v1 import settlement_pb2 as settlement

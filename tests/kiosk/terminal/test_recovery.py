@@ -6,7 +6,7 @@ from itertools import product
 
 import pytest
 
-from drivers.api import Presence
+from drivers.api.cash import Presence
 from kiosk.terminal.recovery import Action, Count, Decision, LastRecord, Outcome, Situation, decide
 
 # outcome / action, an exclamation mark for an incident. A cell with "|" is "same type|another type".

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from drivers.api import Presence
+from drivers.api.cash import Presence
 from guichet.v1 import journal_pb2 as pb
 from kiosk.journal.folds import NotePhase
 from kiosk.terminal.recovery import Action, Count, Decision, LastRecord, Outcome, Situation, decide

@@ -11,14 +11,12 @@ from typing import TypeVar
 
 import pytest
 
-from drivers.api import (
+from drivers.api.cash import (
     Answered,
     CashCommand,
     CashEvent,
     Cleared,
     Completed,
-    DeviceConfig,
-    DeviceState,
     Escrowed,
     Lost,
     Ready,
@@ -26,6 +24,7 @@ from drivers.api import (
     Stacked,
     Trouble,
 )
+from drivers.api.device import DeviceConfig, DeviceState
 from drivers.cash.ccnet.driver import open_device
 from drivers.cash.ccnet.messages import State
 from drivers.cash.module import CashDevice

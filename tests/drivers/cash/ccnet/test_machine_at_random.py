@@ -6,7 +6,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from drivers.api import Answered, CashCommand, Stacked
+from drivers.api.cash import Answered, CashCommand, Stacked
 from drivers.cash.ccnet.machine import Machine, Phase
 from drivers.cash.ccnet.messages import Command, State
 from drivers.cash.ccnet.timing import Timing

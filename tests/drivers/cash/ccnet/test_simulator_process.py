@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from drivers.api import Answered, CashEvent, Cleared, DeviceConfig, Escrowed, Presence, Ready, Stacked
+from drivers.api.cash import Answered, CashEvent, Cleared, Escrowed, Presence, Ready, Stacked
+from drivers.api.device import DeviceConfig
 from drivers.cash.ccnet.driver import open_device
 from drivers.cash.ccnet.framing import frame
 from drivers.cash.ccnet.messages import ALL_TYPES, Command, Request, State, encode_note_table, encode_request

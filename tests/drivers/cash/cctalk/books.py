@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from drivers.api import (
+from drivers.api.cash import (
     Answered,
     CashCommand,
     CashEvent,

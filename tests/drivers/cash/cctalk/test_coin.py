@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from drivers.api import (
+from drivers.api.cash import (
     Answered,
     CashCommand,
     Cleared,

@@ -7,7 +7,8 @@ from importlib.metadata import entry_points
 
 import pytest
 
-from drivers.api import CashCapabilities, CashModule, DeviceConfig
+from drivers.api.cash import CashCapabilities, CashModule
+from drivers.api.device import DeviceConfig
 from drivers.cash.cctalk.driver import open_coin_acceptor, open_device
 from drivers.context import DriverContext
 from drivers.errors import ConfigurationError

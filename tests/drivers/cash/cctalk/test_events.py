@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drivers.api import Presence, Trouble, TroubleKind
+from drivers.api.cash import Presence, Trouble, TroubleKind
 from drivers.cash.cctalk.events import (
     UNKNOWN_NOTE,
     GivenBack,

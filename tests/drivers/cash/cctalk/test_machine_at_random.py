@@ -6,7 +6,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from drivers.api import CashCommand, CashEvent
+from drivers.api.cash import CashCommand, CashEvent
 from drivers.cash.cctalk.framing import Checksum
 from drivers.cash.cctalk.messages import Header, Request, Route
 from drivers.cash.steps import Input

@@ -13,18 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from drivers.api import (
-    Answered,
-    CashEvent,
-    Cleared,
-    DeviceConfig,
-    Escrowed,
-    Presence,
-    Ready,
-    Rejected,
-    Returned,
-    Stacked,
-)
+from drivers.api.cash import Answered, CashEvent, Cleared, Escrowed, Presence, Ready, Rejected, Returned, Stacked
+from drivers.api.device import DeviceConfig
 from drivers.cash.cctalk import simulator, simulator_coin
 from drivers.cash.cctalk.driver import open_coin_acceptor, open_device
 from drivers.cash.cctalk.simulator_device import Validator

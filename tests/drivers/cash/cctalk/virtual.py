@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from drivers.api import (
+from drivers.api.cash import (
     Answered,
     CashCommand,
     CashEvent,

@@ -6,7 +6,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from drivers.api import Answered, CashCommand, Completed, Presence, Stacked
+from drivers.api.cash import Answered, CashCommand, Completed, Presence, Stacked
 from drivers.cash.essp.messages import Answer, Command, Request
 from drivers.cash.essp.simulator_device import Says
 from drivers.cash.essp.states import MONEY, Where

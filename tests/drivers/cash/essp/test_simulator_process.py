@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from drivers import registry
-from drivers.api import Answered, CashEvent, Cleared, DeviceConfig, Escrowed, Presence, Ready, Stacked
+from drivers.api.cash import Answered, CashEvent, Cleared, Escrowed, Presence, Ready, Stacked
+from drivers.api.device import DeviceConfig
 from drivers.cash.essp import simulator
 from drivers.cash.essp.driver import open_device
 from drivers.cash.module import CashDevice

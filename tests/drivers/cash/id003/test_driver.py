@@ -13,7 +13,8 @@ from typing import Any, TypeVar
 import pytest
 import serial
 
-from drivers.api import Answered, CashEvent, Cleared, Completed, DeviceConfig, DeviceState, Escrowed, Ready, Stacked
+from drivers.api.cash import Answered, CashEvent, Cleared, Completed, Escrowed, Ready, Stacked
+from drivers.api.device import DeviceConfig, DeviceState
 from drivers.cash.id003.driver import open_device, with_even_parity
 from drivers.cash.id003.messages import State
 from drivers.cash.module import CashDevice

@@ -6,7 +6,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from drivers.api import Answered, CashCommand, Escrowed, Presence, Returned, Stacked
+from drivers.api.cash import Answered, CashCommand, Escrowed, Presence, Returned, Stacked
 from drivers.cash.id003.machine import Machine, Phase
 from drivers.cash.id003.messages import Command, State
 from drivers.cash.id003.simulator_device import Firmware

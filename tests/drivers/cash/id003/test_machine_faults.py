@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from drivers.api import (
+from drivers.api.cash import (
     Accepting,
     Answered,
     CashCommand,

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from drivers.api import Answered, CashEvent, Cleared, DeviceConfig, Escrowed, Presence, Ready, Stacked
+from drivers.api.cash import Answered, CashEvent, Cleared, Escrowed, Presence, Ready, Stacked
+from drivers.api.device import DeviceConfig
 from drivers.cash.id003.driver import open_device
 from drivers.cash.id003.messages import State, encode_note_table
 from drivers.cash.id003.simulator import add_arguments, default_table, make

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from drivers.api import Align, Block, Document, QrCode, Row, Rule, Space, Text
+from drivers.api.document import Align, Block, Document, QrCode, Row, Rule, Space, Text
 
 _CLAIM = "https://bank.example/claim/7Q2K-4410"
 

@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from drivers.api import DeviceConfig, DeviceState
+from drivers.api.device import DeviceConfig, DeviceState
 from drivers.context import DriverContext
 from drivers.printer.escpos.printer import EscposPrinter, open_device
 from drivers.printer.escpos.simulator import Printer

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drivers.api import Align, Block, Document, QrCode, Row, Rule, Space, Text
+from drivers.api.document import Align, Block, Document, QrCode, Row, Rule, Space, Text
 from drivers.printer.escpos.layout import COLUMNS, MAX_LINES, Code, LayoutError, Line, clean, lay_out
 
 

@@ -12,7 +12,7 @@ import pytest
 import segno
 from PIL import Image
 
-from drivers.api import Align, Document, QrCode, Text
+from drivers.api.document import Align, Document, QrCode, Text
 from drivers.printer.escpos.render import Paper, render
 from drivers.printer.escpos.simulator_machine import Machine
 from drivers.printer.escpos.simulator_paper import Span, Strip

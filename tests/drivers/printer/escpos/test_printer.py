@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from drivers.api import DeviceConfig, DeviceState, Document, Paper, QrCode, Row, Space, Text
+from drivers.api.device import DeviceConfig, DeviceState
+from drivers.api.document import Document, QrCode, Row, Space, Text
+from drivers.api.printer import Paper
 from drivers.errors import ConfigurationError, DeviceFault, NoAnswer, Refused, TransportError
 from drivers.printer.escpos.printer import open_device
 from drivers.registry import open_device as open_by_name

@@ -2,7 +2,8 @@
 
 import pytest
 
-from drivers.api import Align, Paper
+from drivers.api.document import Align
+from drivers.api.printer import Paper
 from drivers.printer.escpos.simulator_commands import Command, Cut, Feed, Ignored, Raster, SetSize, next_command
 from drivers.printer.escpos.simulator_machine import Fault, Machine
 from drivers.printer.escpos.simulator_paper import PrintedCode, PrintedLine, PrintedPicture, Strip

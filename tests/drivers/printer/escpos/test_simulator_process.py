@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from drivers.api import DeviceConfig, DeviceState, Document, Row, Text
+from drivers.api.device import DeviceConfig, DeviceState
+from drivers.api.document import Document, Row, Text
 from drivers.errors import DeviceError, DeviceFault, NoAnswer
 from drivers.printer.escpos.printer import EscposPrinter, open_device
 from drivers.simulation.control import ask

@@ -2,7 +2,7 @@
 
 import pytest
 
-from drivers.api import Paper, PrinterState
+from drivers.api.printer import Paper, PrinterState
 from drivers.printer.escpos.status import (
     Answer,
     Cleared,

@@ -1,0 +1,79 @@
+"""What all devices have in common, and how a configuration names one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Protocol
+
+from guichet.ids import DeviceSerial
+
+
+class DeviceState(Enum):
+    """Whether a device can do its work."""
+
+    STARTING = "starting"
+    READY = "ready"
+    WARNING = "warning"
+    FAULT = "fault"
+    ABSENT = "absent"
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceIdentity:
+    """Who the device says it is. ``simulated``: a program in a device's place, for development and training."""
+
+    driver: str
+    model: str
+    serial: DeviceSerial
+    firmware: str
+    simulated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceStatus:
+    """How a device is now. ``fault`` is the driver's stable code, empty when there is none."""
+
+    state: DeviceState
+    fault: str = ""
+    identity: DeviceIdentity | None = None
+    counters: Mapping[str, int] = field(default_factory=dict[str, int])
+
+
+@dataclass(frozen=True, slots=True)
+class SelfTestStep:
+    """One thing that a self-test looked at."""
+
+    name: str
+    passed: bool
+    detail: str
+
+
+class Device(Protocol):
+    """What every device has in common."""
+
+    @property
+    def status(self) -> DeviceStatus:
+        """How it is now; never blocks."""
+        ...
+
+    async def run(self) -> None:
+        """Own the device until cancelled. Raises :class:`drivers.errors.DeviceError` when it is lost."""
+        ...
+
+    async def self_test(self) -> tuple[SelfTestStep, ...]:
+        """Look at everything that can be looked at without money, paper or a customer."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceConfig:
+    """One device of a terminal's configuration: ``driver`` names it in :mod:`drivers.registry`; ``address`` is a
+    serial port's path, ``tcp://host:port``, or a PC/SC reader's name; ``options`` are the driver's own.
+    """
+
+    name: str
+    driver: str
+    address: str
+    options: Mapping[str, str] = field(default_factory=dict[str, str])

@@ -22,6 +22,7 @@ from drivers.api.cash import (
     TroubleKind,
 )
 from drivers.api.device import DeviceConfig, DeviceState, DeviceStatus, SelfTestStep
+from drivers.cash.replay import step_text
 from drivers.cash.steps import (
     Acknowledge,
     CashMachine,
@@ -39,6 +40,7 @@ from drivers.cash.steps import (
 from drivers.context import DriverContext
 from drivers.errors import ConfigurationError, TransportError
 from drivers.transport.api import ByteTransport
+from drivers.transport.recorder import StepWitness
 
 _STARTING = DeviceStatus(DeviceState.STARTING)
 _ENTROPY_BYTES = 64
@@ -58,6 +60,7 @@ def poll_seconds(config: DeviceConfig, default_ms: int) -> float:
 class _Connection:
     machine: CashMachine
     transport: ByteTransport
+    witness: StepWitness | None
 
 
 class CashDevice:
@@ -137,6 +140,10 @@ class CashDevice:
             SelfTestStep("counter", "stacked" in status.counters, str(status.counters.get("stacked", "not supported"))),
         )
 
+    def new_machine(self) -> CashMachine:
+        """A machine as each connection gets one: to replay a recording of this device with."""
+        return self._make_machine()
+
     # --- owning the device ------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
@@ -147,7 +154,8 @@ class CashDevice:
         except TransportError as error:
             self._status = DeviceStatus(DeviceState.ABSENT, error.code)
             raise
-        self._connection = _Connection(self._make_machine(), transport)
+        witness = transport if isinstance(transport, StepWitness) else None
+        self._connection = _Connection(self._make_machine(), transport, witness)
         self._inputs.clear()
         lost: BaseException | None = None
         try:
@@ -201,7 +209,10 @@ class CashDevice:
             self._moved.set()
 
     def _carry_out(self, connection: _Connection, happened: Input) -> None:
-        for output in connection.machine.step(happened, self._context.monotonic()):
+        now = self._context.monotonic()
+        if connection.witness is not None:
+            connection.witness.step(now, step_text(happened))
+        for output in connection.machine.step(happened, now):
             match output:
                 case Emit(event):
                     self._note(event)

@@ -8,6 +8,10 @@ import sys
 from pathlib import Path
 
 from kiosk.diagnostics.commands import add_diag_arguments, add_journal_arguments, diag, journal
+from kiosk.diagnostics.trace import add_replay_arguments, add_trace_arguments, replay_file, trace
+
+# Told apart by two words; the rest of the command line is their own.
+_OF_TWO_WORDS = frozenset({"diag trace", "diag replay"})
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -30,10 +34,12 @@ def main(argv: list[str] | None = None) -> int:
     screen = commands.add_parser("screen", help="run the screen of a terminal")
     run = commands.add_parser("run", help="start a host and a kiosk with simulated devices on this machine")
     add_diag_arguments(commands.add_parser("diag", help="devices, states, counters, a self-test each"))
+    add_trace_arguments(commands.add_parser("diag trace", help="what goes over a device's line, in words and hex"))
+    add_replay_arguments(commands.add_parser("diag replay", help="whether today's driver says what was recorded"))
     add_journal_arguments(commands.add_parser("journal", help="list or verify the journal"))
     commands.add_parser("load", help="many terminals at once (not there yet)")
 
-    words = sys.argv[1:] if argv is None else argv
+    words = _joined(sys.argv[1:] if argv is None else argv)
     match words[0] if words else "":
         case "screen":
             return _screen(parser, screen, words)
@@ -41,6 +47,11 @@ def main(argv: list[str] | None = None) -> int:
             return _run(parser, run, words)
         case _:
             return _dispatch(parser.parse_args(words))
+
+
+def _joined(words: list[str]) -> list[str]:
+    name = " ".join(words[:2])
+    return [name, *words[2:]] if name in _OF_TWO_WORDS else words
 
 
 def _dispatch(arguments: argparse.Namespace) -> int:
@@ -51,6 +62,10 @@ def _dispatch(arguments: argparse.Namespace) -> int:
             return _terminal(arguments)
         case "diag":
             return diag(arguments)
+        case "diag trace":
+            return trace(arguments)
+        case "diag replay":
+            return replay_file(arguments)
         case "journal":
             return journal(arguments)
         case _:

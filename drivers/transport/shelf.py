@@ -5,6 +5,7 @@ A line that is being recorded must work as one that is not: when the disk refuse
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -81,7 +82,8 @@ class Shelf:
 
     def _tidy(self) -> None:
         """Names sort by time. Only this device's own are touched."""
-        mine = sorted(self._folder.glob(f"{self._device}-*Z-*{SUFFIX}"))
+        name = re.compile(rf"{re.escape(self._device)}-\d{{8}}T\d{{6}}\.\d{{6}}Z-\d{{3,}}{re.escape(SUFFIX)}")
+        mine = sorted(path for path in self._folder.iterdir() if name.fullmatch(path.name))
         for old in mine[: -self._files]:
             old.unlink()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -53,3 +53,11 @@ def read_journal(socket: Path) -> list[Entry]:
         answers = terminal.ReadJournal(pb.ReadJournalRequest(from_sequence=1), timeout=_SECONDS)
         entries = [answer.entry for answer in answers]
     return [Entry(e.epoch, e.sequence, e.previous_hash, e.hash, e.record) for e in entries]
+
+
+def trace_line(socket: Path, device: str, *, follow: bool) -> Iterator[list[str]]:
+    """A recording's lines of what goes over a device's line, as they come; first what is kept, perhaps nothing."""
+    with local_terminal(socket) as terminal:
+        timeout = None if follow else _SECONDS
+        for answer in terminal.TraceLine(pb.TraceLineRequest(device=device, follow=follow), timeout=timeout):
+            yield list(answer.lines)

@@ -47,6 +47,7 @@ class TerminalConfig:
     hold their records.
     ``host`` and ``late_host``: host:port in place of the enrolment's for sessions and for delivery without one, where
     the way to the host has changed; empty otherwise.
+    ``record``: the folder into which what goes over the devices' lines is recorded; None: it is not.
     ``version``: a digest of the file, named in every deposit.
     """
 
@@ -59,6 +60,7 @@ class TerminalConfig:
     version: str = ""
     host: str = ""
     late_host: str = ""
+    record: Path | None = None
 
     def unreplicated_cap(self, currency: Currency) -> Money:
         """What may lie in the box unreplicated of ``currency``; nothing, where nobody has said."""
@@ -77,7 +79,7 @@ def load_config(path: Path) -> TerminalConfig:
         table = tomllib.loads(raw.decode("utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"{path}: {error}") from error
-    known = {"data", "socket", "host", "late_host", "denominations", "unreplicated_cap", "timings", "devices"}
+    known = {"data", "socket", "host", "late_host", "denominations", "unreplicated_cap", "timings", "devices", "record"}
     if unknown := sorted(set(table) - known):
         raise ConfigError(f"{path}: unknown {', '.join(unknown)}; known are {', '.join(sorted(known))}")
     return TerminalConfig(
@@ -90,6 +92,7 @@ def load_config(path: Path) -> TerminalConfig:
         version=sha256(raw).hexdigest()[:12],
         host=_text(table, "host") if "host" in table else "",
         late_host=_text(table, "late_host") if "late_host" in table else "",
+        record=Path(_text(table, "record")) if "record" in table else None,
     )
 
 

@@ -1,4 +1,4 @@
-"""What the terminal answers on its own machine: status, self-tests, the journal."""
+"""What the terminal answers on its own machine: status, self-tests, the journal, what goes over a device's line."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from guichet.v1 import local_pb2 as pb
 from guichet.v1.local_pb2_grpc import LocalTerminalServicer
 from kiosk.journal.store import Journal
 from kiosk.terminal.fitted import Fitted
+from kiosk.terminal.line_follower import LineFollower
 
 
 class LocalTerminal(LocalTerminalServicer):
@@ -84,3 +85,19 @@ class LocalTerminal(LocalTerminalServicer):
                     record=entry.record,
                 )
             )
+
+    async def TraceLine(
+        self,
+        request: pb.TraceLineRequest,
+        context: grpc.aio.ServicerContext[pb.TraceLineRequest, pb.TraceLineResponse],
+    ) -> AsyncIterator[pb.TraceLineResponse]:
+        """What went over a line, and what goes."""
+        tapes = {name: one.tape for name, one in self._devices.items() if one.tape is not None}
+        tape = tapes.get(request.device)
+        if tape is None:
+            await context.abort(grpc.StatusCode.NOT_FOUND, f"no line of {request.device!r}: {', '.join(tapes)}")
+            return
+        with LineFollower(tape) as follower:
+            yield pb.TraceLineResponse(lines=follower.kept)
+            while request.follow:
+                yield pb.TraceLineResponse(lines=await follower.more())

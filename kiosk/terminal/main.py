@@ -12,8 +12,7 @@ from pathlib import Path
 
 import grpc
 
-from drivers.api.device import Device, DeviceConfig
-from drivers.context import DriverContext
+from drivers.api.device import DeviceConfig
 from drivers.registry import open_device
 from drivers.transport.api import OpenTransport
 from drivers.transport.open import open_address
@@ -36,7 +35,7 @@ from kiosk.settlement.settler import Settler
 from kiosk.terminal.cash_desk import CashDesk
 from kiosk.terminal.config import TerminalConfig
 from kiosk.terminal.enrolment import Identity, load_identity
-from kiosk.terminal.fitted import Fitted, places_of
+from kiosk.terminal.fitted import Fitted, OpenDevice, Workshop, places_of
 from kiosk.terminal.front import Front
 from kiosk.terminal.health import SOFTWARE_VERSION, terminal_health
 from kiosk.terminal.late_delivery import SubmitOnly
@@ -65,7 +64,7 @@ class Seams:
     open_transport: Callable[[str], OpenTransport] = _open_transport
     open_journal: Callable[[Path, TerminalId, int, Clock], Journal] = Journal.open
     make_link: Callable[[HostAddress, Callable[[], link_pb.Hello], Ids, Random, EventLog], HostLink] = HostLink
-    open_device: Callable[[DeviceConfig, DriverContext], Device] = open_device
+    open_device: OpenDevice = open_device
 
 
 class Terminal:
@@ -89,13 +88,12 @@ class Terminal:
         self.parts.link.on_change(self._compare_clocks)
 
     def _open_devices(self) -> dict[str, Fitted]:
-        devices: dict[str, Fitted] = {}
-        for name, config in self._config.devices.items():
-            context = DriverContext(
-                self._seams.clock.monotonic, self._seams.random.bytes, self._seams.open_transport(name)
-            )
-            devices[name] = Fitted(config.driver, self._seams.open_device(self._with_key(config), context))
-        return devices
+        seams = self._seams
+        workshop = Workshop(seams.clock, seams.random, self.log, seams.open_device, self._config.record)
+        return {
+            name: workshop.fit(self._with_key(config), seams.open_transport(name))
+            for name, config in self._config.devices.items()
+        }
 
     def _with_key(self, config: DeviceConfig) -> DeviceConfig:
         """The software pad of a training terminal is given its key at enrolment."""

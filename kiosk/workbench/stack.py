@@ -242,6 +242,7 @@ host = "127.0.0.1:{host_port}"
 late_host = "127.0.0.1:{self.ports.enrol}"
 denominations = [{amounts}]
 unreplicated_cap = "500 EUR"
+record = "{self.base / "wire"}"
 
 [timings]
 {self._timings}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from drivers.transport.recording import Recording
 from kiosk.journal.folds import NotePhase
 from tests.conformance.cells import Event, Result, play
 from tests.conformance.people import Customer
@@ -18,7 +19,7 @@ from tests.virtual_time import run_virtually
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Notes of a scripted deposit. ``over``: every fault of the script has happened."""
+    """Notes of a scripted deposit. ``over``: every fault of the script has happened. ``recordings``: of its lines."""
 
     box: int
     credited: int
@@ -26,6 +27,7 @@ class Tally:
     found: int
     over: bool
     bytes_sent: int
+    recordings: tuple[Recording, ...]
 
 
 @cache
@@ -45,18 +47,19 @@ def scripted(subject: Subject, script: str) -> Tally:
 async def _scripted(subject: Subject, place: Path, script: str) -> Tally:
     path = place / "script"
     path.write_text(script + "\n", encoding="utf-8")
-    rig = Rig(subject, place, path)
+    rig = Rig(subject, place, path, record=True)
     rig.begin()
     await Customer(rig, subject.faces).deposit()
     await rig.at_rest()
     rig.conserve()
-    tally = Tally(
+    await rig.kill()
+    assert rig.recorder is not None
+    return Tally(
         rig.paper().total(),
         rig.credited.total(),
         len(rig.fold.in_doubt),
         rig.notes_by(NotePhase.FOUND).total(),
         rig.device.script_is_over,
         rig.device.bytes_sent,
+        tuple(rig.recorder.recordings),
     )
-    await rig.kill()
-    return tally

@@ -19,8 +19,10 @@ from drivers.context import DriverContext
 from drivers.errors import DeviceError, TransportError
 from drivers.simulation.cash_device import SimulatedCash
 from drivers.simulation.notes import Place, Vault
-from drivers.transport.api import ByteTransport
+from drivers.transport.api import ByteTransport, OpenTransport
 from drivers.transport.memory import MemoryTransport, memory_pair
+from drivers.transport.recorder import Tape, recorded
+from drivers.transport.recording import Header, Moment, Recording
 from guichet.ids import DepositId, SessionId, TerminalId, make_id
 from guichet.journal.chain import Entry
 from guichet.journal.records import Fact, decode, fact_of
@@ -83,11 +85,30 @@ class MortalJournal(Journal):
         return entry
 
 
+class Recorder:
+    """Keeps everything of every connection, as a :class:`drivers.transport.recorder.Listener`."""
+
+    def __init__(self) -> None:
+        self._connections: list[tuple[Header, list[Moment]]] = []
+
+    def began(self, header: Header) -> None:
+        self._connections.append((header, []))
+
+    def heard(self, moment: Moment) -> None:
+        self._connections[-1][1].append(moment)
+
+    @property
+    def recordings(self) -> list[Recording]:
+        """A recording a connection."""
+        return [Recording(header, tuple(moments)) for header, moments in self._connections]
+
+
 class Rig:
     """One terminal's cash part, one device, one wire. ``told`` is every event of every life, in order."""
 
-    def __init__(self, subject: Subject, place: Path, script: Path | None = None) -> None:
+    def __init__(self, subject: Subject, place: Path, script: Path | None = None, *, record: bool = False) -> None:
         self.subject = subject
+        self.recorder = Recorder() if record else None
         self.vault = Vault(None)
         self._others: list[Vault] = []
         self._before = 0
@@ -121,7 +142,7 @@ class Rig:
         journal = MortalJournal.open(self.path, TERMINAL, 1, Clock())
         assert isinstance(journal, MortalJournal)
         self.journal = journal
-        context = DriverContext(lambda: self.now, self._random, self._open)
+        context = DriverContext(lambda: self.now, self._random, self._recorded())
         self.module = self.subject.module(context)
         self.module.subscribe(self.told.append)
         self.desk = CashDesk(self.module, NoteBook(TERMINAL, journal, Clock(), self._ids, SIGNER))
@@ -160,6 +181,15 @@ class Rig:
 
     def _random(self, count: int) -> bytes:
         return bytes((self.lives * 31 + n) % 256 for n in range(count))
+
+    def _recorded(self) -> OpenTransport:
+        if self.recorder is None:
+            return self._open
+        header = Header("cash", self.subject.driver, "memory", self.subject.options)
+        tape = Tape(lambda: header, lambda: self.module.status.identity)
+        tape.reveal()
+        tape.listen(self.recorder)
+        return recorded(self._open, tape, lambda: self.now)
 
     # --- the wire ---------------------------------------------------------------------------------------------------
 

@@ -27,7 +27,7 @@ TRACK_2 = "4761739001010010D31122011234500000"
 def test_nothing_that_a_day_leaves_behind_holds_a_secret(demo_day: DemoDay) -> None:
     files = [path for top in (demo_day.keep, demo_day.out) for path in top.rglob("*") if path.is_file()]
     kinds = Counter(path.suffix for path in files)
-    for kind in (".db", ".log", ".json", ".png", ".txt", ".toml", ".pem"):
+    for kind in (".db", ".log", ".json", ".png", ".txt", ".toml", ".pem", ".wire"):
         assert kinds[kind], f"no {kind} to search: the day leaves other things than it did"
     found = {str(path): secrets for path in files if (secrets := SEARCH.in_file(path))}
     assert not found

@@ -60,10 +60,10 @@ class Narrator(FrameNarrator[Frame]):
         if self._key is None:
             return "encrypted"
         try:
-            count, data = unseal(self._key, payload)
+            _, data = unseal(self._key, payload)
         except SealError:
             return "encrypted, by another key"
-        return f"{self._guarded(data, words)} (encrypted, {count})"
+        return f"{self._guarded(data, words)} (encrypted)"
 
     @staticmethod
     def _guarded(data: bytes, words: Callable[[bytes], str]) -> str:

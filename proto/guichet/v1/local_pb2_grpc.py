@@ -51,6 +51,11 @@ class LocalTerminalStub:
                 request_serializer=guichet_dot_v1_dot_local__pb2.ReadJournalRequest.SerializeToString,
                 response_deserializer=guichet_dot_v1_dot_local__pb2.ReadJournalResponse.FromString,
                 _registered_method=True)
+        self.TraceLine = channel.unary_stream(
+                '/guichet.v1.LocalTerminal/TraceLine',
+                request_serializer=guichet_dot_v1_dot_local__pb2.TraceLineRequest.SerializeToString,
+                response_deserializer=guichet_dot_v1_dot_local__pb2.TraceLineResponse.FromString,
+                _registered_method=True)
 
 
 class LocalTerminalServicer:
@@ -78,6 +83,14 @@ class LocalTerminalServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def TraceLine(self, request, context):
+        """What goes over a device's line: what is kept of this connection, then everything as it happens. It takes no part in
+        it, so it may be asked with a session open. NOT_FOUND: no such device.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_LocalTerminalServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -95,6 +108,11 @@ def add_LocalTerminalServicer_to_server(servicer, server):
                     servicer.ReadJournal,
                     request_deserializer=guichet_dot_v1_dot_local__pb2.ReadJournalRequest.FromString,
                     response_serializer=guichet_dot_v1_dot_local__pb2.ReadJournalResponse.SerializeToString,
+            ),
+            'TraceLine': grpc.unary_stream_rpc_method_handler(
+                    servicer.TraceLine,
+                    request_deserializer=guichet_dot_v1_dot_local__pb2.TraceLineRequest.FromString,
+                    response_serializer=guichet_dot_v1_dot_local__pb2.TraceLineResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -180,6 +198,33 @@ class LocalTerminal:
             '/guichet.v1.LocalTerminal/ReadJournal',
             guichet_dot_v1_dot_local__pb2.ReadJournalRequest.SerializeToString,
             guichet_dot_v1_dot_local__pb2.ReadJournalResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TraceLine(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/guichet.v1.LocalTerminal/TraceLine',
+            guichet_dot_v1_dot_local__pb2.TraceLineRequest.SerializeToString,
+            guichet_dot_v1_dot_local__pb2.TraceLineResponse.FromString,
             options,
             channel_credentials,
             insecure,

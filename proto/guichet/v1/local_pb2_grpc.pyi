@@ -40,6 +40,10 @@ class LocalTerminalStub:
     """FAILED_PRECONDITION: a session is open; devices are not tested under a customer's hands. NOT_FOUND: no such device."""
     ReadJournal: _grpc.UnaryStreamMultiCallable[_local_pb2.ReadJournalRequest, _local_pb2.ReadJournalResponse]
     """The whole chain of the newest epoch from a sequence on. INVALID_ARGUMENT: sequence 0."""
+    TraceLine: _grpc.UnaryStreamMultiCallable[_local_pb2.TraceLineRequest, _local_pb2.TraceLineResponse]
+    """What goes over a device's line: what is kept of this connection, then everything as it happens. It takes no part in
+    it, so it may be asked with a session open. NOT_FOUND: no such device.
+    """
 
 @_typing.type_check_only
 class LocalTerminalAsyncStub(LocalTerminalStub):
@@ -53,6 +57,10 @@ class LocalTerminalAsyncStub(LocalTerminalStub):
     """FAILED_PRECONDITION: a session is open; devices are not tested under a customer's hands. NOT_FOUND: no such device."""
     ReadJournal: _aio.UnaryStreamMultiCallable[_local_pb2.ReadJournalRequest, _local_pb2.ReadJournalResponse]  # type: ignore[assignment]
     """The whole chain of the newest epoch from a sequence on. INVALID_ARGUMENT: sequence 0."""
+    TraceLine: _aio.UnaryStreamMultiCallable[_local_pb2.TraceLineRequest, _local_pb2.TraceLineResponse]  # type: ignore[assignment]
+    """What goes over a device's line: what is kept of this connection, then everything as it happens. It takes no part in
+    it, so it may be asked with a session open. NOT_FOUND: no such device.
+    """
 
 class LocalTerminalServicer(metaclass=_abc_1.ABCMeta):
     """What the terminal tells others on the same machine: diagnostics, the journal's readers. On the same Unix socket as
@@ -81,5 +89,15 @@ class LocalTerminalServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_local_pb2.ReadJournalResponse], _abc.AsyncIterator[_local_pb2.ReadJournalResponse]]:
         """The whole chain of the newest epoch from a sequence on. INVALID_ARGUMENT: sequence 0."""
+
+    @_abc_1.abstractmethod
+    def TraceLine(
+        self,
+        request: _local_pb2.TraceLineRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_local_pb2.TraceLineResponse], _abc.AsyncIterator[_local_pb2.TraceLineResponse]]:
+        """What goes over a device's line: what is kept of this connection, then everything as it happens. It takes no part in
+        it, so it may be asked with a session open. NOT_FOUND: no such device.
+        """
 
 def add_LocalTerminalServicer_to_server(servicer: LocalTerminalServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -259,6 +259,17 @@ class Rig:
         while not rests() and self.now < end:  # noqa: ASYNC110 - in virtual time a look costs nothing
             await asyncio.sleep(0.05)
 
+    async def heard_again(self) -> None:
+        """Until a device that lost its power or fell silent has told what it has to tell."""
+
+        def answers() -> bool:
+            self.device.advance(self.now)
+            return self.device.powered and not self.device.line.mute
+
+        await self.until(answers, "a device that answers")
+        await self.sleep(8.0)  # Longer than either end takes to notice that the other is back.
+        await self.at_rest()
+
     # --- a customer -------------------------------------------------------------------------------------------------
 
     def open_deposit(self) -> DepositId:

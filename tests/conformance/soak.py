@@ -74,7 +74,7 @@ async def _block(subject: Subject, place: Path, dice: random.Random, count: Coun
         await _deposit(rig, dice, count, [dice.choice(subject.faces) for _ in range(NOTES_A_DEPOSIT)])
         if not subject.escrow:
             # What fell into a device that has gone dark since is known to nobody before it is back.
-            await rig.at_rest()
+            await rig.heard_again()
         rig.conserve()
     await rig.at_rest()
     rig.conserve()

@@ -12,17 +12,20 @@ from drivers.cash.essp.timing import Timing
 from drivers.cash.module import CashDevice, poll_seconds
 from drivers.context import DriverContext
 from drivers.errors import ConfigurationError
+from drivers.transport.address import with_framing
 
 _POLL_MS = 200
 
 
 def open_device(config: DeviceConfig, context: DriverContext) -> CashDevice:
-    """The validator at ``config.address``. Option ``poll_ms``: milliseconds between polls, 5 to 1000 (200);
-    ``fixed_key``: 16 hexadecimal digits, where it is not as devices leave the factory.
+    """The validator at ``config.address``; a serial port is opened at 9600 baud, 8N2, where the address does not say
+    otherwise. Option ``poll_ms``: milliseconds between polls, 5 to 1000 (200); ``fixed_key``: 16 hexadecimal digits,
+    where it is not as devices leave the factory.
     """
     timing = replace(Timing(), poll=poll_seconds(config, _POLL_MS))
     key = _fixed_key(config)
-    return CashDevice(config, context, lambda: Machine(timing, key))
+    line = replace(config, address=with_framing(config.address, "8N2"))
+    return CashDevice(line, context, lambda: Machine(timing, key))
 
 
 def _fixed_key(config: DeviceConfig) -> int:

@@ -13,6 +13,7 @@ from drivers.cash.id003.timing import Timing
 from drivers.cash.module import CashDevice, poll_seconds
 from drivers.context import DriverContext
 from drivers.errors import ConfigurationError
+from drivers.transport.address import with_framing
 from guichet.money import Currency, MoneyError
 
 _POLL_MS = 200
@@ -25,15 +26,8 @@ def open_device(config: DeviceConfig, context: DriverContext) -> CashDevice:
     """
     timing = replace(Timing(), poll=poll_seconds(config, _POLL_MS))
     countries = _countries(config)
-    line = replace(config, address=with_even_parity(config.address))
+    line = replace(config, address=with_framing(config.address, "8E1"))
     return CashDevice(line, context, lambda: Machine(timing, countries))
-
-
-def with_even_parity(address: str) -> str:
-    """``address`` with ID-003's 8E1, unless it is no serial port or says its line itself."""
-    if not address.startswith("/") or "," in address:
-        return address
-    return f"{address},8E1" if "@" in address else f"{address}@9600,8E1"
 
 
 def _countries(config: DeviceConfig) -> Mapping[int, str]:

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import pty
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import pytest
-import serial
 
 from drivers.api.cash import Answered, CashEvent, Cleared, Completed, Escrowed, Ready, Stacked
 from drivers.api.device import DeviceConfig, DeviceState
-from drivers.cash.id003.driver import open_device, with_even_parity
+from drivers.cash.id003.driver import open_device
 from drivers.cash.id003.messages import State
 from drivers.cash.module import CashDevice
 from drivers.context import DriverContext
@@ -25,7 +21,6 @@ from drivers.simulation.cash_process import serve
 from drivers.simulation.notes import Place
 from drivers.transport.api import ByteTransport
 from drivers.transport.memory import memory_pair
-from drivers.transport.open import open_address
 from tests.drivers.cash.id003.virtual import TWENTY, device
 
 DEADLINE = 20.0
@@ -122,72 +117,3 @@ def test_an_option_that_is_none_is_an_error_of_the_configuration(options: Mappin
 def test_country_codes_can_be_named_by_the_configuration() -> None:
     assert isinstance(make({"countries": "17=GBP, 1A=PLN"}), CashDevice)
     assert isinstance(make({"countries": ""}), CashDevice)
-
-
-@pytest.mark.parametrize(
-    ("address", "line"),
-    [
-        ("/dev/guichet/cash", "/dev/guichet/cash@9600,8E1"),
-        ("/dev/guichet/cash@19200", "/dev/guichet/cash@19200,8E1"),
-        ("/dev/guichet/cash@9600,8N1", "/dev/guichet/cash@9600,8N1"),
-        ("tcp://10.0.0.5:4001", "tcp://10.0.0.5:4001"),
-        ("memory", "memory"),
-    ],
-)
-async def test_a_serial_port_is_opened_with_even_parity_unless_it_says_otherwise(address: str, line: str) -> None:
-    assert with_even_parity(address) == line
-    with pytest.raises(TransportError) as error:
-        await make({}, address).run()
-    assert error.value.text == line
-
-
-# --- the line -------------------------------------------------------------------------------------------------------
-
-
-def no_pty(_: Path) -> Path:
-    return Path("/dev/ttyUSB0")
-
-
-@pytest.mark.parametrize(
-    ("line", "baud", "parity"),
-    [("", 9600, "N"), ("@19200", 19200, "N"), ("@9600,8E1", 9600, "E"), ("@19200,8O1", 19200, "O"),
-     ("@9600,8N1", 9600, "N")],
-)  # fmt: skip
-async def test_an_address_carries_speed_and_parity_and_a_plain_one_is_8n1(
-    line: str, baud: int, parity: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    near, far = pty.openpty()
-    asked: list[dict[str, Any]] = []
-
-    def open_port(path: str, **how: Any) -> None:
-        asked.append({"path": path, **how})
-        raise serial.SerialException("as far as this test goes")
-
-    monkeypatch.setattr("drivers.transport.open.serial.Serial", open_port)
-    monkeypatch.setattr("drivers.transport.open.Path.resolve", no_pty)
-    (tmp_path / "port").symlink_to(os.ttyname(far))
-    with pytest.raises(TransportError):
-        await open_address(f"{tmp_path / 'port'}{line}", device="cash")
-    os.close(near)
-    os.close(far)
-    assert [(how["baudrate"], how["parity"]) for how in asked] == [(baud, parity)]
-
-
-async def test_a_pty_has_no_parity_and_can_be_opened_again_and_again_with_one_in_its_address(tmp_path: Path) -> None:
-    near, far = pty.openpty()
-    (tmp_path / "port").symlink_to(os.ttyname(far))
-    for _ in range(3):
-        line = await open_address(f"{tmp_path / 'port'}@9600,8E1", device="cash")
-        os.write(near, b"\xfc\x05\x11\x27\x56")
-        async with asyncio.timeout(DEADLINE):
-            assert await line.read() == b"\xfc\x05\x11\x27\x56"
-        line.close()
-    os.close(near)
-    os.close(far)
-
-
-@pytest.mark.parametrize("line", ["@9600,8E2", "@9600,7E1", "@9600,E", "@1,8E1", "@9600,8E1,x"])
-async def test_a_line_that_is_none_is_an_error_of_the_configuration(line: str) -> None:
-    with pytest.raises(ConfigurationError) as error:
-        await open_address(f"/dev/guichet/cash{line}", device="cash")
-    assert error.value.code == "bad-address"

@@ -39,7 +39,7 @@ coverage: ## Branch coverage of the rooms that decide about money; below 97 % it
 	@$(python) -m coverage report --include="$(deciding)" --omit="*/simulator*.py,*_pb2.py,*_pb2_grpc.py" --fail-under=97
 
 .PHONY: soak
-soak: ## Ten thousand notes through every cash driver, with a fault every twenty (ARGS="--driver ccnet --notes 500 --seed 2")
+soak: ## Ten thousand notes through every cash driver, with a fault every twenty (ARGS="--driver ccnet --notes 500", ARGS=--cuts)
 	@requirements/setup test
 	@$(python) -m tests.conformance.soak $(ARGS)
 

@@ -39,6 +39,11 @@ def cell(subject: Subject, row: Row, event: Event) -> Result:
 
 @cache
 def scripted(subject: Subject, script: str) -> Tally:
+    """The same as :func:`run_scripted`, once a run."""
+    return run_scripted(subject, script)
+
+
+def run_scripted(subject: Subject, script: str) -> Tally:
     """One deposit under a fault script; the paper counted (:meth:`tests.conformance.rig.Rig.conserve`)."""
     with tempfile.TemporaryDirectory(prefix="fault-") as place:
         return run_virtually(_scripted(subject, Path(place), script))

@@ -1,6 +1,7 @@
 """Thousands of notes through one driver, with a fault every twenty, from a seed: ``python -m tests.conformance.soak``.
 
-After every deposit the paper is counted against the journal. A deposit that fails is named by its seed.
+After every deposit the paper is counted against the journal. A deposit that fails is named by its seed. With ``--cuts``
+the device's power is cut before and after each single byte that it sends in a deposit, one deposit a cut.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +22,7 @@ from guichet.journal.records import Fact
 from guichet.v1 import journal_pb2 as pb
 from kiosk.journal.folds import NotePhase
 from tests.conformance.people import Customer
+from tests.conformance.results import run_scripted, scripted
 from tests.conformance.rig import Dead, Rig
 from tests.conformance.subject import SUBJECTS, Subject
 from tests.virtual_time import run_virtually
@@ -96,6 +99,27 @@ async def _deposit(rig: Rig, dice: random.Random, count: Count, faces: list[str]
         rig.begin()
 
 
+def cuts(subject: Subject, show: Callable[[int, int], None]) -> Count:
+    """A deposit for each byte that the device sends, its power cut before the byte, and one with the cut after it;
+    raises AssertionError where books and paper part, or where more than the one note is in doubt. ``show`` is told how
+    many of all bytes are done.
+    """
+    count = Count()
+    sent = scripted(subject, "").bytes_sent
+    for byte in range(1, sent):
+        for when in ("before", "after"):
+            tally = run_scripted(subject, f"{when} byte {byte}: power off 3")
+            assert tally.over, f"{subject.name}, {when} byte {byte}: the power was never cut"
+            assert tally.in_doubt <= 1, f"{subject.name}, {when} byte {byte}: {tally.in_doubt} notes in doubt"
+            count.notes += len(subject.faces)
+            count.credited += tally.credited
+            count.in_doubt += tally.in_doubt
+            count.found += tally.found
+            count.faults[f"cut {when} a byte"] += 1
+        show(byte, sent)
+    return count
+
+
 def _arrange(rig: Rig, dice: random.Random, count: Count) -> None:
     """A fault at some moment of the next deposit: of the device, or the terminal's death."""
     if dice.random() < 0.3:
@@ -108,19 +132,31 @@ def _arrange(rig: Rig, dice: random.Random, count: Count) -> None:
     rig.at(rig.now + dice.uniform(0.5, 15.0), lambda: rig.device.act(parse_fault(fault), rig.now))
 
 
+def _show(done: int, of: int) -> None:
+    """Where somebody looks, now and then."""
+    if sys.stderr.isatty() and done % 20 == 0:
+        print(f"\r{done} of {of} bytes ", end="", file=sys.stderr, flush=True)
+
+
 def main() -> int:
     """The command."""
     parser = argparse.ArgumentParser(prog="python -m tests.conformance.soak", description=__doc__)
     parser.add_argument("--notes", type=int, default=10_000, help="notes a driver (10000)")
     parser.add_argument("--seed", type=int, default=1, help="the run's seed (1)")
     parser.add_argument("--driver", action="append", help="only this one; may be given again")
+    parser.add_argument("--cuts", action="store_true", help="cut the device's power at each byte instead")
     arguments = parser.parse_args()
     for subject in SUBJECTS:
         if arguments.driver and subject.name not in arguments.driver:
             continue
         began = time.monotonic()
-        print(f"{subject.name}, seed {arguments.seed}: ", end="", flush=True)
-        print(f"{soak(subject, arguments.notes, arguments.seed)}; {time.monotonic() - began:.0f} s", flush=True)
+        if arguments.cuts:
+            print(f"{subject.name}, a cut at every byte: ", end="", flush=True)
+            count = cuts(subject, _show)
+        else:
+            print(f"{subject.name}, seed {arguments.seed}: ", end="", flush=True)
+            count = soak(subject, arguments.notes, arguments.seed)
+        print(f"{count}; {time.monotonic() - began:.0f} s", flush=True)
     return 0
 
 

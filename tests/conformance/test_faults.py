@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.conformance.results import scripted
+from tests.conformance.results import run_scripted, scripted
 from tests.conformance.subject import SUBJECTS, Subject
 
 # Faults after which everything is known all the same.
@@ -59,10 +59,10 @@ def test_a_fault_that_hides_a_note_leaves_that_one_in_doubt_at_most(subject: Sub
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("subject", SUBJECTS, ids=lambda subject: subject.name)
 def test_a_power_cut_at_any_byte_of_the_device_loses_and_doubles_nothing(subject: Subject, when: str) -> None:
-    """The long form cuts at every byte, see tests/conformance/soak.py; here at some thirty of them."""
+    """The long form cuts at every byte: ``make soak ARGS=--cuts``; here at some thirty of them."""
     count = scripted(subject, "").bytes_sent
     assert count > 200
     for byte in range(1, count, max(1, count // 15)):
-        tally = scripted(subject, f"{when} byte {byte}: power off 3")
+        tally = run_scripted(subject, f"{when} byte {byte}: power off 3")
         assert tally.over
         assert tally.in_doubt <= 1

@@ -51,8 +51,10 @@ def trace(arguments: argparse.Namespace) -> int:
             lines = _lines(arguments)
             if arguments.record is not None:
                 lines = _kept(lines, arguments.record, stack)
-            show = _show_json if arguments.json else _show
-            show(lines, every=arguments.every)
+            if arguments.json:
+                _show_json(lines)
+            else:
+                _show(lines, every=arguments.every)
     except KeyboardInterrupt:
         return 0
     except (BadRecording, ConfigError, TerminalNotRunning, OSError, RuntimeError, UnicodeDecodeError) as error:
@@ -119,8 +121,7 @@ def _print(entries: Iterable[Entry | int]) -> None:
         print("\n".join([rounds_line(entry)] if isinstance(entry, int) else entry_lines(entry)), flush=True)
 
 
-def _show_json(lines: Iterable[str], *, every: bool) -> None:
-    del every
+def _show_json(lines: Iterable[str]) -> None:
     reading = Reading()
     for line in lines:
         read = reading.read(line) if line.strip() else []

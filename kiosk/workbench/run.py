@@ -103,6 +103,7 @@ Try to lose a note: touch deposit, put one in, and while it is inside
 Then look where the money is:
 
   .venv/bin/guichet-kiosk diag --config {base}/terminal.toml
+  .venv/bin/guichet-kiosk diag trace --config {base}/terminal.toml    (the validator's line, as it goes on)
   .venv/bin/guichet-kiosk journal list --config {base}/terminal.toml
   .venv/bin/guichet-host operator deposits --config {base}/host.toml
 

@@ -185,6 +185,15 @@ class Trouble:
 
 
 @dataclass(frozen=True, slots=True)
+class Passed:
+    """The device's events have been read up to ``mark`` (see :class:`CashCapabilities`): what the last of them said has
+    been told already, or is nobody's business. Nothing waits for it; it keeps the event from being told again.
+    """
+
+    mark: int
+
+
+@dataclass(frozen=True, slots=True)
 class Lost:
     """The device stopped answering. What it holds is not known until it is back."""
 
@@ -220,8 +229,8 @@ class Completed:
 
 
 CashEvent = (
-    Answered | Ready | Accepting | Escrowed | Stacking | Stacked | Returned | Rejected | Cleared | Trouble | Lost
-    | Completed
+    Answered | Ready | Accepting | Escrowed | Stacking | Stacked | Returned | Rejected | Cleared | Trouble | Passed
+    | Lost | Completed
 )  # fmt: skip
 
 LastMark = Callable[[DeviceSerial], int | None]

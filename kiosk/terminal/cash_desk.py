@@ -21,6 +21,7 @@ from drivers.api.cash import (
     Completed,
     Escrowed,
     Lost,
+    Passed,
     Presence,
     Ready,
     Refusal,
@@ -236,6 +237,8 @@ class CashDesk:
                     self._cash.acknowledge()
             case Trouble():
                 self._trouble(event)
+            case Passed(mark):
+                self._book.read(self._read(b"", mark))
             case Lost(code):
                 self._change(ready=False, stage=Stage.CLOSED, fault=code)
 

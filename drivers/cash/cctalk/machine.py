@@ -21,6 +21,7 @@ from drivers.api.cash import (
     CashCommand,
     Cleared,
     Escrowed,
+    Passed,
     Presence,
     Ready,
     Refusal,
@@ -40,6 +41,7 @@ from drivers.cash.cctalk.events import (
     Judgement,
     Nothing,
     NotTaken,
+    OfNote,
     Relieved,
     Reported,
     fault_trouble,
@@ -220,6 +222,8 @@ class Machine(Asking):
                     self._orders.post(Do(CashCommand.ENABLE, own=True))
             case Nothing():
                 pass
+        if mark is not None and not isinstance(event.meaning, OfNote | NotTaken):
+            self._emit(Passed(mark))
 
     def _note_is_gone(self) -> None:
         self._path.is_clear()

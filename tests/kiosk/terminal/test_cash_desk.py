@@ -14,6 +14,7 @@ from drivers.api.cash import (
     Completed,
     Escrowed,
     Lost,
+    Passed,
     Presence,
     Ready,
     Refusal,
@@ -972,9 +973,10 @@ def test_how_far_events_were_read_is_written_with_what_they_led_to(rig: Rig) -> 
     assert rig.tell(Stacked(TWENTY, VALUES[TWENTY], b"s", mark=8))[:2] == ["NoteStacked", "EventsRead"]
     assert rig.cash.last_mark(SERIAL) == 8
     assert rig.tell(Rejected("length", mark=9)) == ["EventsRead", "acknowledge"]
+    assert rig.tell(Passed(mark=10)) == ["EventsRead"]
     again = rig.restarted()
     try:
-        assert again.cash.last_mark(SERIAL) == 9
+        assert again.cash.last_mark(SERIAL) == 10
         assert again.cash.last_mark(OTHER_SERIAL) is None
     finally:
         again.journal.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
@@ -27,9 +26,10 @@ from drivers.api.cash import (
 )
 from drivers.cash.ccnet.framing import frame
 from drivers.cash.ccnet.messages import Command, State
-from drivers.cash.steps import Acknowledge, Proceed, Received
+from drivers.cash.steps import Acknowledge, Received
 from drivers.simulation.mechanism import Box, Spot
 from drivers.simulation.notes import Place, Vault
+from tests.drivers.cash.bench import Disturb, On, cut_short, damaged, nothing
 from tests.drivers.cash.ccnet.virtual import (
     FIVE,
     SERIAL,
@@ -38,9 +38,8 @@ from tests.drivers.cash.ccnet.virtual import (
     TWENTY,
     UNKNOWN_TYPE,
     Bench,
-    damaged,
     device,
-    nothing,
+    run_into,
     trouble,
 )
 
@@ -49,28 +48,6 @@ STACK, RETURN = CashCommand.STACK, CashCommand.RETURN
 
 def bench() -> Bench:
     return Bench(device())
-
-
-def on(command: Command, b: Bench, times: int, disturb: Callable[[bytes], bytes]) -> Callable[[bytes], bytes]:
-    """Disturb only the next answers to ``command``."""
-    left = [times]
-
-    def change(data: bytes) -> bytes:
-        if left[0] and data and b.sent[-1][1] is command:
-            left[0] -= 1
-            return disturb(data)
-        return data
-
-    return change
-
-
-def cut_short(data: bytes) -> bytes:
-    return data[:4]
-
-
-def run_into(data: bytes) -> bytes:
-    """Its first byte is lost in noise."""
-    return b"\x55\x02" + data[1:]
 
 
 # --- a start --------------------------------------------------------------------------------------------------------
@@ -120,7 +97,7 @@ def test_a_device_that_takes_its_time_over_its_table_is_waited_for() -> None:
     asked_at: list[float] = []
 
     def slow(data: bytes) -> bytes:
-        if b.sent[-1][1] in (Command.IDENTIFICATION, Command.GET_NOTE_TABLE):
+        if b.sent[-1].command in (Command.IDENTIFICATION, Command.GET_NOTE_TABLE):
             asked_at.append(b.now)
             b.now += 1.2
         return data
@@ -135,7 +112,7 @@ def test_the_poll_comes_at_its_pace_and_never_on_the_heels_of_an_answer() -> Non
     b.ready()
     b.sent.clear()
     b.run(10)
-    times = [when for when, command in b.sent if command is Command.POLL]
+    times = b.times(Command.POLL)
     gaps = [after - before for before, after in pairwise(times)]
     assert min(gaps) >= 0.2
     assert max(gaps) < 0.3
@@ -290,7 +267,7 @@ def test_no_acknowledgement_is_sent_for_an_event_that_is_not_on_record() -> None
     b.until(Stacked)
     before = len(b.sent)
     b.run(5)
-    assert {command for _, command in b.sent[before:]} == {Command.POLL}
+    assert set(b.commands()[before:]) == {Command.POLL}
 
 
 def test_an_acknowledgement_that_is_lost_brings_the_event_again() -> None:
@@ -324,10 +301,10 @@ def test_an_acknowledgement_out_of_season_is_not_sent() -> None:
 
 
 @pytest.mark.parametrize("disturb", [nothing, damaged, cut_short, run_into])
-def test_a_stack_whose_answer_is_lost_is_never_sent_again_blindly(disturb: Callable[[bytes], bytes]) -> None:
+def test_a_stack_whose_answer_is_lost_is_never_sent_again_blindly(disturb: Disturb) -> None:
     b = bench()
     b.escrowed()
-    b.from_device = on(Command.STACK, b, 1, disturb)
+    b.from_device = On(Command.STACK, b, 1, disturb)
     b.command(STACK)
     b.until(Stacked)
     assert b.commands(Command.STACK) == [Command.STACK]
@@ -376,10 +353,10 @@ def test_a_late_answer_to_the_poll_is_not_taken_for_the_answer_to_stack() -> Non
     held_back: list[bytes] = []
 
     def late(data: bytes) -> bytes:
-        if b.sent[-1][1] is Command.POLL and not held_back:
+        if b.sent[-1].command is Command.POLL and not held_back:
             held_back.append(data)
             return b""
-        if b.sent[-1][1] is Command.STACK and held_back[0]:
+        if b.sent[-1].command is Command.STACK and held_back[0]:
             data, held_back[0] = held_back[0], b""
         return data
 
@@ -428,11 +405,11 @@ def test_garbage_on_an_idle_line_is_not_answered() -> None:
 def test_an_answer_that_cannot_be_read_is_not_acknowledged_and_told_once() -> None:
     b = bench()
     b.enabled()
-    b.from_device = lambda data: frame(b"\x84\x05") if b.sent[-1][1] is Command.POLL else data
+    b.from_device = lambda data: frame(b"\x84\x05") if b.sent[-1].command is Command.POLL else data
     before = len(b.sent)
     b.run(20)
     assert b.troubles() == [Trouble(TroubleKind.UNREADABLE)], "once, not at every poll: each one becomes a record"
-    assert {command for _, command in b.sent[before:]} == {Command.POLL}
+    assert set(b.commands()[before:]) == {Command.POLL}
     assert not b.heard(Lost)
     b.from_device = bytes
     b.run(1)
@@ -445,7 +422,7 @@ def test_a_question_that_goes_wrong_is_asked_again_until_the_device_is_known_who
     question: Command, trouble: str
 ) -> None:
     b = bench()
-    answers: dict[str, Callable[[bytes], bytes]] = {
+    answers: dict[str, Disturb] = {
         "unreadable": lambda _: frame(b"\x01\x02\x03"),
         "lost": nothing,
         "damaged": damaged,
@@ -453,7 +430,7 @@ def test_a_question_that_goes_wrong_is_asked_again_until_the_device_is_known_who
         "not understood": lambda _: frame(b"\xff"),
     }
     b.until(Answered)
-    b.from_device = on(question, b, 5, answers[trouble])
+    b.from_device = On(question, b, 5, answers[trouble])
     ready = b.ready()
     assert dict(ready.values) == dict(TABLE.values)
     assert ready.identity.serial == SERIAL
@@ -462,13 +439,13 @@ def test_a_question_that_goes_wrong_is_asked_again_until_the_device_is_known_who
 
 
 @pytest.mark.parametrize("disturb", [nothing, damaged])
-def test_opening_the_slot_is_tried_three_times_and_no_more(disturb: Callable[[bytes], bytes]) -> None:
+def test_opening_the_slot_is_tried_three_times_and_no_more(disturb: Disturb) -> None:
     b = bench()
     b.ready()
-    b.from_device = on(Command.ENABLE_NOTE_TYPES, b, 2, disturb)
+    b.from_device = On(Command.ENABLE_NOTE_TYPES, b, 2, disturb)
     b.command(CashCommand.ENABLE)
     assert b.until(Completed) == Completed(CashCommand.ENABLE)
-    b.from_device = on(Command.ENABLE_NOTE_TYPES, b, 9, disturb)
+    b.from_device = On(Command.ENABLE_NOTE_TYPES, b, 9, disturb)
     b.command(CashCommand.DISABLE)
     assert b.until(Completed) == Completed(CashCommand.DISABLE, Refusal.NO_ANSWER)
     assert len(b.commands(Command.ENABLE_NOTE_TYPES)) == 6
@@ -496,7 +473,7 @@ def test_a_slot_command_that_arrives_damaged_is_sent_again() -> None:
 
 def test_a_device_that_does_not_say_who_it_is_is_reported_all_the_same() -> None:
     b = bench()
-    b.from_device = on(Command.IDENTIFICATION, b, 3, lambda _: frame(b"\x30"))
+    b.from_device = On(Command.IDENTIFICATION, b, 3, lambda _: frame(b"\x30"))
     answered = b.until(Answered)
     assert answered.identity is None
     assert answered.stacked_counter == 0
@@ -511,9 +488,9 @@ def test_a_refused_poll_is_asked_again() -> None:
         refused_at.append(b.now)
         return frame(b"\x30")
 
-    b.from_device = on(Command.POLL, b, 5, refuse)
+    b.from_device = On(Command.POLL, b, 5, refuse)
     b.ready()
-    polls = [at for at, command in b.sent if command is Command.POLL]
+    polls = b.times(Command.POLL)
     assert len(refused_at) == 5
     assert all(any(at > refused for at in polls) for refused in refused_at)
 
@@ -587,11 +564,6 @@ def cut(b: Bench) -> Answered:
     return answered
 
 
-def go_on(b: Bench) -> None:
-    b.proceeds = True
-    b.step(Proceed())
-
-
 def test_power_cut_while_a_note_is_drawn_in() -> None:
     b = bench()
     b.enabled()
@@ -599,7 +571,7 @@ def test_power_cut_while_a_note_is_drawn_in() -> None:
     b.until(Accepting)
     answered = cut(b)
     assert (answered.presence, answered.frame[3]) == (Presence.RETURNABLE, 0x11)
-    go_on(b)
+    b.go_on()
     b.until(Ready)
     assert b.places() == [Place.HAND]
 
@@ -610,7 +582,7 @@ def test_power_cut_with_a_note_in_escrow() -> None:
     answered = cut(b)
     assert (answered.presence, answered.frame[3]) == (Presence.RETURNABLE, 0x11)
     assert answered.stacked_counter == 0
-    go_on(b)
+    b.go_on()
     b.until(Ready)
     assert b.places() == [Place.HAND]
 
@@ -622,7 +594,7 @@ def test_power_cut_while_a_note_moves_to_the_box_ends_in_a_stacked_event() -> No
     b.until(Stacking)
     answered = cut(b)
     assert (answered.presence, answered.frame[3]) == (Presence.MOVING, 0x12)
-    go_on(b)
+    b.go_on()
     assert b.until(Stacked).note_type == TWENTY
     assert b.until(Ready).stacked_counter == 1
     assert b.places() == [Place.BOX]
@@ -643,7 +615,7 @@ def test_power_cut_after_the_note_was_stacked_and_before_it_was_acknowledged(rem
     assert answered.stacked_counter == 1, "the counter tells what the path does not"
     b.acknowledges = True
     told = len(b.heard(Stacked))
-    go_on(b)
+    b.go_on()
     assert b.until(Ready).stacked_counter == 1
     assert len(b.heard(Stacked)) == told + remembers
     assert b.places() == [Place.BOX]
@@ -655,7 +627,7 @@ def test_power_cut_while_a_note_comes_back() -> None:
     b.command(RETURN)
     b.until_state(State.RETURNING)
     assert cut(b).presence is Presence.RETURNABLE
-    go_on(b)
+    b.go_on()
     b.until(Ready)
     assert b.places() == [Place.HAND]
 
@@ -676,7 +648,7 @@ def test_power_cut_too_short_for_silence_is_seen_by_the_power_up_state() -> None
 def test_power_cut_with_a_stack_that_was_not_confirmed_is_reported_before_anything_is_done() -> None:
     b = bench()
     b.escrowed()
-    b.from_device = on(Command.STACK, b, 1, nothing)
+    b.from_device = On(Command.STACK, b, 1, nothing)
     b.command(STACK)
     b.run(0.1)
     b.device.cut_power(b.now)
@@ -752,7 +724,7 @@ def test_a_note_that_an_earlier_process_left_in_escrow_can_be_given_back() -> No
     b.until(Answered)
     b.command(RETURN)
     assert b.commands(Command.RETURN) == []
-    go_on(b)
+    b.go_on()
     b.until(Returned)
     b.ready()
     assert b.places() == [Place.HAND]
@@ -930,14 +902,14 @@ def refusal(_: bytes) -> bytes:
 
 @pytest.mark.parametrize("disturb", [nothing, refusal])
 def test_a_device_that_will_not_say_who_it_is_is_polled_meanwhile_and_told_once(
-    disturb: Callable[[bytes], bytes],
+    disturb: Disturb,
 ) -> None:
     b = bench()
-    b.from_device = on(Command.IDENTIFICATION, b, 20, disturb)
+    b.from_device = On(Command.IDENTIFICATION, b, 20, disturb)
     b.until(Answered)
     b.run(42)
-    tries = [at for at, command in b.sent if command is Command.IDENTIFICATION]
-    polls = [at for at, command in b.sent if command is Command.POLL]
+    tries = b.times(Command.IDENTIFICATION)
+    polls = b.times(Command.POLL)
     assert all(any(first < poll < second for poll in polls) for first, second in pairwise(tries))
     told = [trouble for trouble in b.troubles() if trouble.code == "failure-not-identified"]
     assert told == [
@@ -951,7 +923,7 @@ def test_a_device_that_will_not_say_who_it_is_is_polled_meanwhile_and_told_once(
 def test_a_box_that_is_taken_out_while_the_device_is_being_read_is_noticed() -> None:
     b = bench()
     b.until(Answered)
-    b.from_device = on(Command.GET_NOTE_TABLE, b, 5, lambda _: frame(b"\x30"))
+    b.from_device = On(Command.GET_NOTE_TABLE, b, 5, lambda _: frame(b"\x30"))
     b.run(2)
     b.device.change_box(Box.OUT, b.now)
     assert b.until(Trouble) == Trouble(TroubleKind.BOX_REMOVED)
@@ -984,7 +956,7 @@ def test_more_commands_than_anybody_can_want_are_refused() -> None:
 def test_a_device_that_moves_on_while_it_is_asked_who_it_is_is_reported_as_it_comes_to_rest(passing: State) -> None:
     b = bench()
     b.proceeds = False
-    b.from_device = on(Command.IDENTIFICATION, b, 1, nothing)
+    b.from_device = On(Command.IDENTIFICATION, b, 1, nothing)
     while Command.IDENTIFICATION not in b.commands():
         b.run(0.01)
     b.device.show(passing, 1 if passing is State.BUSY else None)

@@ -22,7 +22,8 @@ from drivers.cash.ccnet.messages import (
 from drivers.cash.ccnet.simulator_device import Validator
 from drivers.simulation.mechanism import Box
 from drivers.simulation.notes import Place
-from tests.drivers.cash.ccnet.virtual import FIVE, TABLE, TWENTY, damaged, device, trouble
+from tests.drivers.cash.bench import damaged
+from tests.drivers.cash.ccnet.virtual import FIVE, TABLE, TWENTY, device, trouble
 
 POLL = frame(b"\x33")
 ACK = frame(b"\x00")

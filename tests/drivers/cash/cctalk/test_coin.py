@@ -28,11 +28,8 @@ from drivers.cash.steps import Acknowledge
 from drivers.simulation.mechanism import Box, Spot
 from drivers.simulation.notes import Place
 from guichet.money import parse_money
-from tests.drivers.cash.cctalk.virtual import CENTS, COIN_TABLE, EURO, Bench, Lose, coins, damaged, nothing
-
-
-def is_events(request: Request) -> bool:
-    return request.header is Header.COIN_EVENTS
+from tests.drivers.cash.bench import On, damaged, nothing
+from tests.drivers.cash.cctalk.virtual import CENTS, COIN_TABLE, EURO, Bench, coins
 
 
 def acceptor(b: Bench) -> CoinAcceptor:
@@ -124,7 +121,7 @@ def test_the_watchdog_of_1_s_is_never_bitten_and_opens_by_itself() -> None:
 @pytest.mark.parametrize("header", [Header.COIN_EVENTS, Header.COIN_ID, Header.SET_INHIBITS, Header.SET_MASTER])
 def test_any_question_is_asked_again(header: Header, change: object) -> None:
     b = Bench(coins())
-    Lose(lambda request: request.header is header, 2).answers(b, nothing if change is nothing else damaged)
+    b.from_device = On(header, b, 2, nothing if change is nothing else damaged)
     assert b.ready().values == COIN_TABLE
     b.enabled()
     b.insert(EURO)
@@ -175,7 +172,7 @@ def test_nothing_missed_is_an_empty_path() -> None:
     b.restart()
     answered = b.until(Answered)
     assert (answered.presence, answered.mark) == (Presence.PATH_EMPTY, 1)
-    assert b.troubles() == []
+    assert b.codes() == []
 
 
 def test_the_return_lever_and_a_coin_on_a_string_are_told_by_the_status() -> None:
@@ -187,7 +184,7 @@ def test_the_return_lever_and_a_coin_on_a_string_are_told_by_the_status() -> Non
     b.run(5)
     acceptor(b).status = 0
     b.run(5)
-    assert b.troubles() == ["pause-return-lever", "pause-return-lever over", "cheated-string"]
+    assert b.codes() == ["pause-return-lever", "pause-return-lever over", "cheated-string"]
 
 
 def test_a_jam_stops_and_is_over_when_it_is_freed() -> None:
@@ -196,7 +193,7 @@ def test_a_jam_stops_and_is_over_when_it_is_freed() -> None:
     b.device.jam(Spot.TRANSPORT)
     b.insert(EURO)
     b.run(5)
-    assert b.troubles()[0] == "jam-credit-sensor"
+    assert b.codes()[0] == "jam-credit-sensor"
     assert not b.device.accepts
     b.device.free_jam(b.now)
     b.until(Ready)
@@ -207,7 +204,7 @@ def test_a_full_box_stops() -> None:
     b.enabled()
     b.device.change_box(Box.FULL, b.now)
     b.run(5)
-    assert b.troubles() == ["box-full"]
+    assert b.codes() == ["box-full"]
     b.device.change_box(Box.IN, b.now)
     b.until(Ready)
 

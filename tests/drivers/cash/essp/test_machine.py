@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
@@ -26,11 +25,12 @@ from drivers.api.cash import (
     TroubleKind,
 )
 from drivers.cash.essp.events import EventCode
-from drivers.cash.essp.messages import Answer, Command, Counters, Plain, Polled, Request, Status
+from drivers.cash.essp.messages import Command, Counters, Plain, Polled, Status
 from drivers.cash.essp.simulator_device import Says
-from drivers.cash.steps import Acknowledge, Proceed, Received
+from drivers.cash.steps import Acknowledge, Received
 from drivers.simulation.mechanism import Box, Spot
 from drivers.simulation.notes import Place, Vault
+from tests.drivers.cash.bench import ENTROPY, Disturb, On, cut_short, damaged, nothing
 from tests.drivers.cash.essp.virtual import (
     FIVE,
     SERIAL,
@@ -39,11 +39,11 @@ from tests.drivers.cash.essp.virtual import (
     TWENTY,
     UNKNOWN_TYPE,
     Bench,
-    damaged,
     device,
     events,
-    new_machine,
-    nothing,
+    polled,
+    run_into,
+    say,
 )
 
 STACK, RETURN, ENABLE, DISABLE = CashCommand.STACK, CashCommand.RETURN, CashCommand.ENABLE, CashCommand.DISABLE
@@ -52,43 +52,6 @@ POLL, HOLD, REJECT, ACK = Command.POLL_WITH_ACK, Command.HOLD, Command.REJECT, C
 
 def bench() -> Bench:
     return Bench(device())
-
-
-def on(command: Command, b: Bench, times: int, disturb: Callable[[bytes], bytes]) -> Callable[[bytes], bytes]:
-    """Disturb only the next frames of ``command``, or their answers."""
-    left = [times]
-
-    def change(data: bytes) -> bytes:
-        asked = b.machine.asked
-        if left[0] and data and asked is not None and asked.command is command:
-            left[0] -= 1
-            return disturb(data)
-        return data
-
-    return change
-
-
-def cut_short(data: bytes) -> bytes:
-    return data[:4]
-
-
-def run_into(data: bytes) -> bytes:
-    """Its first byte is lost in noise."""
-    return b"\x55" + data[1:]
-
-
-def say(b: Bench, *first: Answer, to: Command = POLL) -> None:
-    """Have the device answer so, once each, whatever it does."""
-    left = list(first)
-
-    def instead(request: Request, answer: Answer | None) -> Answer | None:
-        return left.pop(0) if left and request.command is to else answer
-
-    b.device.instead = instead
-
-
-def polled(*codes: EventCode | tuple[EventCode, int], rest: bytes = b"") -> Polled:
-    return Polled(events(*codes), rest)
 
 
 # --- a start --------------------------------------------------------------------------------------------------------
@@ -119,8 +82,8 @@ def test_sync_and_hold_come_before_any_poll_and_version_and_key_too() -> None:
     b = bench()
     b.until(Answered)
     assert b.commands()[:10] == [*GREETING, POLL]
-    assert b.sent[0][2].hex() == "7f8001116582", "SYNC has the flag 1"
-    assert b.sent[1][2].hex() == "7f0001185008", "the next command the flag 0"
+    assert b.sent[0].data.hex() == "7f8001116582", "SYNC has the flag 1"
+    assert b.sent[1].data.hex() == "7f0001185008", "the next command the flag 0"
 
 
 def test_a_reset_that_is_told_is_greeted_anew_before_the_next_poll() -> None:
@@ -175,7 +138,7 @@ def test_the_poll_comes_at_its_pace_and_never_on_the_heels_of_an_answer() -> Non
     b.ready()
     b.sent.clear()
     b.run(10)
-    times = [when for when, command, _ in b.sent if command is POLL]
+    times = b.times(POLL)
     gaps = [after - before for before, after in pairwise(times)]
     assert min(gaps) >= 0.2
     assert max(gaps) < 0.3
@@ -251,7 +214,7 @@ def test_after_a_note_is_in_escrow_there_is_no_poll_but_hold_every_two_seconds()
     b.sent.clear()
     b.run(30)
     assert set(b.commands()) == {HOLD}
-    gaps = [after[0] - before[0] for before, after in pairwise(b.sent)]
+    gaps = [after - before for before, after in pairwise(b.times())]
     assert 1.9 < min(gaps) <= max(gaps) < 2.1
     assert b.places() == [Place.ESCROW]
 
@@ -460,7 +423,7 @@ def test_a_credit_is_repeated_at_every_poll_until_it_is_acknowledged() -> None:
     b.run(10)
     assert len(b.heard(Stacked)) >= 40
     assert not b.heard(Cleared), "a device that holds an event is not done"
-    assert {command for _, command, _ in b.sent[before:]} == {POLL}
+    assert set(b.commands()[before:]) == {POLL}
     b.acknowledges = True
     b.cleared()
     told = len(b.heard(Stacked))
@@ -470,13 +433,13 @@ def test_a_credit_is_repeated_at_every_poll_until_it_is_acknowledged() -> None:
 
 
 @pytest.mark.parametrize("disturb", [nothing, damaged])
-def test_an_acknowledgement_that_is_lost_is_sent_again_as_it_was(disturb: Callable[[bytes], bytes]) -> None:
+def test_an_acknowledgement_that_is_lost_is_sent_again_as_it_was(disturb: Disturb) -> None:
     b = bench()
     b.escrowed()
-    b.to_device = on(ACK, b, 3, disturb)
+    b.to_device = On(ACK, b, 3, disturb)
     b.command(STACK)
     b.cleared()
-    frames = [data for _, command, data in b.sent if command is ACK]
+    frames = b.frames(ACK)
     assert len(frames) == 4
     assert len(set(frames)) == 1
     assert b.done(ACK) == [ACK]
@@ -486,7 +449,7 @@ def test_an_acknowledgement_that_is_lost_is_sent_again_as_it_was(disturb: Callab
 def test_an_acknowledgement_whose_answer_is_lost_is_not_done_twice() -> None:
     b = bench()
     b.escrowed()
-    b.from_device = on(ACK, b, 3, nothing)
+    b.from_device = On(ACK, b, 3, nothing)
     b.command(STACK)
     b.cleared()
     assert b.commands(ACK) == [ACK] * 4
@@ -534,7 +497,7 @@ def test_an_event_of_the_first_answer_is_let_go_and_nothing_more_is_done_before_
     b.run(30)
     assert not b.device.waiting
     assert b.commands()[-1] is ACK
-    go_on(b)
+    b.go_on()
     b.until(Ready)
 
 
@@ -579,20 +542,20 @@ def test_two_events_in_one_answer_are_let_go_when_both_are_on_record() -> None:
 @pytest.mark.parametrize("where", ["there", "back"])
 @pytest.mark.parametrize("command", [STACK, RETURN])
 def test_a_command_that_is_lost_on_the_way_is_repeated_identically_and_done_once(
-    command: CashCommand, where: str, disturb: Callable[[bytes], bytes]
+    command: CashCommand, where: str, disturb: Disturb
 ) -> None:
     b = bench()
     b.escrowed()
     b.sent.clear()
     wire = POLL if command is STACK else REJECT
     if where == "there":
-        b.to_device = on(wire, b, 2, disturb)
+        b.to_device = On(wire, b, 2, disturb)
     else:
-        b.from_device = on(wire, b, 2, disturb)
+        b.from_device = On(wire, b, 2, disturb)
     b.command(command)
     b.cleared()
-    assert len({data for _, _, data in b.sent[:3]}) == 1, "the identical bytes, with the same flag"
-    assert b.sent[1][0] - b.sent[0][0] == pytest.approx(1.0, abs=0.05)
+    assert len(set(b.frames()[:3])) == 1, "the identical bytes, with the same flag"
+    assert b.sent[1].at - b.sent[0].at == pytest.approx(1.0, abs=0.05)
     assert b.places() == [Place.BOX if command is STACK else Place.HAND]
     assert b.heard(Completed)[-1] == Completed(command)
     assert len(b.heard(Stacked)) == (command is STACK)
@@ -600,9 +563,9 @@ def test_a_command_that_is_lost_on_the_way_is_repeated_identically_and_done_once
 
 @pytest.mark.parametrize("command", [*GREETING, POLL, Command.COUNTERS, Command.DISABLE, Command.SET_INHIBITS])
 @pytest.mark.parametrize("disturb", [nothing, damaged])
-def test_a_question_whose_answer_is_lost_is_asked_again(command: Command, disturb: Callable[[bytes], bytes]) -> None:
+def test_a_question_whose_answer_is_lost_is_asked_again(command: Command, disturb: Disturb) -> None:
     b = bench()
-    b.from_device = on(command, b, 3, disturb)
+    b.from_device = On(command, b, 3, disturb)
     assert b.ready().identity.serial == SERIAL
     assert not b.heard(Lost)
 
@@ -612,7 +575,7 @@ def test_a_poll_that_reports_escrow_and_is_lost_does_not_stack_by_being_repeated
     b.enabled()
     b.device.insert("paper", TWENTY, b.now)
     b.until_doing(Says.ESCROW)
-    b.from_device = on(POLL, b, 5, nothing)
+    b.from_device = On(POLL, b, 5, nothing)
     b.until(Escrowed)
     b.run(5)
     assert b.places() == [Place.ESCROW]
@@ -625,7 +588,7 @@ def test_after_twenty_repeats_the_device_is_lost() -> None:
     b.device.line.mute = True
     b.sent.clear()
     assert b.until(Lost) == Lost("silent")
-    polls = [data for _, command, data in b.sent if command is POLL]
+    polls = b.frames(POLL)
     assert len(polls) == 21
     assert len(set(polls)) == 1
     b.sent.clear()
@@ -648,7 +611,7 @@ def test_a_device_that_comes_back_is_greeted_and_reported_anew() -> None:
     assert b.commands()[:2] == [Command.SYNC, HOLD]
     assert answered.presence is Presence.PATH_EMPTY
     assert answered.stacked_counter == 1
-    go_on(b)
+    b.go_on()
     b.until(Ready)
 
 
@@ -731,7 +694,7 @@ def test_an_unknown_event_ends_the_reading_and_is_not_acknowledged_and_told_once
     before = len(b.sent)
     b.run(5)
     assert b.troubles() == [Trouble(TroubleKind.UNREADABLE)], "once, not at every poll: each one becomes a record"
-    assert {command for _, command, _ in b.sent[before:]} == {POLL, HOLD}
+    assert set(b.commands()[before:]) == {POLL, HOLD}
     assert b.heard(Stacked), "what came before it is known"
     b.device.instead = lambda _, answer: answer
     b.run(1)
@@ -838,7 +801,7 @@ def test_numbers_that_are_no_primes_to_the_device_are_exchanged_for_others() -> 
     b = bench()
     say(b, Plain(Status.OUT_OF_RANGE), to=Command.SET_GENERATOR)
     b.ready()
-    shares = [data for _, command, data in b.sent if command is Command.SET_GENERATOR]
+    shares = b.frames(Command.SET_GENERATOR)
     assert len(set(shares)) == len(shares) > 1
 
 
@@ -881,11 +844,6 @@ def cut(b: Bench, seconds: float = 1.5) -> Answered:
     return answered
 
 
-def go_on(b: Bench) -> None:
-    b.proceeds = True
-    b.step(Proceed())
-
-
 CUTS = [0.1, 1.5, 30.0]
 
 
@@ -896,7 +854,7 @@ def test_power_cut_while_a_note_is_drawn_in(seconds: float) -> None:
     b.device.insert("paper", TWENTY, b.now)
     b.until(Accepting)
     assert cut(b, seconds).presence is Presence.RETURNABLE
-    go_on(b)
+    b.go_on()
     b.until(Ready)
     assert b.places() == [Place.HAND]
 
@@ -909,7 +867,7 @@ def test_power_cut_with_a_note_in_escrow_says_e1(seconds: float) -> None:
     assert answered.presence is Presence.RETURNABLE
     assert answered.stacked_counter == 0
     assert EventCode.CLEARED_FROM_FRONT in b.device.said
-    go_on(b)
+    b.go_on()
     b.until(Ready)
     assert b.places() == [Place.HAND]
     assert not b.heard(Stacked)
@@ -934,7 +892,7 @@ def test_power_cut_while_a_note_moves_to_the_box_says_e2_with_its_channel_or_0(
     assert [event.code for event in b.device.waiting] == [EventCode.CLEARED_TO_BOX], "it waits to be acknowledged"
     b.acknowledges = True
     b.step(Acknowledge())
-    go_on(b)
+    b.go_on()
     assert b.until(Ready).stacked_counter == 1
     assert not b.device.waiting
     assert b.places() == [Place.BOX]
@@ -957,7 +915,7 @@ def test_power_cut_after_the_note_was_stacked_and_before_it_was_acknowledged(sec
     assert answered.stacked_counter == 1, "the counter tells what the path does not"
     b.acknowledges = True
     b.step(Acknowledge())
-    go_on(b)
+    b.go_on()
     assert b.until(Ready).stacked_counter == 1
     assert b.places() == [Place.BOX]
 
@@ -985,7 +943,7 @@ def test_power_cut_while_a_note_comes_back(seconds: float) -> None:
     b.command(RETURN)
     b.until_doing(Says.REJECTING)
     assert cut(b, seconds).presence is Presence.RETURNABLE
-    go_on(b)
+    b.go_on()
     b.until(Ready)
     assert b.places() == [Place.HAND]
 
@@ -1031,7 +989,7 @@ def test_power_cut_at_every_step_of_a_start_with_a_note_on_its_way(number: int) 
     assert (answered.presence, answered.note_type) == (Presence.STACKED, TWENTY)
     b.step(Acknowledge())
     b.acknowledges = True
-    go_on(b)
+    b.go_on()
     b.ready()
     assert not b.device.waiting
 
@@ -1039,7 +997,7 @@ def test_power_cut_at_every_step_of_a_start_with_a_note_on_its_way(number: int) 
 def test_power_cut_with_a_stack_that_was_not_answered_is_reported_before_anything_is_done() -> None:
     b = bench()
     b.escrowed()
-    b.from_device = on(POLL, b, 1, nothing)
+    b.from_device = On(POLL, b, 1, nothing)
     b.command(STACK)
     b.run(0.1)
     assert b.device.doing is Says.STACKING
@@ -1129,7 +1087,7 @@ def test_f6_to_the_first_poll_is_a_jam_as_far_as_anyone_can_tell() -> None:
     b = quiet_device()
     b.device.failed = True
     assert b.until(Answered).presence is Presence.JAMMED
-    go_on(b)
+    b.go_on()
     b.run(2)
     assert b.troubles() == [Trouble(TroubleKind.FAILURE, "software-error")]
     b.device.failed = False
@@ -1151,7 +1109,7 @@ def test_a_note_that_went_back_and_another_in_escrow_are_told_one_after_the_othe
         else answer
     )
     assert b.until(Answered).presence is Presence.RETURNABLE
-    go_on(b)
+    b.go_on()
     assert b.heard(Escrowed)[0].note_type == TWENTY
     b.run(5)
     assert b.places() == [Place.ESCROW], "no poll, though something else was reported"
@@ -1221,7 +1179,7 @@ def test_a_note_that_an_earlier_process_left_in_escrow_can_be_given_back() -> No
     b.until(Answered)
     b.command(RETURN)
     assert b.commands(REJECT) == []
-    go_on(b)
+    b.go_on()
     b.until(Returned)
     b.ready()
     assert b.places() == [Place.HAND]
@@ -1356,7 +1314,7 @@ def test_trouble_that_was_there_before_the_process_is_told_too() -> None:
     b.device.metal.box = Box.FULL
     assert b.until(Answered).presence is Presence.PATH_EMPTY
     assert b.troubles() == []
-    go_on(b)
+    b.go_on()
     assert b.troubles() == [Trouble(TroubleKind.BOX_FULL)]
 
 
@@ -1421,12 +1379,11 @@ def test_slow_answers_are_taken_as_they_come() -> None:
 
 
 def test_a_new_process_takes_other_numbers_only_from_other_entropy() -> None:
-    one, other = new_machine(), new_machine()
-    assert one.known.key is other.known.key is None
-    first, second = Bench(device(), one), Bench(device(), other)
-    first.ready()
-    second.ready()
-    assert one.known.key == other.known.key
+    one, same, other = Bench(device()), Bench(device()), Bench(device(), entropy=bytes(reversed(ENTROPY)))
+    for b in (one, same, other):
+        assert b.machine.known.key is None
+        b.ready()
+    assert one.machine.known.key == same.machine.known.key != other.machine.known.key
 
 
 def test_more_commands_than_anybody_can_want_are_refused() -> None:

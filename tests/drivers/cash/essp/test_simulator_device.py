@@ -23,7 +23,8 @@ from drivers.cash.essp.sealing import seal, unseal
 from drivers.cash.essp.simulator_device import Says
 from drivers.simulation.mechanism import Box
 from drivers.simulation.notes import Place
-from tests.drivers.cash.essp.virtual import FIVE, TABLE, TWENTY, damaged, device, events
+from tests.drivers.cash.bench import damaged
+from tests.drivers.cash.essp.virtual import FIVE, TABLE, TWENTY, device, events
 
 OK, CANNOT = Plain(Status.OK), Plain(Status.CANNOT)
 POLL = frame(b"\x07", flag=False)

@@ -26,7 +26,7 @@ from drivers.api.cash import (
     TroubleKind,
 )
 from drivers.cash.id003.framing import frame
-from drivers.cash.id003.messages import Command, State, encode_note_table
+from drivers.cash.id003.messages import Command, Request, State, encode_note_table
 from drivers.cash.id003.simulator_device import Firmware
 from drivers.cash.steps import Acknowledge, Proceed, Received
 from drivers.simulation.mechanism import Box, Spot
@@ -169,7 +169,7 @@ def test_the_poll_comes_at_its_pace_and_never_on_the_heels_of_an_answer() -> Non
     b.ready()
     b.sent.clear()
     b.run(10)
-    times = [when for when, request in b.sent if request.command is Command.STATUS]
+    times = b.times(Command.STATUS)
     gaps = [after - before for before, after in pairwise(times)]
     assert min(gaps) >= 0.2
     assert max(gaps) < 0.3
@@ -509,7 +509,7 @@ def test_no_ack_is_sent_for_a_vend_valid_that_is_not_on_record() -> None:
     b.until(Stacked)
     before = len(b.sent)
     b.run(5)
-    assert {request.command for _, request in b.sent[before:]} == {Command.STATUS}
+    assert set(b.commands()[before:]) == {Command.STATUS}
 
 
 def test_ack_is_sent_to_vend_valid_and_to_nothing_else() -> None:
@@ -521,9 +521,9 @@ def test_ack_is_sent_to_vend_valid_and_to_nothing_else() -> None:
     b.until(Escrowed)
     b.command(STACK)
     b.cleared()
-    acks = [before for before, after in pairwise(b.trace) if after == ("sent", Command.ACK)]
+    acks = [before for before, after in pairwise(b.trace) if after == Request(Command.ACK)]
     assert len(acks) == 1
-    assert isinstance(acks[0][1], Stacked), "nothing stands between the record and the ACK"
+    assert isinstance(acks[0], Stacked), "nothing stands between the record and the ACK"
 
 
 def test_an_ack_that_is_lost_brings_the_event_again() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
@@ -31,36 +30,14 @@ from drivers.cash.id003.simulator_device import Firmware
 from drivers.cash.steps import Acknowledge, Proceed
 from drivers.simulation.mechanism import Box
 from drivers.simulation.notes import Place, Vault
-from tests.drivers.cash.id003.virtual import SERIAL, TABLE, TEN, TWENTY, Bench, damaged, device, nothing, trouble
+from tests.drivers.cash.bench import Disturb, On, cut_short, damaged, nothing
+from tests.drivers.cash.id003.virtual import SERIAL, TABLE, TEN, TWENTY, Bench, device, run_into, trouble
 
 STACK, RETURN = CashCommand.STACK, CashCommand.RETURN
-Disturb = Callable[[bytes], bytes]
 
 
 def bench(firmware: Firmware | None = None) -> Bench:
     return Bench(device(firmware=firmware))
-
-
-def on(command: Command, b: Bench, times: int, disturb: Disturb) -> Disturb:
-    """Disturb only the next answers to ``command``."""
-    left = [times]
-
-    def change(data: bytes) -> bytes:
-        if left[0] and data and b.last_sent is command:
-            left[0] -= 1
-            return disturb(data)
-        return data
-
-    return change
-
-
-def cut_short(data: bytes) -> bytes:
-    return data[:4]
-
-
-def run_into(data: bytes) -> bytes:
-    """Its first byte is lost in noise."""
-    return b"\x55\xfc" + data[1:]
 
 
 def invalid(_: bytes) -> bytes:
@@ -78,7 +55,7 @@ def communication_error(_: bytes) -> bytes:
 def test_window_w1_a_stack_whose_answer_is_lost_is_never_sent_again_blindly(disturb: Disturb) -> None:
     b = bench()
     b.escrowed()
-    b.from_device = on(Command.STACK_2, b, 1, disturb)
+    b.from_device = On(Command.STACK_2, b, 1, disturb)
     b.command(STACK)
     b.until(Stacked)
     assert b.commands(Command.STACK_2) == [Command.STACK_2]
@@ -212,11 +189,11 @@ def test_late_answers_to_earlier_polls_are_not_taken_for_the_state_after_stack(b
 def test_after_a_stack_without_an_answer_the_line_is_left_alone_until_late_answers_are_past() -> None:
     b = bench()
     b.escrowed()
-    b.from_device = on(Command.STACK_2, b, 1, nothing)
+    b.from_device = On(Command.STACK_2, b, 1, nothing)
     b.command(STACK)
     b.until(Completed)
-    (sent,) = [at for at, request in b.sent if request.command is Command.STACK_2]
-    assert min(at for at, _ in b.sent if at > sent) - sent >= 1.0
+    (sent,) = b.times(Command.STACK_2)
+    assert min(at for at in b.times() if at > sent) - sent >= 1.0
 
 
 def test_a_bad_frame_brings_the_event_again() -> None:
@@ -237,7 +214,7 @@ def test_an_answer_that_cannot_be_read_is_not_acknowledged_and_told_once() -> No
     before = len(b.sent)
     b.run(20)
     assert b.troubles() == [Trouble(TroubleKind.UNREADABLE)], "once, not at every poll: each one becomes a record"
-    assert {request.command for _, request in b.sent[before:]} == {Command.STATUS}
+    assert set(b.commands()[before:]) == {Command.STATUS}
     assert not b.heard(Lost)
     b.from_device = bytes
     b.run(1)
@@ -257,7 +234,7 @@ def test_a_question_that_goes_wrong_is_asked_again_until_the_device_is_known_who
         "not understood": communication_error,
     }
     b.until(Answered)
-    b.from_device = on(question, b, 5, answers[wrong])
+    b.from_device = On(question, b, 5, answers[wrong])
     ready = b.ready()
     assert dict(ready.values) == dict(TABLE.values)
     assert ready.identity.serial == SERIAL
@@ -266,7 +243,7 @@ def test_a_question_that_goes_wrong_is_asked_again_until_the_device_is_known_who
 @pytest.mark.parametrize("disturb", [nothing, damaged])
 def test_a_device_that_does_not_say_who_it_is_is_reported_all_the_same(disturb: Disturb) -> None:
     b = bench()
-    b.from_device = on(Command.SERIAL, b, 3, disturb)
+    b.from_device = On(Command.SERIAL, b, 3, disturb)
     answered = b.until(Answered)
     assert answered.identity is None
     assert answered.presence is Presence.PATH_EMPTY
@@ -276,12 +253,12 @@ def test_a_device_that_does_not_say_who_it_is_is_reported_all_the_same(disturb: 
 def test_what_a_device_says_while_it_is_being_asked_who_it_is_is_what_is_reported() -> None:
     """It comes to another state between two tries: the report is of the state that it is in."""
     b = bench()
-    b.from_device = on(Command.SERIAL, b, 1, nothing)
+    b.from_device = On(Command.SERIAL, b, 1, nothing)
     b.run(0.1)
     b.device.show(State.VEND_VALID)
     assert b.until(Answered).presence is Presence.STACKED
     again = bench()
-    again.from_device = on(Command.SERIAL, again, 1, nothing)
+    again.from_device = On(Command.SERIAL, again, 1, nothing)
     again.run(0.1)
     again.device.show(State.INITIALIZE)
     again.run(10)
@@ -295,11 +272,11 @@ def test_what_a_device_says_while_it_is_being_asked_who_it_is_is_what_is_reporte
 def test_opening_the_slot_is_tried_three_times_and_no_more(command: Command, disturb: Disturb) -> None:
     b = bench()
     b.ready()
-    b.from_device = on(command, b, 2, disturb)
+    b.from_device = On(command, b, 2, disturb)
     b.command(CashCommand.ENABLE)
     assert b.until(Completed) == Completed(CashCommand.ENABLE)
     assert len(b.commands(command)) == 3
-    b.from_device = on(command, b, 9, disturb)
+    b.from_device = On(command, b, 9, disturb)
     b.command(CashCommand.ENABLE)
     assert b.until(Completed) == Completed(CashCommand.ENABLE, Refusal.NO_ANSWER)
     assert len(b.commands(command)) == 6
@@ -311,7 +288,7 @@ def test_opening_the_slot_is_tried_three_times_and_no_more(command: Command, dis
 def test_a_slot_command_that_is_not_echoed_is_refused(answer: bytes, tries: int) -> None:
     b = bench()
     b.ready()
-    b.from_device = on(Command.SET_INHIBIT, b, 9, lambda _: frame(answer))
+    b.from_device = On(Command.SET_INHIBIT, b, 9, lambda _: frame(answer))
     b.command(CashCommand.ENABLE)
     assert b.until(Completed) == Completed(CashCommand.ENABLE, Refusal.REFUSED)
     assert len(b.commands(Command.SET_INHIBIT)) == tries
@@ -320,7 +297,7 @@ def test_a_slot_command_that_is_not_echoed_is_refused(answer: bytes, tries: int)
 def test_c0_that_is_refused_opens_nothing() -> None:
     b = bench()
     b.ready()
-    b.from_device = on(Command.SET_DENOMINATIONS, b, 1, invalid)
+    b.from_device = On(Command.SET_DENOMINATIONS, b, 1, invalid)
     b.command(CashCommand.ENABLE)
     assert b.until(Completed) == Completed(CashCommand.ENABLE, Refusal.REFUSED)
     assert not b.commands(Command.SET_INHIBIT)
@@ -330,10 +307,10 @@ def test_c0_that_is_refused_opens_nothing() -> None:
 @pytest.mark.parametrize("refuse", [invalid, communication_error])
 def test_4b_and_4a_to_a_poll_are_no_states(refuse: Disturb) -> None:
     b = bench()
-    b.from_device = on(Command.STATUS, b, 5, refuse)
+    b.from_device = On(Command.STATUS, b, 5, refuse)
     b.ready()
     b.escrowed()
-    b.from_device = on(Command.STATUS, b, 5, refuse)
+    b.from_device = On(Command.STATUS, b, 5, refuse)
     b.run(3)
     assert len(b.heard(Escrowed)) == 1
     b.command(STACK)
@@ -344,15 +321,15 @@ def test_4b_and_4a_to_a_poll_are_no_states(refuse: Disturb) -> None:
 def test_a_device_that_will_not_tell_its_table_is_polled_meanwhile_and_told_once() -> None:
     b = bench()
     b.until(Answered)
-    b.from_device = on(Command.NOTE_TABLE, b, 15, nothing)
+    b.from_device = On(Command.NOTE_TABLE, b, 15, nothing)
     ready = b.ready()
     told = [trouble for trouble in b.troubles() if trouble.code == "failure-not-identified"]
     assert told == [
         Trouble(TroubleKind.FAILURE, "not-identified"),
         Trouble(TroubleKind.FAILURE, "not-identified", over=True),
     ]
-    tries = [at for at, request in b.sent if request.command is Command.NOTE_TABLE][1:]
-    polls = [at for at, request in b.sent if request.command is Command.STATUS]
+    tries = b.times(Command.NOTE_TABLE)[1:]
+    polls = b.times(Command.STATUS)
     assert all(any(first < poll < second for poll in polls) for first, second in pairwise(tries))
     assert dict(ready.values) == dict(TABLE.values)
     assert not b.heard(Lost)
@@ -481,11 +458,6 @@ def cut(b: Bench) -> Answered:
     return answered
 
 
-def go_on(b: Bench) -> None:
-    b.proceeds = True
-    b.step(Proceed())
-
-
 def test_row_41_power_cut_while_a_note_is_drawn_in() -> None:
     b = bench()
     b.enabled()
@@ -493,7 +465,7 @@ def test_row_41_power_cut_while_a_note_is_drawn_in() -> None:
     b.until(Accepting)
     answered = cut(b)
     assert (answered.presence, answered.frame[2]) == (Presence.RETURNABLE, 0x41)
-    go_on(b)
+    b.go_on()
     b.until(Ready)
     assert b.places() == [Place.HAND]
     assert not b.heard(Stacked)
@@ -504,7 +476,7 @@ def test_row_41_power_cut_with_a_note_in_escrow() -> None:
     b.escrowed()
     answered = cut(b)
     assert (answered.presence, answered.frame[2]) == (Presence.RETURNABLE, 0x41)
-    go_on(b)
+    b.go_on()
     b.until(Ready)
     assert b.places() == [Place.HAND]
     assert not b.heard(Stacked)
@@ -517,7 +489,7 @@ def test_row_42_with_power_recovery_ends_in_a_vend_valid() -> None:
     b.until(Stacking)
     answered = cut(b)
     assert (answered.presence, answered.frame[2]) == (Presence.MOVING, 0x42)
-    go_on(b)
+    b.go_on()
     assert b.until(Stacked) == Stacked(None, None, bytes.fromhex("FC05150310"))
     b.until(Ready)
     assert b.places() == [Place.BOX]
@@ -530,7 +502,7 @@ def test_row_42_without_power_recovery_comes_to_rest_without_15_and_is_told_as_t
     b.command(STACK)
     b.until(Stacking)
     assert cut(b).presence is Presence.MOVING
-    go_on(b)
+    b.go_on()
     b.until(Ready)
     assert b.places() == [Place.BOX]
     assert not b.heard(Stacked)
@@ -544,7 +516,7 @@ def test_row_42_that_turns_back_after_reset_is_told_as_returned() -> None:
     b.until(Stacking)
     cut(b)
     b.from_device = lambda data: frame(b"\x17\x7c") if data[2:3] == b"\x1b" else data
-    go_on(b)
+    b.go_on()
     assert b.until(Returned).frame[2:4] == b"\x17\x7c"
 
 
@@ -561,7 +533,7 @@ def test_window_w4_power_cut_after_the_note_was_stacked_and_before_15_was_acknow
     assert answered.frame[2] == (0x42 if remembers else 0x40)
     b.acknowledges = True
     told = len(b.heard(Stacked))
-    go_on(b)
+    b.go_on()
     b.until(Ready)
     assert len(b.heard(Stacked)) == told + remembers
     assert b.places() == [Place.BOX]
@@ -573,7 +545,7 @@ def test_power_cut_while_a_note_comes_back() -> None:
     b.command(RETURN)
     b.until_state(State.RETURNING)
     assert cut(b).presence is Presence.RETURNABLE
-    go_on(b)
+    b.go_on()
     b.until(Ready)
     assert b.places() == [Place.HAND]
 
@@ -607,7 +579,7 @@ def test_power_cut_too_short_for_silence_is_seen_by_the_power_up_state() -> None
 def test_power_cut_with_a_stack_that_was_not_confirmed_is_reported_before_anything_is_done() -> None:
     b = bench()
     b.escrowed()
-    b.from_device = on(Command.STACK_2, b, 1, nothing)
+    b.from_device = On(Command.STACK_2, b, 1, nothing)
     b.command(STACK)
     b.run(0.1)
     b.device.cut_power(b.now)
@@ -769,7 +741,7 @@ def test_a_note_that_an_earlier_process_left_in_escrow_can_be_given_back() -> No
     b.until(Answered)
     b.command(RETURN)
     assert b.commands(Command.RETURN) == []
-    go_on(b)
+    b.go_on()
     b.until(Returned)
     b.ready()
     assert b.places() == [Place.HAND]
@@ -835,7 +807,7 @@ def test_a_box_that_is_taken_out_while_the_device_is_being_read_does_not_stop_it
 def test_a_box_that_is_taken_out_while_a_table_is_asked_for_is_noticed() -> None:
     b = bench()
     b.until(Answered)
-    b.from_device = on(Command.NOTE_TABLE, b, 5, communication_error)
+    b.from_device = On(Command.NOTE_TABLE, b, 5, communication_error)
     b.run(2)
     b.device.change_box(Box.OUT, b.now)
     assert b.until(Trouble) == Trouble(TroubleKind.BOX_REMOVED)
@@ -881,9 +853,9 @@ def test_more_commands_than_anybody_can_want_are_refused() -> None:
 @pytest.mark.parametrize("disturb", [nothing, damaged])
 def test_an_option_whose_answer_is_lost_is_sent_again_after_the_next_poll(disturb: Disturb) -> None:
     b = bench()
-    b.from_device = on(Command.SET_OPTIONS, b, 1, disturb)
+    b.from_device = On(Command.SET_OPTIONS, b, 1, disturb)
     b.ready()
-    sent = [request.command for _, request in b.sent]
+    sent = b.commands()
     first = sent.index(Command.SET_OPTIONS)
     assert sent[first : first + 3] == [Command.SET_OPTIONS, Command.STATUS, Command.SET_OPTIONS]
     assert b.commands(Command.SET_OPTIONS) == [Command.SET_OPTIONS] * 2

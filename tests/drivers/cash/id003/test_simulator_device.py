@@ -23,7 +23,8 @@ from drivers.cash.id003.simulator_device import Firmware, Validator
 from drivers.simulation.mechanism import Box, Spot
 from drivers.simulation.notes import Place
 from drivers.simulation.script import parse
-from tests.drivers.cash.id003.virtual import FIVE, SERIAL, TABLE, TWENTY, damaged, device
+from tests.drivers.cash.bench import damaged
+from tests.drivers.cash.id003.virtual import FIVE, SERIAL, TABLE, TWENTY, device
 
 POLL = frame(b"\x11")
 

@@ -1,35 +1,19 @@
-"""Machine and simulated device joined in memory, in virtual time: no loop, no wire, every byte counted."""
+"""ID-003 on the bench: its validator, its machine, and the states that it says."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeVar
 
-from drivers.api.cash import (
-    Answered,
-    CashCommand,
-    CashEvent,
-    Cleared,
-    Completed,
-    Escrowed,
-    Presence,
-    Ready,
-    Returned,
-    Stacked,
-    Trouble,
-)
 from drivers.cash.id003.framing import Deframer, Frame, frame
 from drivers.cash.id003.machine import Machine
 from drivers.cash.id003.messages import Command, Request, State, decode_request, encode_note_table, encode_request
 from drivers.cash.id003.simulator_device import Firmware, Validator
 from drivers.cash.id003.timing import Timing
-from drivers.cash.steps import Acknowledge, Do, Emit, Input, Proceed, Received, Send, Tick
 from drivers.simulation.mechanism import Box
-from drivers.simulation.notes import Place, Vault
+from drivers.simulation.notes import Vault
 from guichet.money import parse_money
+from tests.drivers.cash import bench
 
-E = TypeVar("E")
 FIVE, TEN, TWENTY, UNKNOWN_TYPE = 0x62, 0x63, 0x64, 0x61
 TABLE = encode_note_table({FIVE: parse_money("5 EUR"), TEN: parse_money("10 EUR"), TWENTY: parse_money("20 EUR")})
 SERIAL = "SIM000000001"
@@ -42,150 +26,42 @@ def device(
     return Validator(vault or Vault(None), TABLE, serial, pace, firmware=firmware)
 
 
-@dataclass(slots=True)
-class Bench:
-    """``sent`` is what the machine asked, ``told`` what it told, both in order and with their times.
+@dataclass
+class Bench(bench.Bench[Machine, Validator, Request, Command]):
+    """``polled``: every state that a poll was answered with, in order; in ``trace`` too."""
 
-    ``proceeds`` and ``acknowledges``: whether the caller does so by itself, as a cash desk does that can record.
-    """
+    polled: list[State] = field(init=False, default_factory=list[State])
 
-    device: Validator
-    machine: Machine = field(default_factory=lambda: Machine(Timing()))
-    now: float = 100.0
-    proceeds: bool = True
-    acknowledges: bool = True
-    sent: list[tuple[float, Request]] = field(default_factory=list[tuple[float, Request]])
-    told: list[CashEvent] = field(default_factory=list[CashEvent])
-    to_device: Callable[[bytes], bytes] = bytes
-    from_device: Callable[[bytes], bytes] = bytes
-    polled: list[State] = field(default_factory=list[State])
-    trace: list[tuple[str, object]] = field(default_factory=list[tuple[str, object]])
+    def new_machine(self) -> Machine:
+        return Machine(Timing())
 
-    # --- time -------------------------------------------------------------------------------------------------------
-
-    def step(self, happened: Input) -> None:
-        """One input, and everything that follows from it at this moment."""
-        inputs = [happened]
-        while inputs:
-            for output in self.machine.step(inputs.pop(0), self.now):
-                if isinstance(output, Emit):
-                    self.told.append(output.event)
-                    self.trace.append(("told", output.event))
-                    inputs.extend(self._caller(output.event))
-                elif isinstance(output, Send):
-                    inputs.extend(self._wire(output.data))
-
-    def _caller(self, event: CashEvent) -> list[Input]:
-        reactions: list[Input] = []
-        if isinstance(event, Answered) and self.proceeds:
-            reactions += [Acknowledge()] if event.presence is Presence.STACKED and self.acknowledges else []
-            reactions += [Proceed()]
-        if isinstance(event, Stacked | Returned) and self.acknowledges:
-            reactions += [Acknowledge()]
-        return reactions
-
-    def _wire(self, data: bytes) -> list[Input]:
+    def understood(self, data: bytes) -> tuple[Request, Command]:
         request = decode_request(data[2:-2])
-        command = request.command
-        self.sent.append((self.now, request))
-        self.trace.append(("sent", command))
-        answer = self.from_device(self.device.receive(self.to_device(data), self.now))
+        return request, request.command
+
+    def answered(self, answer: bytes) -> None:
         for found in Deframer().feed(answer):
-            if command is Command.STATUS and isinstance(found, Frame) and found.payload[0] in set(State):
+            if self.sent[-1].command is Command.STATUS and isinstance(found, Frame) and found.payload[0] in set(State):
                 self.polled.append(State(found.payload[0]))
-                self.trace.append(("poll", self.polled[-1]))
-        self.now += 0.002
-        return [Received(answer)] if answer else []
+                self.trace.append(self.polled[-1])
 
-    def run(self, seconds: float) -> None:
-        """Let ``seconds`` pass."""
-        end = self.now + seconds
-        while self.now < end:
-            deadline = self.machine.deadline
-            self.now = end if deadline is None else min(end, max(self.now + 0.001, deadline))
-            self.step(Tick())
-
-    def until(self, kind: type[E], seconds: float = 60.0) -> E:
-        """Run until an event of ``kind`` is told that was not told before."""
-        before, end = len(self.told), self.now + seconds
-        while self.now < end:
-            for event in self.told[before:]:
-                if isinstance(event, kind):
-                    return event
-            self.run(0.05)
-        raise AssertionError(f"no {kind.__name__} within {seconds} s; told: {self.told[before:]}")
-
-    def until_state(self, state: State, seconds: float = 60.0) -> None:
+    def until_state(self, state: State) -> None:
         """Run until the device is in ``state``."""
-        end = self.now + seconds
-        self.device.advance(self.now)
-        while self.device.state is not state:
-            assert self.now < end, f"never {state.name}; the device is {self.device.state.name}"
-            self.run(0.01)
-            self.device.advance(self.now)
-
-    # --- shorthands -------------------------------------------------------------------------------------------------
-
-    def command(self, command: CashCommand) -> None:
-        """Post a command."""
-        self.step(Do(command))
-
-    def ready(self) -> Ready:
-        """From the very first tick to a device that can be enabled."""
-        return self.until(Ready)
-
-    def enabled(self) -> None:
-        """Ready, and the slot open."""
-        if not any(isinstance(event, Ready) for event in self.told):
-            self.ready()
-        self.command(CashCommand.ENABLE)
-        self.until(Completed)
-        self.until_state(State.IDLING)
-
-    def escrowed(self, note_type: int = TWENTY) -> Escrowed:
-        """A note lies in escrow."""
-        self.enabled()
-        self.device.insert("paper", note_type, self.now)
-        return self.until(Escrowed)
-
-    def commands(self, *only: Command) -> list[Command]:
-        """What was sent, in order; only these kinds where some are given."""
-        return [request.command for _, request in self.sent if not only or request.command in only]
+        self.wait(state.name, lambda: self.device.state is state)
 
     @property
     def last_sent(self) -> Command:
         """What was asked last."""
-        return self.sent[-1][1].command
+        return self.sent[-1].command
 
     def requests(self) -> list[str]:
         """What was sent, in order, as hex without polls."""
-        return [encode_request(request).hex(" ") for _, request in self.sent if request.command is not Command.STATUS]
-
-    def heard(self, kind: type[E]) -> list[E]:
-        """All events of one kind."""
-        return [event for event in self.told if isinstance(event, kind)]
-
-    def troubles(self) -> list[Trouble]:
-        """All troubles."""
-        return self.heard(Trouble)
-
-    def places(self) -> list[Place]:
-        """Where every note lies."""
-        return [note.place for note in self.device.vault.notes]
-
-    def cleared(self) -> Cleared:
-        """Until the device is done with everything."""
-        return self.until(Cleared)
+        return [encode_request(sent.request).hex(" ") for sent in self.sent if sent.command is not Command.STATUS]
 
 
-def damaged(data: bytes) -> bytes:
-    """The same frame with its CRC broken."""
-    return data[:-1] + bytes((data[-1] ^ 0x55,)) if data else data
-
-
-def nothing(_: bytes) -> bytes:
-    """A cut wire."""
-    return b""
+def run_into(data: bytes) -> bytes:
+    """Its first byte is lost in noise."""
+    return b"\x55\xfc" + data[1:]
 
 
 def answer(*payload: int) -> bytes:

@@ -1,0 +1,34 @@
+"""``guichet-sim cctalk`` and ``cctalk-coin``: the devices that their command lines describe."""
+
+from __future__ import annotations
+
+import argparse
+
+from drivers.cash.cctalk import simulator, simulator_coin
+from drivers.cash.cctalk.framing import Checksum
+from drivers.simulation.notes import Vault
+from guichet.money import parse_money
+
+
+def options(*more: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    simulator.add_arguments(parser)
+    return parser.parse_args(["--pty", "port", "--control", "hands", *more])
+
+
+def test_the_default_tables_begin_at_1_and_hold_something_foreign() -> None:
+    for table, foreign in ((simulator.default_table(), "20 USD"), (simulator_coin.default_table(), "0.25 USD")):
+        assert min(table) == 1
+        assert parse_money(foreign) in table.values()
+
+
+def test_the_command_line_chooses_the_bus() -> None:
+    for make in (simulator.make, simulator_coin.make):
+        usual = make(Vault(None), options())
+        assert (usual.checksum, usual.echo, usual.tells_power_up) == (Checksum.SIMPLE, False, True)
+        other = make(Vault(None), options("--checksum", "crc16", "--echo", "--silent-start"))
+        assert (other.checksum, other.echo, other.tells_power_up) == (Checksum.CRC16, True, False)
+
+
+def test_a_type_that_the_table_does_not_name_is_the_one_after_it() -> None:
+    assert simulator.make(Vault(None), options()).unnamed_type == 9

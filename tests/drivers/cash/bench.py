@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from drivers.api.cash import (
+    Accepting,
     Answered,
     CashCommand,
     CashEvent,
@@ -223,6 +224,28 @@ class Bench(ABC, Generic[M, D, R, C]):
     def cleared(self) -> Cleared:
         """Until the device is done with everything."""
         return self.until(Cleared)
+
+    def leave(self, decision: CashCommand | None, *, escrowed: bool = True) -> None:
+        """A process that records nothing leaves a note behind: drawn in, in escrow, or decided about."""
+        self.acknowledges = False
+        self.enabled()
+        self.insert()
+        self.until(Escrowed if escrowed else Accepting)
+        if decision is not None:
+            self.command(decision)
+
+    def power_cut(self, seconds: float = 1.0) -> Answered:
+        """Power off and on again, and what the device then says first, before which nothing is done."""
+        self.device.cut_power(self.now)
+        self.run(seconds)
+        self.proceeds = False
+        self.device.restore_power(self.now)
+        answered = self.until(Answered)
+        sent = len(self.sent)
+        self.run(5)
+        assert len(self.sent) == sent, "nothing is done before the answer is on record"
+        assert answered.identity is not None
+        return answered
 
     def go_on(self) -> None:
         """The first answer is on record."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from drivers.api.cash import CashCommand
 from drivers.cash.ccnet.framing import Deframer, Frame, frame
 from drivers.cash.ccnet.machine import Machine
 from drivers.cash.ccnet.messages import Command, Request, State, decode_request, encode_note_table
@@ -12,7 +13,7 @@ from drivers.cash.ccnet.timing import Timing
 from drivers.simulation.mechanism import Box
 from drivers.simulation.notes import Vault
 from guichet.money import parse_money
-from tests.drivers.cash import bench
+from tests.drivers.cash import bench as common
 
 FIVE, TEN, TWENTY, UNKNOWN_TYPE = 2, 3, 4, 5
 TABLE = encode_note_table({FIVE: parse_money("5 EUR"), TEN: parse_money("10 EUR"), TWENTY: parse_money("20 EUR")})
@@ -25,7 +26,7 @@ def device(vault: Vault | None = None, *, serial: str = SERIAL, pace: float = 0.
 
 
 @dataclass
-class Bench(bench.Bench[Machine, Validator, Request, Command]):
+class Bench(common.Bench[Machine, Validator, Request, Command]):
     """``polled``: every state that a poll was answered with, in order; in ``trace`` too."""
 
     polled: list[State] = field(init=False, default_factory=list[State])
@@ -48,14 +49,33 @@ class Bench(bench.Bench[Machine, Validator, Request, Command]):
         self.wait(state.name, lambda: self.device.state is state)
 
 
+def bench() -> Bench:
+    """A new process and a new device."""
+    return Bench(device())
+
+
+_DECIDED = {
+    State.STACKING: CashCommand.STACK, State.STACKED: CashCommand.STACK,
+    State.RETURNING: CashCommand.RETURN, State.RETURNED: CashCommand.RETURN,
+}  # fmt: skip
+
+
+def old_life(state: State) -> Bench:
+    """A device in ``state`` with a note in it, whose process recorded nothing and dies now."""
+    old = bench()
+    old.leave(_DECIDED.get(state), escrowed=state is not State.ACCEPTING)
+    old.until_state(state)
+    return old
+
+
 def run_into(data: bytes) -> bytes:
     """Its first byte is lost in noise."""
     return b"\x55\x02" + data[1:]
 
 
-def answer(*payload: int) -> bytes:
-    """A device's frame."""
-    return frame(bytes(payload))
+def refusal(_: bytes) -> bytes:
+    """ILLEGAL COMMAND in the place of the answer."""
+    return frame(b"\x30")
 
 
 def trouble(validator: Validator, state: State, now: float) -> None:

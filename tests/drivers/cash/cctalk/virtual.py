@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from drivers.api.cash import Answered, CashEvent, Escrowed, Rejected, Returned, Stacked
+from drivers.api.cash import Answered, CashCommand, CashEvent, Completed, Escrowed, Rejected, Returned, Stacked
 from drivers.cash.cctalk.framing import Checksum, Deframer, Frame, frame
 from drivers.cash.cctalk.machine import Machine
 from drivers.cash.cctalk.messages import Header, Request, Route, decode_request
@@ -14,10 +14,11 @@ from drivers.cash.cctalk.roles import COINS, NOTES, Role
 from drivers.cash.cctalk.simulator_device import CoinAcceptor, SimulatedBus, Validator
 from drivers.cash.cctalk.timing import Timing
 from drivers.cash.steps import Input
+from drivers.simulation.mechanism import Step
 from drivers.simulation.notes import Place, Vault
 from guichet.ids import DeviceSerial
 from guichet.money import parse_money
-from tests.drivers.cash import bench
+from tests.drivers.cash import bench as common
 
 E = TypeVar("E")
 FIVE, TEN, TWENTY, UNKNOWN_TYPE = 1, 2, 3, 4
@@ -25,6 +26,11 @@ TABLE = {FIVE: parse_money("5 EUR"), TEN: parse_money("10 EUR"), TWENTY: parse_m
 CENTS, EURO = 1, 2
 COIN_TABLE = {CENTS: parse_money("0.20 EUR"), EURO: parse_money("1 EUR")}
 SERIAL = "12345678"
+WHO = [
+    Header.SIMPLE_POLL, Header.SERIAL, Header.MANUFACTURER, Header.CATEGORY, Header.PRODUCT, Header.SOFTWARE,
+    Header.POLLING_PRIORITY, Header.GET_INHIBITS,
+]  # fmt: skip
+HARMLESS = {*WHO, Header.NOTE_EVENTS}
 HOLD, STACK, RETURN = Request(Header.ROUTE, b"\xff"), Request(Header.ROUTE, b"\x01"), Request(Header.ROUTE, b"\x00")
 
 
@@ -39,7 +45,7 @@ def coins(vault: Vault | None = None) -> CoinAcceptor:
 
 
 @dataclass
-class Bench(bench.Bench[Machine, SimulatedBus, Request, Header]):
+class Bench(common.Bench[Machine, SimulatedBus, Request, Header]):
     """``marks``: what the caller has on record for each device; ``records``: whether it can record.
 
     ``desk`` and ``last_mark``: another caller in its place.
@@ -107,6 +113,24 @@ class Bench(bench.Bench[Machine, SimulatedBus, Request, Header]):
     def routes(self) -> list[int]:
         """Where notes were sent, in order; not the looks into escrow."""
         return [request.data[0] for request in self.requests(Header.ROUTE) if request.data[0] != Route.HOLD]
+
+
+def bench(*, proceeds: bool = True, acknowledges: bool = True) -> Bench:
+    """A new process and a new bill validator."""
+    return Bench(device(), proceeds=proceeds, acknowledges=acknowledges)
+
+
+def stage(b: Bench, step: Step) -> None:
+    """A note comes as far as ``step``, and no further is known of it than that it was in escrow."""
+    b.device.metal.stage_seconds = 3.0
+    if step is Step.DRAWING_IN:
+        b.enabled()
+        b.insert()
+        return
+    b.escrowed()
+    if step in (Step.STACKING, Step.RETURNING):
+        b.command(CashCommand.STACK if step is Step.STACKING else CashCommand.RETURN)
+        b.until(Completed)
 
 
 def reply(*data: int, source: int = 40) -> bytes:

@@ -14,11 +14,15 @@ from drivers.cash.essp.simulator_device import Says, Validator
 from drivers.cash.essp.timing import Timing
 from drivers.simulation.notes import Vault
 from guichet.money import parse_money
-from tests.drivers.cash import bench
+from tests.drivers.cash import bench as common
 
 FIVE, TEN, TWENTY, UNKNOWN_TYPE = 1, 2, 3, 4
 TABLE = encode_setup({FIVE: parse_money("5 EUR"), TEN: parse_money("10 EUR"), TWENTY: parse_money("20 EUR")})
 SERIAL = "1873452"
+GREETING = [
+    Command.SYNC, Command.HOLD, Command.PROTOCOL, Command.SERIAL, Command.FIRMWARE, Command.SETUP,
+    Command.SET_GENERATOR, Command.SET_MODULUS, Command.KEY_EXCHANGE,
+]  # fmt: skip
 
 
 class Witnessed(Validator):
@@ -49,7 +53,7 @@ def device(vault: Vault | None = None, *, serial: str = SERIAL, pace: float = 0.
 
 
 @dataclass
-class Bench(bench.Bench[Machine, Witnessed, Request, Command]):
+class Bench(common.Bench[Machine, Witnessed, Request, Command]):
     """In ``trace`` there are the caller's commands, too."""
 
     def new_machine(self) -> Machine:
@@ -72,6 +76,31 @@ class Bench(bench.Bench[Machine, Witnessed, Request, Command]):
     def done(self, *only: Command) -> list[Command]:
         """What the device carried out, in order."""
         return [command for _, command in self.device.done if not only or command in only]
+
+
+def bench() -> Bench:
+    """A new process and a new device."""
+    return Bench(device())
+
+
+_DECIDED = {
+    Says.STACKING: CashCommand.STACK, Says.WAITING: CashCommand.STACK, Says.REJECTING: CashCommand.RETURN,
+}  # fmt: skip
+
+
+def old_life(doing: Says) -> Bench:
+    """A device that is at it, with a note in it, whose process recorded nothing and dies now."""
+    old = bench()
+    old.leave(_DECIDED.get(doing), escrowed=doing is not Says.SCANNING)
+    old.until_doing(doing)
+    return old
+
+
+def quiet_device() -> Bench:
+    """A living device at rest, and a new process."""
+    old = bench()
+    old.ready()
+    return Bench(old.device, now=old.now, proceeds=False)
 
 
 def run_into(data: bytes) -> bytes:

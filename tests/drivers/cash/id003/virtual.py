@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from drivers.api.cash import CashCommand
 from drivers.cash.id003.framing import Deframer, Frame, frame
 from drivers.cash.id003.machine import Machine
 from drivers.cash.id003.messages import Command, Request, State, decode_request, encode_note_table, encode_request
@@ -12,7 +13,7 @@ from drivers.cash.id003.timing import Timing
 from drivers.simulation.mechanism import Box
 from drivers.simulation.notes import Vault
 from guichet.money import parse_money
-from tests.drivers.cash import bench
+from tests.drivers.cash import bench as common
 
 FIVE, TEN, TWENTY, UNKNOWN_TYPE = 0x62, 0x63, 0x64, 0x61
 TABLE = encode_note_table({FIVE: parse_money("5 EUR"), TEN: parse_money("10 EUR"), TWENTY: parse_money("20 EUR")})
@@ -27,7 +28,7 @@ def device(
 
 
 @dataclass
-class Bench(bench.Bench[Machine, Validator, Request, Command]):
+class Bench(common.Bench[Machine, Validator, Request, Command]):
     """``polled``: every state that a poll was answered with, in order; in ``trace`` too."""
 
     polled: list[State] = field(init=False, default_factory=list[State])
@@ -59,14 +60,39 @@ class Bench(bench.Bench[Machine, Validator, Request, Command]):
         return [encode_request(sent.request).hex(" ") for sent in self.sent if sent.command is not Command.STATUS]
 
 
+def bench(firmware: Firmware | None = None) -> Bench:
+    """A new process and a new device."""
+    return Bench(device(firmware=firmware))
+
+
+_DECIDED = {
+    State.STACKING: CashCommand.STACK, State.VEND_VALID: CashCommand.STACK, State.RETURNING: CashCommand.RETURN,
+}  # fmt: skip
+
+
+def old_life(state: State) -> Bench:
+    """A device in ``state`` with a note in it, whose process recorded nothing and dies now."""
+    old = bench()
+    old.leave(_DECIDED.get(state), escrowed=state is not State.ACCEPTING)
+    if state is State.HOLDING:
+        old.device.receive(frame(b"\x44"), old.now)
+    old.until_state(state)
+    return old
+
+
 def run_into(data: bytes) -> bytes:
     """Its first byte is lost in noise."""
     return b"\x55\xfc" + data[1:]
 
 
-def answer(*payload: int) -> bytes:
-    """A device's frame."""
-    return frame(bytes(payload))
+def invalid(_: bytes) -> bytes:
+    """INVALID COMMAND in the place of the answer."""
+    return frame(b"\x4b")
+
+
+def communication_error(_: bytes) -> bytes:
+    """COMMUNICATION ERROR in the place of the answer."""
+    return frame(b"\x4a")
 
 
 def trouble(validator: Validator, state: State, now: float) -> None:

@@ -26,6 +26,7 @@ from drivers.cash.steps import Acknowledge, Proceed
 from drivers.simulation.mechanism import Box
 from drivers.simulation.notes import Place, Vault
 from tests.drivers.cash.protocols import PROTOCOLS, Protocol
+from tests.drivers.cash.sheet import row
 
 ENABLE, DISABLE, STACK, RETURN = CashCommand.ENABLE, CashCommand.DISABLE, CashCommand.STACK, CashCommand.RETURN
 every = pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -93,6 +94,7 @@ def test_an_acknowledgement_or_a_proceed_out_of_season_changes_nothing(protocol:
 # --- a note ---------------------------------------------------------------------------------------------------------
 
 
+@row("sequence: return", "exchange: host refuses")
 @every
 def test_a_note_is_given_back_when_asked(protocol: Protocol) -> None:
     b = protocol.bench()
@@ -237,6 +239,7 @@ def test_a_box_that_is_taken_out_and_put_back_leads_to_a_device_that_is_ready_an
     assert not b.device.accepts
 
 
+@row("sequence: box full")
 @every
 def test_a_box_that_was_full_and_is_not_any_more_makes_the_device_ready_anew(protocol: Protocol) -> None:
     b = protocol.bench()

@@ -9,10 +9,12 @@ from drivers.cash.ccnet.messages import Command, State
 from drivers.cash.steps import Acknowledge
 from tests.drivers.cash.bench import damaged
 from tests.drivers.cash.ccnet.virtual import bench
+from tests.drivers.cash.sheet import row
 
 STACK, RETURN = CashCommand.STACK, CashCommand.RETURN
 
 
+@row("81 and 82 are repeated until they are acknowledged")
 @pytest.mark.parametrize("command", [STACK, RETURN])
 def test_an_event_is_repeated_at_every_poll_until_it_is_acknowledged(command: CashCommand) -> None:
     b = bench()
@@ -32,6 +34,7 @@ def test_an_event_is_repeated_at_every_poll_until_it_is_acknowledged(command: Ca
     assert len(b.heard(kind)) == told, "once acknowledged, it is over"
 
 
+@row("record, then ACK")
 def test_no_acknowledgement_is_sent_for_an_event_that_is_not_on_record() -> None:
     b = bench()
     b.acknowledges = False
@@ -43,6 +46,7 @@ def test_no_acknowledgement_is_sent_for_an_event_that_is_not_on_record() -> None
     assert set(b.commands()[before:]) == {Command.POLL}
 
 
+@row("ACK lost: the same event again")
 def test_an_acknowledgement_that_is_lost_brings_the_event_again() -> None:
     b = bench()
     b.escrowed()

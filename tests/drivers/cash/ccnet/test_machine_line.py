@@ -22,10 +22,12 @@ from drivers.cash.steps import Received
 from drivers.simulation.notes import Place
 from tests.drivers.cash.bench import Disturb, On, cut_short, damaged, nothing
 from tests.drivers.cash.ccnet.virtual import SERIAL, TEN, Bench, bench, device, run_into
+from tests.drivers.cash.sheet import row
 
 STACK, RETURN = CashCommand.STACK, CashCommand.RETURN
 
 
+@row("window: STACK sent, no ACK read", "silence counts as NAK")
 @pytest.mark.parametrize("disturb", [nothing, damaged, cut_short, run_into])
 def test_a_stack_whose_answer_is_lost_is_never_sent_again_blindly(disturb: Disturb) -> None:
     b = bench()
@@ -39,6 +41,7 @@ def test_a_stack_whose_answer_is_lost_is_never_sent_again_blindly(disturb: Distu
     assert b.places() == [Place.BOX]
 
 
+@row("window: STACK sent, no ACK read")
 @pytest.mark.parametrize("command", [STACK, RETURN])
 def test_a_command_that_never_arrived_is_read_from_the_state_as_not_done(command: CashCommand) -> None:
     b = bench()
@@ -53,6 +56,7 @@ def test_a_command_that_never_arrived_is_read_from_the_state_as_not_done(command
     assert b.places() == [Place.HAND]
 
 
+@row("NAK to a command")
 def test_a_stack_that_arrived_damaged_is_refused_by_the_device_and_read_as_not_done() -> None:
     b = bench()
     b.escrowed()
@@ -61,6 +65,7 @@ def test_a_stack_that_arrived_damaged_is_refused_by_the_device_and_read_as_not_d
     assert b.until(Completed) == Completed(STACK, Refusal.NOT_DONE)
 
 
+@row("a stale answer is none")
 def test_a_late_answer_to_the_poll_is_not_taken_for_the_answer_to_stack() -> None:
     """The poll's answer comes after its deadline, when STACK has been sent: STACK is then open, not to be repeated."""
     b = bench()
@@ -84,6 +89,7 @@ def test_a_late_answer_to_the_poll_is_not_taken_for_the_answer_to_stack() -> Non
     assert b.places() == [Place.BOX]
 
 
+@row("bad CRC: NAK, and the data at the next poll")
 def test_a_bad_frame_is_answered_with_nak_and_the_event_comes_again() -> None:
     b = bench()
     b.escrowed()
@@ -135,6 +141,7 @@ def test_opening_the_slot_is_tried_three_times_and_no_more(disturb: Disturb) -> 
     assert len(b.commands(Command.ENABLE_NOTE_TYPES)) == 6
 
 
+@row("NAK to a command")
 def test_a_slot_command_that_arrives_damaged_is_sent_again() -> None:
     b = bench()
     b.ready()
@@ -170,6 +177,7 @@ def test_a_refused_poll_is_asked_again() -> None:
     assert all(any(at > refused for at in polls) for refused in refused_at)
 
 
+@row("sequence: communication lost")
 def test_a_mute_device_is_lost_after_five_seconds_and_is_reported_anew_when_it_is_back() -> None:
     b = bench()
     b.enabled()
@@ -203,6 +211,7 @@ def test_nothing_known_before_a_silence_is_said_of_what_answers_after_it() -> No
     assert not b.machine.known.values
 
 
+@row("1B busy")
 def test_a_busy_device_is_left_alone_for_as_long_as_it_asked() -> None:
     b = bench()
     b.ready()

@@ -9,10 +9,12 @@ from drivers.cash.ccnet.framing import frame
 from drivers.cash.ccnet.messages import Command, State
 from drivers.simulation.notes import Place, Vault
 from tests.drivers.cash.ccnet.virtual import TABLE, TWENTY, UNKNOWN_TYPE, Bench, bench, device, trouble
+from tests.drivers.cash.sheet import row
 
 STACK, RETURN = CashCommand.STACK, CashCommand.RETURN
 
 
+@row("sequence: accept with escrow", "80 escrow", "81 stacked")
 def test_a_note_is_accepted_through_escrow_into_the_box() -> None:
     b = bench()
     escrowed = b.escrowed(TWENTY)
@@ -32,6 +34,7 @@ def test_a_note_is_accepted_through_escrow_into_the_box() -> None:
     assert b.commands(Command.STACK) == [Command.STACK]
 
 
+@row("sequence: time-out", "82 returned")
 def test_a_note_that_nobody_decides_about_comes_back_by_the_device_itself() -> None:
     b = bench()
     b.escrowed()
@@ -41,6 +44,7 @@ def test_a_note_that_nobody_decides_about_comes_back_by_the_device_itself() -> N
     assert b.places() == [Place.HAND]
 
 
+@row("sequence: reject")
 @pytest.mark.parametrize(("readable", "kind", "reason"), [(False, TWENTY, "identification"), (True, 9, "inhibited")])
 def test_a_note_that_is_not_recognised_is_rejected_with_a_reason(readable: bool, kind: int, reason: str) -> None:
     b = bench()
@@ -72,6 +76,7 @@ def test_a_reason_without_a_name_is_told_by_its_number() -> None:
     assert b.until(Rejected) == Rejected("reason-7e")
 
 
+@row("46 pause", "1A holding")
 @pytest.mark.parametrize("between", [State.PAUSE, State.BUSY, State.HOLDING])
 def test_a_note_that_stays_in_escrow_is_announced_once_whatever_comes_between(between: State) -> None:
     """A second note pushed in behind it, for one: the device says PAUSE and then ESCROW again."""
@@ -89,6 +94,7 @@ def test_a_note_that_stays_in_escrow_is_announced_once_whatever_comes_between(be
     assert b.places() == [Place.BOX]
 
 
+@row("5B counter of stacked notes")
 def test_the_counter_wraps_at_its_end() -> None:
     b = Bench(device(Vault(None, counter=65535)))
     assert b.ready().stacked_counter == 65535

@@ -9,10 +9,12 @@ from drivers.cash.ccnet.messages import Command, State
 from drivers.simulation.notes import Place
 from tests.drivers.cash.bench import On, nothing
 from tests.drivers.cash.ccnet.virtual import TWENTY, bench
+from tests.drivers.cash.sheet import row
 
 STACK, RETURN = CashCommand.STACK, CashCommand.RETURN
 
 
+@row("11 power up, note in validator")
 def test_power_cut_while_a_note_is_drawn_in() -> None:
     b = bench()
     b.enabled()
@@ -25,6 +27,7 @@ def test_power_cut_while_a_note_is_drawn_in() -> None:
     assert b.places() == [Place.HAND]
 
 
+@row("11 power up, note in validator")
 def test_power_cut_with_a_note_in_escrow() -> None:
     b = bench()
     b.escrowed()
@@ -36,6 +39,7 @@ def test_power_cut_with_a_note_in_escrow() -> None:
     assert b.places() == [Place.HAND]
 
 
+@row("12 power up, note in stacker")
 def test_power_cut_while_a_note_moves_to_the_box_ends_in_a_stacked_event() -> None:
     b = bench()
     b.escrowed()
@@ -49,6 +53,7 @@ def test_power_cut_while_a_note_moves_to_the_box_ends_in_a_stacked_event() -> No
     assert b.places() == [Place.BOX]
 
 
+@row("window: power cut after stacking, before 81 was acknowledged", "5B counter of stacked notes")
 @pytest.mark.parametrize("remembers", [False, True])
 def test_power_cut_after_the_note_was_stacked_and_before_it_was_acknowledged(remembers: bool) -> None:
     """The specification does not promise a validator's memory: some say 12 and 81 again, others only count."""
@@ -70,6 +75,7 @@ def test_power_cut_after_the_note_was_stacked_and_before_it_was_acknowledged(rem
     assert b.places() == [Place.BOX]
 
 
+@row("11 power up, note in validator")
 def test_power_cut_while_a_note_comes_back() -> None:
     b = bench()
     b.escrowed()

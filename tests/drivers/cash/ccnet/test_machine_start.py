@@ -23,10 +23,12 @@ from drivers.cash.ccnet.messages import Command, State
 from drivers.simulation.notes import Place
 from tests.drivers.cash.bench import Disturb, On, damaged, nothing
 from tests.drivers.cash.ccnet.virtual import SERIAL, TABLE, TWENTY, Bench, bench, device, old_life, refusal
+from tests.drivers.cash.sheet import row
 
 STACK, RETURN = CashCommand.STACK, CashCommand.RETURN
 
 
+@row("the first poll on record before RESET", "10 power up")
 def test_nothing_but_questions_is_sent_before_the_first_answer_is_on_record() -> None:
     b = bench()
     b.proceeds = False
@@ -43,6 +45,7 @@ def test_nothing_but_questions_is_sent_before_the_first_answer_is_on_record() ->
     assert set(b.commands()) == {Command.POLL, Command.ACK, Command.IDENTIFICATION, Command.COUNT_STACKED}
 
 
+@row("sequence: power-up and initialise")
 def test_a_device_at_power_up_is_reset_once_and_read_whole() -> None:
     b = bench()
     ready = b.ready()
@@ -55,6 +58,7 @@ def test_a_device_at_power_up_is_reset_once_and_read_whole() -> None:
     assert len(b.heard(Ready)) == 1
 
 
+@row("14 idling")
 def test_a_device_that_is_enabled_already_is_disabled_and_not_reset() -> None:
     old = bench()
     old.enabled()
@@ -65,6 +69,7 @@ def test_a_device_that_is_enabled_already_is_disabled_and_not_reset() -> None:
     assert b.device.state is State.DISABLED
 
 
+@row("37 and 41 are answered slowly")
 def test_a_device_that_takes_its_time_over_its_table_is_waited_for() -> None:
     """Units in the field take up to 1.5 s over identification and table."""
     b = bench()
@@ -81,6 +86,7 @@ def test_a_device_that_takes_its_time_over_its_table_is_waited_for() -> None:
     assert len(asked_at) == 3, "each was asked once: two at the report and the reading, and the table"
 
 
+@row("5B counter of stacked notes")
 def test_a_firmware_without_a_counter_is_read_and_serves_all_the_same() -> None:
     b = bench()
     b.device.forgets_count = True
@@ -91,6 +97,7 @@ def test_a_firmware_without_a_counter_is_read_and_serves_all_the_same() -> None:
     assert b.cleared() == Cleared(None, enabled=True)
 
 
+@row("30 or FF to a question is no data")
 @pytest.mark.parametrize("question", [Command.IDENTIFICATION, Command.GET_NOTE_TABLE, Command.COUNT_STACKED])
 @pytest.mark.parametrize("trouble", ["unreadable", "lost", "damaged", "refused", "not understood"])
 def test_a_question_that_goes_wrong_is_asked_again_until_the_device_is_known_whole(

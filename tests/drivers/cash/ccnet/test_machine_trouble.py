@@ -11,10 +11,12 @@ from drivers.simulation.mechanism import Box, Spot
 from drivers.simulation.notes import Place
 from tests.drivers.cash.bench import On
 from tests.drivers.cash.ccnet.virtual import SERIAL, Bench, bench, device, trouble
+from tests.drivers.cash.sheet import row
 
 STACK, RETURN = CashCommand.STACK, CashCommand.RETURN
 
 
+@row("sequence: jam", "44 jam in box")
 def test_a_jam_is_told_and_the_device_reset_again_and_again_with_patience() -> None:
     b = bench()
     b.escrowed()
@@ -47,6 +49,7 @@ def test_trouble_is_told_once_with_its_code(state: State, code: str) -> None:
     assert [trouble.code for trouble in b.troubles() if not trouble.over] == [code]
 
 
+@row("sequence: cheat", "45 cheated")
 def test_an_attempt_to_cheat_passes_and_the_note_in_escrow_comes_back() -> None:
     b = bench()
     b.escrowed()
@@ -56,6 +59,7 @@ def test_an_attempt_to_cheat_passes_and_the_note_in_escrow_comes_back() -> None:
     assert b.places() == [Place.HAND]
 
 
+@row("47 failure")
 def test_a_failure_is_reset_and_the_device_read_anew() -> None:
     b = bench()
     b.enabled()
@@ -65,6 +69,7 @@ def test_a_failure_is_reset_and_the_device_read_anew() -> None:
     assert b.device.state is State.DISABLED
 
 
+@row("sequence: box removed and replaced")
 def test_a_box_that_is_taken_out_and_put_back_leads_to_a_device_that_is_read_anew() -> None:
     b = bench()
     b.enabled()

@@ -30,6 +30,7 @@ from drivers.cash.ccnet.messages import (
     encode_request,
 )
 from guichet.money import Currency, Money, parse_money
+from tests.drivers.cash.sheet import row
 
 REQUESTS = {
     "02 03 06 33 DA 81": Request(Command.POLL),
@@ -81,6 +82,7 @@ def test_a_published_answer_is_understood_and_built_byte_for_byte(text: str, cas
     assert frame(encode_answer(answer)) == raw
 
 
+@row("masks: types 23 to 16 first")
 def test_a_mask_has_types_23_to_16_first_and_type_n_at_bit_n() -> None:
     request = Request(Command.ENABLE_NOTE_TYPES, frozenset({0, 9, 23}), frozenset({1}))
     assert encode_request(request).hex() == "34" + "800201" + "000002"
@@ -150,11 +152,13 @@ def values(*records: bytes) -> dict[int, str]:
     return {kind: str(value) for kind, value in table.values.items()}
 
 
+@row("note table: holes, and a first type that is not 0")
 def test_a_table_may_have_holes_and_need_not_begin_at_0() -> None:
     found = values(EMPTY, EMPTY, record(5, b"EUR", 0), EMPTY, record(1, b"EUR", 1), record(5, b"EUR", 2))
     assert found == {2: "5.00 EUR", 4: "10.00 EUR", 5: "500.00 EUR"}
 
 
+@row("note table: scale")
 def test_a_scale_appends_zeros_or_sets_a_decimal_point() -> None:
     assert values(record(1, b"EUR", 3)) == {0: "1000.00 EUR"}
     assert values(record(50, b"EUR", 0x82)) == {0: "0.50 EUR"}
@@ -173,10 +177,12 @@ def test_what_is_no_amount_of_a_known_currency_leaves_its_type_without_a_value()
     }
 
 
+@row("note table: country")
 def test_a_makers_country_code_is_mapped_and_never_guessed() -> None:
     assert values(record(1, b"RUS", 2), record(1, b"USA", 0), record(1, b"XYZ", 0)) == {0: "100.00 RUB", 1: "1.00 USD"}
 
 
+@row("note table: type 23 is a bar code")
 def test_the_bar_code_type_is_no_note_and_types_beyond_the_mask_do_not_exist() -> None:
     full = [record(1, b"EUR", 0)] * 48
     assert set(values(*full)) == set(range(23))

@@ -30,6 +30,7 @@ from drivers.simulation.notes import Place
 from guichet.money import parse_money
 from tests.drivers.cash.bench import On, damaged, nothing
 from tests.drivers.cash.cctalk.virtual import CENTS, COIN_TABLE, EURO, Bench, coins
+from tests.drivers.cash.sheet import row
 
 
 def acceptor(b: Bench) -> CoinAcceptor:
@@ -44,6 +45,7 @@ def test_it_has_no_escrow_and_its_events_have_numbers() -> None:
     assert machine.capabilities.counter_modulus is None
 
 
+@row("exchange: coin start")
 def test_coin_start_is_read_enabled_by_name_and_shut() -> None:
     b = Bench(coins())
     ready = b.ready()
@@ -54,6 +56,7 @@ def test_coin_start_is_read_enabled_by_name_and_shut() -> None:
     assert b.requests(Header.SET_MODE, Header.SCALING, Header.ROUTE) == []
 
 
+@row("a coin credit")
 @pytest.mark.parametrize("checksum", Checksum)
 @pytest.mark.parametrize("echo", [False, True])
 def test_a_coin_is_in_the_box_when_it_is_told(checksum: Checksum, echo: bool) -> None:
@@ -105,6 +108,7 @@ def test_a_slot_whose_coins_have_no_value_is_not_opened() -> None:
     assert b.until(Completed) == Completed(CashCommand.ENABLE, Refusal.NOT_READY)
 
 
+@row("watchdog of a coin acceptor: 1 s")
 def test_the_watchdog_of_1_s_is_never_bitten_and_opens_by_itself() -> None:
     b = Bench(coins())
     b.enabled()
@@ -145,6 +149,7 @@ def test_what_happened_while_nobody_read_is_the_first_answer_and_then_events() -
     b.until(Ready)
 
 
+@row("a coin credit", "counter 0: restarted")
 @pytest.mark.parametrize("seconds", [0.05, 3.0])
 def test_a_power_cut_is_a_memory_lost_and_a_coin_on_its_way_still_counts(seconds: float) -> None:
     b = Bench(coins())

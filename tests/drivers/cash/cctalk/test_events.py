@@ -30,10 +30,12 @@ from drivers.cash.cctalk.events import (
 from drivers.cash.cctalk.messages import EventBuffer
 from drivers.cash.cctalk.recall import Escrow, First, Look, Unread, first_answer
 from drivers.cash.cctalk.roles import COINS, NOTES
+from tests.drivers.cash.sheet import row
 
 # --- the ring (sheet section 4) -------------------------------------------------------------------------------------
 
 
+@row("the ring of 255")
 @pytest.mark.parametrize(
     ("old", "new", "events"), [(102, 104, 2), (255, 1, 1), (253, 3, 5), (48, 54, 6), (0, 1, 1), (0, 5, 5), (7, 7, 0)]
 )
@@ -136,6 +138,7 @@ BILL_ROWS: list[tuple[str, int, int, Meaning]] = [
 ]
 
 
+@row("every bill event")
 @pytest.mark.parametrize(("row", "a", "b", "meaning"), BILL_ROWS, ids=lambda value: str(value)[:40])
 def test_what_a_bill_event_means(row: str, a: int, b: int, meaning: Meaning) -> None:
     assert note_meaning(a, b) == meaning, row
@@ -164,23 +167,27 @@ COIN_ROWS: list[tuple[int, Meaning]] = [
 ]  # fmt: skip
 
 
+@row("every coin event")
 @pytest.mark.parametrize(("b", "meaning"), COIN_ROWS, ids=lambda value: str(value)[:40])
 def test_what_a_coin_event_means(b: int, meaning: Meaning) -> None:
     assert coin_meaning(0, b) == meaning
 
 
+@row("every coin event")
 @pytest.mark.parametrize("position", [1, 16, 255])
 @pytest.mark.parametrize("path", [0, 1, 8])
 def test_a_credit_is_a_coin_whatever_path_it_took(position: int, path: int) -> None:
     assert coin_meaning(position, path) == InBox(position)
 
 
+@row("a pair that is in no table")
 @given(st.integers(0, 255), st.integers(0, 255))
 def test_only_the_pairs_of_the_sheet_are_money(a: int, b: int) -> None:
     assert isinstance(note_meaning(a, b), InBox) == (b == 0 < a or (a, b) == (0, 21))
     assert isinstance(coin_meaning(a, b), InBox) == (a > 0)
 
 
+@row("232 fault codes")
 @pytest.mark.parametrize(
     ("code", "expected"),
     [

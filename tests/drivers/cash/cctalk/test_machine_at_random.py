@@ -12,7 +12,7 @@ from drivers.cash.steps import Input
 from drivers.simulation.mechanism import Box, Spot, Step
 from kiosk.terminal.recovery import LastRecord
 from tests.drivers.cash.at_random import SETTINGS, Days
-from tests.drivers.cash.cctalk.books import UNDECIDED, Books
+from tests.drivers.cash.books import UNDECIDED, Books
 from tests.drivers.cash.cctalk.virtual import Bench, device
 
 
@@ -24,7 +24,7 @@ class DaysWithBooks(Days[Bench]):
 
     @initialize(checksum=st.sampled_from(Checksum), echo=st.booleans(), tells=st.booleans())
     def wiring(self, checksum: Checksum, echo: bool, tells: bool) -> None:
-        self.books = Books()
+        self.books = Books(numbered=True)
         self.join(
             Bench(device(), checksum=checksum, echo=echo, desk=self.handle, last_mark=lambda: self.books.mark)
         )  # fmt: skip

@@ -14,6 +14,7 @@ from drivers.cash.steps import Opened
 from drivers.simulation.notes import Place
 from tests.drivers.cash.bench import Disturb, On, damaged, nothing
 from tests.drivers.cash.cctalk.virtual import STACK, TABLE, TWENTY, WHO, Bench, bench, device, reply
+from tests.drivers.cash.sheet import row
 
 EVERY_QUESTION = [
     *WHO, Header.NOTE_EVENTS, Header.SELF_CHECK, Header.NOTE_ID, Header.SCALING, Header.REVISION, Header.SET_MODE,
@@ -55,6 +56,7 @@ def test_a_header_that_the_device_does_not_have_is_done_without(missing: Header)
     assert b.heard(Lost) == []
 
 
+@row("159 may be repeated")
 @pytest.mark.parametrize("times", [1, 2, 5])
 @pytest.mark.parametrize("change", [nothing, damaged], ids=["lost", "damaged"])
 def test_events_whose_answer_is_lost_are_read_again_and_credited_once(times: int, change: Disturb) -> None:
@@ -82,6 +84,7 @@ def test_every_answer_may_come_late_and_none_is_taken_for_another() -> None:
     assert (len(b.heard(Stacked)), b.places()) == (1, [Place.BOX])
 
 
+@row("the simple checksum is weak")
 def test_money_that_is_said_only_once_under_the_simple_checksum_is_not_believed() -> None:
     b = bench()
     b.enabled()
@@ -100,6 +103,7 @@ def test_an_answer_that_makes_no_sense_is_a_trouble_that_passes() -> None:
     assert b.codes() == ["unreadable-answer", "unreadable-answer over"]
 
 
+@row("BUSY and NAK")
 def test_busy_is_asked_again_later() -> None:
     b = bench()
     busy = frame(1, 6, source=40)
@@ -113,6 +117,7 @@ def test_busy_is_asked_again_later() -> None:
     assert b.routes() == [Route.STACK]
 
 
+@row("BUSY and NAK")
 def test_a_nak_to_enable_is_a_refusal() -> None:
     b = bench()
     b.ready()
@@ -130,6 +135,7 @@ def test_an_echo_in_any_pieces_is_dropped() -> None:
     assert all(request.header in Header for request in b.requests())
 
 
+@row("the echo is read back")
 def test_a_wrong_echo_is_a_collision_and_the_question_is_asked_again() -> None:
     b = Bench(device(), echo=True)
     b.from_device = On(Header.SERIAL, b, 2, lambda data: b"\x55" + data[1:])

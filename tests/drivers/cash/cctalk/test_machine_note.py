@@ -20,8 +20,10 @@ from drivers.cash.cctalk.framing import Checksum
 from drivers.cash.cctalk.messages import Header, Request, Route
 from drivers.simulation.notes import Place
 from tests.drivers.cash.cctalk.virtual import TABLE, TWENTY, UNKNOWN_TYPE, Bench, bench, device
+from tests.drivers.cash.sheet import row
 
 
+@row("exchange: bill with escrow")
 @pytest.mark.parametrize("checksum", Checksum)
 @pytest.mark.parametrize("echo", [False, True])
 def test_a_note_is_held_stacked_told_and_done_with(checksum: Checksum, echo: bool) -> None:
@@ -50,6 +52,7 @@ def test_a_note_is_returned_on_request() -> None:
     assert b.routes() == [Route.RETURN]
 
 
+@row("154 255 restarts the time of escrow")
 def test_a_note_in_escrow_is_told_once_and_held_as_long_as_the_caller_likes() -> None:
     b = bench()
     b.escrowed()
@@ -81,6 +84,7 @@ def test_a_type_that_the_table_does_not_name_has_no_value() -> None:
     assert b.escrowed(UNKNOWN_TYPE).value is None
 
 
+@row("stack sent, (0,21)")
 def test_an_unknown_type_stacked_is_in_the_box_and_is_no_type_of_the_table() -> None:
     b = bench()
     b.escrowed()

@@ -10,6 +10,7 @@ from drivers.cash.cctalk.messages import Header
 from drivers.simulation.mechanism import Step
 from drivers.simulation.notes import Place, Vault
 from tests.drivers.cash.cctalk.virtual import FIVE, Bench, bench, device, stage
+from tests.drivers.cash.sheet import row
 
 AFTER_POWER = {
     Step.DRAWING_IN: (Place.HAND, Returned),
@@ -19,6 +20,7 @@ AFTER_POWER = {
 }
 
 
+@row("counter 0: restarted", "note in escrow at reset")
 @pytest.mark.parametrize("seconds", [0.1, 2.0, 20.0])
 @pytest.mark.parametrize("step", AFTER_POWER)
 def test_a_power_cut_at_the_device_is_a_memory_lost_and_its_event_afterwards_still_counts(
@@ -43,6 +45,7 @@ def test_a_power_cut_at_the_device_is_a_memory_lost_and_its_event_afterwards_sti
     assert [type(e) for e in b.told[before:] if isinstance(e, Stacked | Returned)] == [event]
 
 
+@row("note in escrow at reset")
 @pytest.mark.parametrize("step", AFTER_POWER)
 def test_a_power_cut_at_the_device_whose_start_says_nothing_leaves_it_open(step: Step) -> None:
     b = bench()
@@ -59,6 +62,7 @@ def test_a_power_cut_at_the_device_whose_start_says_nothing_leaves_it_open(step:
     assert not [e for e in b.told[before:] if isinstance(e, Stacked | Returned)]
 
 
+@row("counter 0: restarted")
 @pytest.mark.parametrize("step", AFTER_POWER)
 def test_a_familiar_counter_after_a_power_cut_deceives_nobody(step: Step) -> None:
     b = bench()
@@ -84,6 +88,7 @@ AFTER = {
 }
 
 
+@row("counter 0: restarted")
 def test_a_power_cut_between_two_reads_is_seen_by_the_events_though_their_number_is_the_same() -> None:
     b = bench()
     stage(b, Step.STACKING)  # The first note ever: its number is that of the first event after power-up, too.
@@ -100,6 +105,7 @@ def test_a_power_cut_between_two_reads_is_seen_by_the_events_though_their_number
     assert b.heard(Answered)[-1].presence is Presence.FORGOTTEN
 
 
+@row("counter 0: restarted")
 def test_a_restart_between_two_reads_is_seen_by_the_inhibits() -> None:
     b = bench()
     b.enabled()
@@ -111,6 +117,7 @@ def test_a_restart_between_two_reads_is_seen_by_the_inhibits() -> None:
     b.until(Ready)
 
 
+@row("reset injected by noise: a spontaneous restart is a memory lost")
 def test_a_spontaneous_reset_with_a_note_in_escrow_is_a_memory_lost() -> None:
     b = bench()
     b.escrowed()

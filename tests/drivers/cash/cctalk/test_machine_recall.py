@@ -9,8 +9,10 @@ from drivers.cash.steps import Acknowledge, Proceed
 from drivers.simulation.mechanism import Step
 from drivers.simulation.notes import Place
 from tests.drivers.cash.cctalk.virtual import FIVE, SERIAL, TEN, TWENTY, bench, stage
+from tests.drivers.cash.sheet import row
 
 
+@row("no number on record, counter not 0")
 def test_no_number_on_record_and_a_counter_that_is_not_0_is_a_baseline_and_a_persons_business() -> None:
     b = bench()
     b.device.post(TWENTY, 0)
@@ -41,6 +43,7 @@ def test_one_event_is_told_at_a_time_and_the_next_only_after_acknowledge() -> No
     assert b.heard(Cleared) == []
 
 
+@row("host died between read and record")
 def test_an_event_that_is_never_acknowledged_is_told_again_after_a_restart_and_no_other_is_lost() -> None:
     b = bench(acknowledges=False)
     b.enabled()
@@ -56,6 +59,7 @@ def test_an_event_that_is_never_acknowledged_is_told_again_after_a_restart_and_n
     assert (b.until(Stacked).note_type, b.marks[b.serial]) == (FIVE, 2)
 
 
+@row("the ring of 255")
 def test_the_counter_goes_round_from_255_to_1_and_no_note_is_told_twice_or_not_at_all() -> None:
     b = bench()
     b.enabled()
@@ -67,6 +71,7 @@ def test_the_counter_goes_round_from_255_to_1_and_no_note_is_told_twice_or_not_a
     assert b.codes() == []
 
 
+@row("note stacked while the host was down")
 @pytest.mark.parametrize("step", [Step.STACKING, Step.RETURNING])
 def test_the_process_dies_and_what_happened_meanwhile_is_the_first_answer(step: Step) -> None:
     b = bench()
@@ -175,6 +180,7 @@ def test_a_jam_that_is_freed_without_switching_off_leaves_no_note_to_wait_for() 
     assert b.codes() == ["jam-transport", "jam-transport over"]
 
 
+@row("host died between read and record")
 def test_events_that_the_caller_never_recorded_come_again() -> None:
     b = bench()
     b.enabled()
@@ -187,6 +193,7 @@ def test_events_that_the_caller_never_recorded_come_again() -> None:
     assert (answered.presence, answered.note_type, answered.mark) == (Presence.IN_ESCROW, TWENTY, 1)
 
 
+@row("1 to 5 missed: oldest first")
 def test_1_to_5_missed_events_are_told_oldest_first_and_each_once() -> None:
     b = bench()
     b.stacked(FIVE)
@@ -203,6 +210,7 @@ def test_1_to_5_missed_events_are_told_oldest_first_and_each_once() -> None:
     assert "events-missed" not in b.codes()
 
 
+@row("more than 5 missed: lost")
 def test_more_than_5_missed_events_are_a_memory_lost_and_the_last_5_are_told() -> None:
     b = bench()
     b.escrowed()
@@ -219,6 +227,7 @@ def test_more_than_5_missed_events_are_a_memory_lost_and_the_last_5_are_told() -
     assert [e.mark for e in b.told[before + 1 :] if isinstance(e, Rejected | Returned)] == [4, 5, 6, 7, 8]
 
 
+@row("more than 5 missed: lost")
 def test_more_than_5_events_between_two_reads_begin_everything_anew() -> None:
     b = bench()
     b.enabled()
@@ -256,6 +265,7 @@ def test_a_note_that_is_in_escrow_without_memory_goes_back() -> None:
     assert b.places() == [Place.HAND]
 
 
+@row("another serial number")
 def test_another_device_in_its_place_says_so_and_brings_its_own_numbers() -> None:
     b = bench()
     b.stacked()

@@ -11,6 +11,7 @@ from drivers.simulation.mechanism import Spot
 from drivers.simulation.notes import Place
 from tests.drivers.cash.bench import Disturb, On, damaged, nothing
 from tests.drivers.cash.cctalk.virtual import HOLD, RETURN, STACK, TWENTY, Bench, bench, device, reply
+from tests.drivers.cash.sheet import row
 
 SELDOM = Timing(poll=1.0, poll_is_fixed=True)
 
@@ -36,6 +37,7 @@ def test_a_route_whose_answer_was_lost_has_the_events_read_before_anything_else(
     assert HOLD not in b.requests()
 
 
+@row("154 answers 254: escrow empty")
 def test_154_answering_254_is_no_decision_the_event_is() -> None:
     b = bench()
     b.escrowed()
@@ -48,6 +50,7 @@ def test_154_answering_254_is_no_decision_the_event_is() -> None:
     assert b.places() == [Place.HAND]
 
 
+@row("154 is never sent again blindly")
 @pytest.mark.parametrize("change", [nothing, damaged], ids=["lost", "damaged"])
 def test_154_1_with_its_answer_lost_is_never_sent_again_the_events_are_read(change: Disturb) -> None:
     b = bench()
@@ -62,6 +65,7 @@ def test_154_1_with_its_answer_lost_is_never_sent_again_the_events_are_read(chan
     assert after.header is Header.NOTE_EVENTS
 
 
+@row("154 is never sent again blindly")
 @pytest.mark.parametrize("change", [nothing, damaged], ids=["lost", "damaged"])
 @pytest.mark.parametrize("command", [CashCommand.STACK, CashCommand.RETURN])
 def test_154_that_never_arrived_is_not_done_and_the_caller_decides(command: CashCommand, change: Disturb) -> None:
@@ -79,6 +83,7 @@ def test_154_that_never_arrived_is_not_done_and_the_caller_decides(command: Cash
     b.until(Returned)
 
 
+@row("154 is never sent again blindly")
 def test_154_0_with_its_answer_lost_is_never_sent_again() -> None:
     b = bench()
     b.escrowed()
@@ -90,6 +95,7 @@ def test_154_0_with_its_answer_lost_is_never_sent_again() -> None:
     assert [c.refused for c in b.heard(Completed)] == [None, None]
 
 
+@row("154 answers 255: failed")
 def test_154_answering_255_says_nothing_by_itself_the_device_is_asked() -> None:
     b = bench()
     b.escrowed()
@@ -113,6 +119,7 @@ def test_a_device_without_the_look_into_escrow_is_decided_by_its_event() -> None
     assert b.heard(Completed)[1:] == [Completed(CashCommand.STACK)]
 
 
+@row("the echo is read back")
 def test_a_collision_on_a_route_is_not_sent_again_blindly() -> None:
     b = Bench(device(), echo=True)
     b.escrowed()

@@ -8,6 +8,7 @@ from drivers.api.cash import CashCommand, Completed, Lost, Refusal
 from drivers.cash.cctalk.messages import Header
 from tests.drivers.cash.bench import On, nothing
 from tests.drivers.cash.cctalk.virtual import bench
+from tests.drivers.cash.sheet import row
 
 
 @pytest.mark.parametrize("lost", [1, 2])
@@ -32,6 +33,7 @@ def test_enable_that_is_never_answered_is_refused_and_not_done_by_itself_later()
     assert not b.device.accepts
 
 
+@row("(0,0) master inhibit active")
 def test_master_inhibit_active_has_the_slot_opened_again_if_it_should_be_open() -> None:
     b = bench()
     b.enabled()
@@ -42,6 +44,7 @@ def test_master_inhibit_active_has_the_slot_opened_again_if_it_should_be_open() 
     assert b.heard(Completed) == [Completed(CashCommand.ENABLE)]
 
 
+@row("(0,0) master inhibit active")
 @pytest.mark.parametrize("acknowledges", [True, False])
 def test_master_inhibit_active_leaves_a_slot_shut_that_should_be(acknowledges: bool) -> None:
     b = bench()
@@ -64,6 +67,7 @@ def test_disable_wins_over_the_machines_own_wish_to_open_again() -> None:
     assert not b.device.accepts
 
 
+@row("watchdog of a validator: 5 s")
 def test_the_poll_watchdog_of_5_s_shuts_the_slot_and_it_opens_again() -> None:
     b = bench()
     b.enabled()

@@ -14,8 +14,10 @@ from drivers.cash.steps import Opened, Proceed, Tick
 from guichet.money import parse_money
 from tests.drivers.cash.bench import On, nothing
 from tests.drivers.cash.cctalk.virtual import HARMLESS, SERIAL, TABLE, TEN, WHO, Bench, bench, device
+from tests.drivers.cash.sheet import row
 
 
+@row("exchange: bill start")
 def test_before_proceed_nothing_is_done_to_the_device() -> None:
     b = bench(proceeds=False)
     answered = b.until(Answered)
@@ -30,6 +32,7 @@ def test_before_proceed_nothing_is_done_to_the_device() -> None:
     assert b.told == [answered]
 
 
+@row("exchange: bill start")
 def test_initialising_reads_the_table_and_leaves_the_slot_shut() -> None:
     b = bench()
     ready = b.ready()
@@ -50,6 +53,7 @@ def test_the_hash_of_the_table_changes_with_what_is_in_it() -> None:
     assert Bench(device()).ready().table_hash == first.table_hash
 
 
+@row("249 polling priority")
 def test_the_pace_of_polls_is_the_devices_unless_it_is_fixed() -> None:
     for fixed, pace in ((False, 0.2), (True, 0.5)):
         b = Bench(device(), timing=Timing(poll=0.5, poll_is_fixed=fixed))
@@ -68,6 +72,7 @@ def test_polls_that_follow_each_other_closely_leave_room_for_everything_else() -
     b.cleared()
 
 
+@row("watchdog of a validator: 5 s")
 def test_a_validator_is_read_often_enough_for_its_watchdog_whatever_happens() -> None:
     b = bench(proceeds=False)
     b.until(Answered)

@@ -9,8 +9,10 @@ from drivers.cash.cctalk.events import NOTE_STATUS, Reported
 from drivers.simulation.mechanism import Box, Spot
 from drivers.simulation.notes import Place
 from tests.drivers.cash.cctalk.virtual import FIVE, bench
+from tests.drivers.cash.sheet import row
 
 
+@row("every bill event", "232 fault codes")
 @pytest.mark.parametrize("code", [code for code, meaning in NOTE_STATUS.items() if isinstance(meaning, Reported)])
 def test_every_trouble_of_the_sheet_is_told_and_what_stops_acceptance_is_over_when_the_self_check_says_so(
     code: int,

@@ -30,6 +30,7 @@ from drivers.cash.cctalk.messages import (
     set_master,
 )
 from drivers.cash.cctalk.values import Scaling
+from tests.drivers.cash.sheet import row
 
 REQUESTS = [
     (Request(Header.RESET), 1, ""),
@@ -110,6 +111,7 @@ def test_what_is_no_request_is_said_to_be_none(header: int, data: str) -> None:
         decode_request(header, bytes.fromhex(data))
 
 
+@row("reset has no data")
 def test_a_reset_with_data_is_none_and_so_noise_before_a_frame_does_not_reset() -> None:
     with pytest.raises(MessageError, match="RESET with 1 bytes"):
         decode_request(1, b"\x00")

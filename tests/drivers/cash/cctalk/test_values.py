@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from drivers.cash.cctalk.simulator_device import coin_identifier, note_identifier
 from drivers.cash.cctalk.values import CoinUnit, Scaling, coin_value, country_of, note_value
 from guichet.money import Money, parse_money
+from tests.drivers.cash.sheet import row
 
 
+@row("157 and 156: what a bill is worth")
 @pytest.mark.parametrize(
     ("identifier", "factor", "decimals", "value"),
     [
@@ -47,6 +49,7 @@ def test_what_cannot_be_read_exactly_as_a_note_is_worth_nothing_that_anybody_kno
     assert note_value(identifier, Scaling(factor, decimals)) is None
 
 
+@row("184: what a coin is worth")
 @pytest.mark.parametrize(
     ("digits", "value"),
     [

@@ -48,14 +48,13 @@ def coins(vault: Vault | None = None) -> CoinAcceptor:
 class Bench(common.Bench[Machine, SimulatedBus, Request, Header]):
     """``marks``: what the caller has on record for each device; ``records``: whether it can record.
 
-    ``desk`` and ``last_mark``: another caller in its place.
+    ``last_mark``: another one's record.
     """
 
     checksum: Checksum = field(default=Checksum.SIMPLE, kw_only=True)
     echo: bool = field(default=False, kw_only=True)
     timing: Timing = field(default_factory=Timing, kw_only=True)
     marks: dict[DeviceSerial, int] = field(default_factory=dict[DeviceSerial, int], kw_only=True)
-    desk: Callable[[CashEvent], list[Input]] | None = field(default=None, kw_only=True)
     last_mark: Callable[[], int | None] | None = field(default=None, kw_only=True)
     records: bool = field(init=False, default=True)
     found: int = field(init=False, default=0)
@@ -83,8 +82,6 @@ class Bench(common.Bench[Machine, SimulatedBus, Request, Header]):
         return self.last_mark() if self.last_mark is not None else self.marks.get(serial)
 
     def caller(self, event: CashEvent) -> list[Input]:
-        if self.desk is not None:
-            return self.desk(event)
         marked = isinstance(event, Answered | Escrowed | Stacked | Returned | Rejected)
         if marked and self.records and event.mark is not None:
             self.marks[self.serial] = event.mark

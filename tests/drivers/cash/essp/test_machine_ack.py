@@ -11,11 +11,13 @@ from drivers.cash.essp.simulator_device import Says
 from drivers.cash.steps import Acknowledge
 from tests.drivers.cash.bench import Disturb, On, damaged, nothing
 from tests.drivers.cash.essp.virtual import TEN, TWENTY, Bench, bench, old_life, polled
+from tests.drivers.cash.sheet import row
 
 STACK, RETURN, ENABLE, DISABLE = CashCommand.STACK, CashCommand.RETURN, CashCommand.ENABLE, CashCommand.DISABLE
 POLL, HOLD, REJECT, ACK = Command.POLL_WITH_ACK, Command.HOLD, Command.REJECT, Command.EVENT_ACK
 
 
+@row("EE repeats under 56 until 57")
 def test_a_credit_is_repeated_at_every_poll_until_it_is_acknowledged() -> None:
     b = bench()
     b.acknowledges = False
@@ -91,6 +93,7 @@ def test_an_acknowledgement_that_arrives_twice_does_nothing_the_second_time() ->
     assert [event.note_type for event in b.heard(Stacked)] == [TWENTY, TEN]
 
 
+@row("rule: persist, then 57")
 def test_an_event_of_the_first_answer_is_let_go_and_nothing_more_is_done_before_proceed() -> None:
     old = old_life(Says.WAITING)
     b = Bench(old.device, now=old.now, proceeds=False)

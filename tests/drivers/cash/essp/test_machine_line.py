@@ -11,11 +11,13 @@ from drivers.cash.steps import Received
 from drivers.simulation.notes import Place
 from tests.drivers.cash.bench import Disturb, On, cut_short, damaged, nothing
 from tests.drivers.cash.essp.virtual import GREETING, SERIAL, TEN, Bench, bench, device, run_into
+from tests.drivers.cash.sheet import row
 
 STACK, RETURN, ENABLE, DISABLE = CashCommand.STACK, CashCommand.RETURN, CashCommand.ENABLE, CashCommand.DISABLE
 POLL, HOLD, REJECT, ACK = Command.POLL_WITH_ACK, Command.HOLD, Command.REJECT, Command.EVENT_ACK
 
 
+@row("reply lost: the identical frame again")
 @pytest.mark.parametrize("disturb", [nothing, damaged, cut_short, run_into])
 @pytest.mark.parametrize("where", ["there", "back"])
 @pytest.mark.parametrize("command", [STACK, RETURN])
@@ -59,6 +61,7 @@ def test_a_poll_that_reports_escrow_and_is_lost_does_not_stack_by_being_repeated
     assert b.places() == [Place.ESCROW]
 
 
+@row("20 repeats, then lost")
 def test_after_twenty_repeats_the_device_is_lost() -> None:
     b = bench()
     b.ready()

@@ -23,6 +23,7 @@ from drivers.cash.essp.messages import Command, Counters, Polled
 from drivers.cash.essp.simulator_device import Says
 from drivers.simulation.notes import Place
 from tests.drivers.cash.essp.virtual import TABLE, TWENTY, UNKNOWN_TYPE, bench, polled, say
+from tests.drivers.cash.sheet import row
 
 STACK, RETURN, ENABLE, DISABLE = CashCommand.STACK, CashCommand.RETURN, CashCommand.ENABLE, CashCommand.DISABLE
 POLL, HOLD, REJECT, ACK = Command.POLL_WITH_ACK, Command.HOLD, Command.REJECT, Command.EVENT_ACK
@@ -38,6 +39,7 @@ def test_the_count_is_of_stacked_and_stored_notes_and_wraps_at_32_bits() -> None
     assert b.machine.capabilities.counter_modulus == 2**32
 
 
+@row("58 counters before and after")
 def test_the_count_adds_what_was_stacked_and_what_was_stored() -> None:
     b = bench()
     b.device.instead = lambda request, answer: (
@@ -46,6 +48,7 @@ def test_the_count_adds_what_was_stacked_and_what_was_stored() -> None:
     assert b.ready().stacked_counter == 5
 
 
+@row("exchange: note accepted", "EF 03", "EE credit")
 def test_a_note_is_accepted_through_escrow_into_the_box() -> None:
     b = bench()
     escrowed = b.escrowed(TWENTY)
@@ -66,6 +69,7 @@ def test_a_note_is_accepted_through_escrow_into_the_box() -> None:
     assert b.places() == [Place.BOX]
 
 
+@row("18 hold restarts 10 s")
 def test_after_a_note_is_in_escrow_there_is_no_poll_but_hold_every_two_seconds() -> None:
     b = bench()
     b.escrowed()
@@ -77,6 +81,7 @@ def test_after_a_note_is_in_escrow_there_is_no_poll_but_hold_every_two_seconds()
     assert b.places() == [Place.ESCROW]
 
 
+@row("the poll after EF is the stack command")
 def test_the_poll_after_a_read_is_the_stack_command_and_comes_only_from_the_caller() -> None:
     b = bench()
     b.escrowed()
@@ -99,6 +104,7 @@ def test_a_note_that_nobody_decides_about_is_held_for_two_minutes_and_then_comes
     assert b.places() == [Place.HAND]
 
 
+@row("escrow timeout: 13")
 def test_a_note_that_the_device_gives_back_by_itself_is_told_as_returned() -> None:
     b = bench()
     b.escrowed()
@@ -109,6 +115,7 @@ def test_a_note_that_the_device_gives_back_by_itself_is_told_as_returned() -> No
     assert b.places() == [Place.HAND]
 
 
+@row("ED rejecting and EC rejected")
 @pytest.mark.parametrize(("readable", "kind", "reason"), [(False, TWENTY, "average"), (True, 9, "inhibited")])
 def test_a_note_that_is_not_recognised_is_rejected_with_a_reason(readable: bool, kind: int, reason: str) -> None:
     b = bench()
@@ -138,6 +145,7 @@ def test_a_channel_that_the_table_does_not_name_comes_to_escrow_without_a_value(
     assert b.places() == [Place.HAND]
 
 
+@row("EE credit", "CC stacking")
 def test_a_credit_that_comes_before_the_note_has_arrived_is_the_only_one() -> None:
     """EE may come with CC: the note is past the point of no return. EB after it is not money."""
     b = bench()
@@ -151,6 +159,7 @@ def test_a_credit_that_comes_before_the_note_has_arrived_is_the_only_one() -> No
     assert len(b.heard(Stacking)) == 1
 
 
+@row("EB stacked is no credit", "EA safe jam is no credit", "DB and payout events are no note of a deposit")
 @pytest.mark.parametrize("code", [EventCode.STACKED, EventCode.SAFE_JAM, EventCode.STORED])
 def test_eb_and_ea_and_db_are_not_money(code: EventCode) -> None:
     b = bench()

@@ -24,6 +24,7 @@ from drivers.cash.steps import Acknowledge
 from drivers.simulation.notes import Place
 from tests.drivers.cash.bench import On, nothing
 from tests.drivers.cash.essp.virtual import TWENTY, Bench, bench, device, polled, say
+from tests.drivers.cash.sheet import row
 
 STACK, RETURN, ENABLE, DISABLE = CashCommand.STACK, CashCommand.RETURN, CashCommand.ENABLE, CashCommand.DISABLE
 POLL, HOLD, REJECT, ACK = Command.POLL_WITH_ACK, Command.HOLD, Command.REJECT, Command.EVENT_ACK
@@ -32,6 +33,7 @@ POLL, HOLD, REJECT, ACK = Command.POLL_WITH_ACK, Command.HOLD, Command.REJECT, C
 CUTS = [0.1, 1.5, 30.0]
 
 
+@row("before EF: no credit")
 @pytest.mark.parametrize("seconds", CUTS)
 def test_power_cut_while_a_note_is_drawn_in(seconds: float) -> None:
     b = bench()
@@ -44,6 +46,7 @@ def test_power_cut_while_a_note_is_drawn_in(seconds: float) -> None:
     assert b.places() == [Place.HAND]
 
 
+@row("E1 cleared from the front")
 @pytest.mark.parametrize("seconds", CUTS)
 def test_power_cut_with_a_note_in_escrow_says_e1(seconds: float) -> None:
     b = bench()
@@ -58,6 +61,7 @@ def test_power_cut_with_a_note_in_escrow_says_e1(seconds: float) -> None:
     assert not b.heard(Stacked)
 
 
+@row("E2 cleared to the box")
 @pytest.mark.parametrize("seconds", CUTS)
 @pytest.mark.parametrize("forgets", [False, True])
 @pytest.mark.parametrize("version", [6, 8])
@@ -84,6 +88,7 @@ def test_power_cut_while_a_note_moves_to_the_box_says_e2_with_its_channel_or_0(
     assert not b.heard(Stacked), "it was told by the first answer"
 
 
+@row("58 counters before and after")
 @pytest.mark.parametrize("remembers", [False, True])
 @pytest.mark.parametrize("seconds", CUTS)
 def test_power_cut_after_the_note_was_stacked_and_before_it_was_acknowledged(seconds: float, remembers: bool) -> None:
@@ -105,6 +110,7 @@ def test_power_cut_after_the_note_was_stacked_and_before_it_was_acknowledged(sec
     assert b.places() == [Place.BOX]
 
 
+@row("double-credit trap: EE credited, then E2 of the same note")
 def test_power_cut_after_an_early_credit_was_acknowledged_says_e2_of_the_same_note() -> None:
     """The double-credit trap: the driver tells both, and no end of the note between them."""
     b = bench()
@@ -133,6 +139,7 @@ def test_power_cut_while_a_note_comes_back(seconds: float) -> None:
     assert b.places() == [Place.HAND]
 
 
+@row("FA: no key")
 def test_power_cut_too_short_for_silence_is_seen_by_the_key_that_is_gone() -> None:
     b = bench()
     b.escrowed()
@@ -190,6 +197,7 @@ def test_power_cut_with_a_stack_that_was_not_answered_is_reported_before_anythin
     assert b.heard(Completed)[-1] == Completed(STACK, Refusal.LOST)
 
 
+@row("B6 initialising", "E1 and E2 after a reset that is told")
 @pytest.mark.parametrize("version", [6, 8])
 def test_what_became_of_a_note_is_waited_for_after_a_reset(version: int) -> None:
     b = Bench(device(pace=2.5))

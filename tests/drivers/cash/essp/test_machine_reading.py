@@ -22,11 +22,13 @@ from drivers.cash.essp.messages import Command, Plain, Status
 from drivers.cash.essp.simulator_device import Says
 from drivers.simulation.notes import Place
 from tests.drivers.cash.essp.virtual import GREETING, SERIAL, TABLE, TEN, Bench, bench, polled, say
+from tests.drivers.cash.sheet import row
 
 STACK, RETURN, ENABLE, DISABLE = CashCommand.STACK, CashCommand.RETURN, CashCommand.ENABLE, CashCommand.DISABLE
 POLL, HOLD, REJECT, ACK = Command.POLL_WITH_ACK, Command.HOLD, Command.REJECT, Command.EVENT_ACK
 
 
+@row("an unknown event ends the reading")
 def test_an_unknown_event_ends_the_reading_and_is_not_acknowledged_and_told_once() -> None:
     b = bench()
     b.enabled()
@@ -58,6 +60,7 @@ def test_after_an_answer_that_could_not_be_read_hold_comes_before_the_next_poll(
     assert b.places() == [Place.HAND]
 
 
+@row("F2, F5, F7, F8, F9 to a poll")
 @pytest.mark.parametrize("status", [Status.UNKNOWN_COMMAND, Status.CANNOT, Status.FAIL, Status.CHECKSUM, Status.HEADER])
 def test_a_poll_that_is_not_answered_as_one_is_followed_by_hold(status: Status) -> None:
     b = bench()
@@ -129,6 +132,7 @@ def test_a_question_that_is_refused_is_asked_again_until_the_device_is_known_who
     assert dict(ready.values) == dict(TABLE.values)
 
 
+@row("exchange: keys")
 def test_numbers_that_are_no_primes_to_the_device_are_exchanged_for_others() -> None:
     b = bench()
     say(b, Plain(Status.OUT_OF_RANGE), to=Command.SET_GENERATOR)

@@ -8,6 +8,7 @@ from drivers.api.cash import CashCommand, Cleared, Completed, Refusal
 from drivers.cash.essp.messages import Command, Plain, Status
 from drivers.simulation.notes import Place
 from tests.drivers.cash.essp.virtual import bench, say
+from tests.drivers.cash.sheet import row
 
 STACK, RETURN, ENABLE, DISABLE = CashCommand.STACK, CashCommand.RETURN, CashCommand.ENABLE, CashCommand.DISABLE
 POLL, HOLD, REJECT, ACK = Command.POLL_WITH_ACK, Command.HOLD, Command.REJECT, Command.EVENT_ACK
@@ -21,6 +22,7 @@ def test_a_slot_that_the_device_does_not_open_is_refused() -> None:
     assert b.until(Completed) == Completed(ENABLE, Refusal.REFUSED)
 
 
+@row("exchange: disable while a note is in escrow")
 @pytest.mark.parametrize("decision", [STACK, RETURN])
 def test_disable_waits_while_a_note_is_in_escrow(decision: CashCommand) -> None:
     """No text says what a device does with the note then: the simulated one gives it back."""

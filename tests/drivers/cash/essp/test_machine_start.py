@@ -26,6 +26,7 @@ from tests.drivers.cash.essp.virtual import (
     quiet_device,
     say,
 )
+from tests.drivers.cash.sheet import row
 
 STACK, RETURN, ENABLE, DISABLE = CashCommand.STACK, CashCommand.RETURN, CashCommand.ENABLE, CashCommand.DISABLE
 POLL, HOLD, REJECT, ACK = Command.POLL_WITH_ACK, Command.HOLD, Command.REJECT, Command.EVENT_ACK
@@ -47,6 +48,7 @@ def test_nothing_but_questions_is_sent_before_the_first_answer_is_on_record() ->
     assert set(b.commands()) == {*GREETING, POLL, Command.COUNTERS}
 
 
+@row("exchange: start", "SYNC always with flag 1", "a new command inverts the flag")
 def test_sync_and_hold_come_before_any_poll_and_version_and_key_too() -> None:
     b = bench()
     b.until(Answered)
@@ -55,6 +57,7 @@ def test_sync_and_hold_come_before_any_poll_and_version_and_key_too() -> None:
     assert b.sent[1].data.hex() == "7f0001185008", "the next command the flag 0"
 
 
+@row("F1 slave reset")
 def test_a_reset_that_is_told_is_greeted_anew_before_the_next_poll() -> None:
     """It may have come after the version was agreed on."""
     b = bench()
@@ -63,6 +66,7 @@ def test_a_reset_that_is_told_is_greeted_anew_before_the_next_poll() -> None:
     assert b.commands()[first + 1 : first + 11] == [*GREETING, POLL]
 
 
+@row("exchange: start")
 def test_a_device_is_set_up_and_disabled_before_it_is_ready() -> None:
     b = bench()
     ready = b.ready()
@@ -82,6 +86,7 @@ def test_a_device_is_set_up_and_disabled_before_it_is_ready() -> None:
     assert Command.RESET not in b.commands()
 
 
+@row("06 protocol version: lower on F8")
 @pytest.mark.parametrize("highest", [6, 7, 8])
 def test_the_protocol_version_is_the_highest_that_the_device_takes(highest: int) -> None:
     b = bench()
@@ -154,6 +159,24 @@ FIRST_EVENTS: list[tuple[tuple[EventCode | tuple[EventCode, int], ...], Presence
 ]
 
 
+@row(
+    "EE credit",
+    "E2 cleared to the box",
+    "E1 cleared from the front",
+    "CA, CB and CE at a reset",
+    "ED rejecting and EC rejected",
+    "EF 00 is no note in escrow",
+    "EF 03",
+    "CC stacking",
+    "E9 unsafe jam",
+    "EA safe jam is no credit",
+    "E0 path open",
+    "EB stacked is no credit",
+    "E8 disabled and B5 all disabled",
+    "E7 full",
+    "E3 and E4 box",
+    "E6 fraud",
+)
 @pytest.mark.parametrize(
     ("codes", "presence", "channel"), FIRST_EVENTS, ids=[str(row[0]).replace("EventCode.", "") for row in FIRST_EVENTS]
 )
@@ -173,6 +196,7 @@ def test_a_first_answer_is_a_column_of_the_start_up_table(
     assert b.commands(REJECT, Command.DISABLE, Command.SET_INHIBITS) == []
 
 
+@row("F6 software error")
 def test_f6_to_the_first_poll_is_a_jam_as_far_as_anyone_can_tell() -> None:
     b = quiet_device()
     b.device.failed = True
@@ -214,6 +238,7 @@ LIVES = [
 ]
 
 
+@row("in escrow, read", "SYNC after a lost reply")
 @pytest.mark.parametrize(("doing", "presence", "channel"), LIVES, ids=[row[0].value for row in LIVES])
 def test_a_new_process_reports_where_the_note_is_and_touches_nothing(
     doing: Says, presence: Presence, channel: int | None
@@ -254,6 +279,7 @@ def test_a_note_that_was_being_drawn_in_comes_to_escrow_with_its_value() -> None
     assert b.places() == [Place.HAND]
 
 
+@row("0C serial number after each reconnect")
 def test_another_device_in_its_place_says_another_serial_number() -> None:
     b = bench()
     b.ready()

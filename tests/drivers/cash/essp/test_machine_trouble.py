@@ -10,6 +10,7 @@ from drivers.cash.essp.messages import Command
 from drivers.simulation.mechanism import Box, Spot
 from drivers.simulation.notes import Place
 from tests.drivers.cash.essp.virtual import bench, polled, quiet_device, say
+from tests.drivers.cash.sheet import row
 
 STACK, RETURN, ENABLE, DISABLE = CashCommand.STACK, CashCommand.RETURN, CashCommand.ENABLE, CashCommand.DISABLE
 POLL, HOLD, REJECT, ACK = Command.POLL_WITH_ACK, Command.HOLD, Command.REJECT, Command.EVENT_ACK
@@ -36,6 +37,7 @@ def test_a_jam_is_told_and_lasts_until_the_path_is_free(spot: Spot, where: str) 
     assert not b.heard(Stacked)
 
 
+@row("E7 full", "E9 unsafe jam", "E0 path open", "E6 fraud")
 @pytest.mark.parametrize(
     ("code", "word"),
     [
@@ -81,6 +83,7 @@ def test_an_attempt_to_cheat_while_a_note_moves_is_not_acknowledged_before_the_n
     assert b.done(ACK) == [ACK]
 
 
+@row("E3 and E4 box")
 def test_a_box_that_was_out_unseen_is_told_as_out_and_back() -> None:
     b = bench()
     b.ready()

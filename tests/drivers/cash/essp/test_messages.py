@@ -29,6 +29,7 @@ from drivers.cash.essp.messages import (
 from drivers.cash.essp.notetable import Setup, decode_setup, encode_setup
 from guichet.money import Currency, Money, parse_money
 from tests.drivers.cash.essp.virtual import events
+from tests.drivers.cash.sheet import row
 
 REQUESTS = {
     "01": Request(Command.RESET),
@@ -57,6 +58,7 @@ REQUESTS = {
 }
 
 
+@row("02 inhibits mask")
 @pytest.mark.parametrize(("text", "request_"), REQUESTS.items(), ids=REQUESTS.keys())
 def test_a_command_is_written_and_read_as_published(text: str, request_: Request) -> None:
     assert encode_request(request_) == bytes.fromhex(text)
@@ -164,6 +166,7 @@ LENGTHS = [
 ]  # fmt: skip
 
 
+@row("event lengths by version")
 @pytest.mark.parametrize(("code", "version", "length"), LENGTHS)
 def test_the_length_of_an_event_follows_the_protocol_version(code: int, version: int, length: int) -> None:
     found, rest = decode_events(bytes((code,)) + bytes(range(length)) + b"\xee\x07", version)
@@ -190,6 +193,7 @@ def test_an_event_that_is_not_known_or_not_whole_ends_the_reading(text: str) -> 
     assert decode_events(b"\xee\x02" + raw, 8) == (events((EventCode.CREDIT, 2)), raw)
 
 
+@row("17 last reject code")
 @pytest.mark.parametrize("code", range(0x20))
 def test_every_last_reject_code_has_a_word_but_the_one_that_no_text_names(code: int) -> None:
     assert (code in REJECT_REASONS) is (code != 0x1E)
@@ -216,6 +220,7 @@ def worth(raw: bytes) -> dict[int, str]:
     return {channel: str(value) for channel, value in decode_setup(raw).values.items()}
 
 
+@row("05 setup: channel values")
 def test_channels_are_counted_from_1_and_worth_value_times_real_multiplier() -> None:
     assert worth(setup((5, 10, 20))) == {1: "5.00 EUR", 2: "10.00 EUR", 3: "20.00 EUR"}
 
@@ -228,6 +233,7 @@ def test_below_version_6_one_country_is_for_all() -> None:
     assert worth(setup((5, 20), version=5)) == {1: "5.00 EUR", 2: "20.00 EUR"}
 
 
+@row("05 setup: channel values")
 def test_a_short_multiplier_of_0_means_the_expanded_values() -> None:
     assert worth(setup((5, 500), short=0)) == {1: "5.00 EUR", 2: "500.00 EUR"}
     assert worth(setup((5, 500), short=5)) == {1: "5.00 EUR", 2: "500.00 EUR"}

@@ -25,6 +25,7 @@ from drivers.simulation.mechanism import Box
 from drivers.simulation.notes import Place
 from tests.drivers.cash.bench import damaged
 from tests.drivers.cash.essp.virtual import FIVE, TABLE, TWENTY, device, events
+from tests.drivers.cash.sheet import row
 
 OK, CANNOT = Plain(Status.OK), Plain(Status.CANNOT)
 POLL = frame(b"\x07", flag=False)
@@ -101,6 +102,7 @@ def hand() -> Hand:
     return Hand()
 
 
+@row("the same flag: not carried out again")
 def test_the_same_flag_is_answered_again_and_not_carried_out_again(hand: Hand) -> None:
     hand.in_escrow()
     raw = frame(b"\x07", flag=not hand.flag)
@@ -196,6 +198,7 @@ def test_what_must_be_encrypted_is_refused_without_a_key_with_fa(hand: Hand, com
     assert hand.ask(Command.HOLD) == Plain(Status.NO_KEY)
 
 
+@row("a packet of another count is ignored")
 def test_a_packet_of_another_count_or_key_is_ignored_as_if_it_had_not_come(hand: Hand) -> None:
     hand.agree()
     key = hand.key

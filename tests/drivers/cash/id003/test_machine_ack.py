@@ -10,11 +10,13 @@ from drivers.cash.id003.simulator_device import Firmware
 from drivers.cash.steps import Acknowledge
 from drivers.simulation.notes import Place
 from tests.drivers.cash.id003.virtual import bench
+from tests.drivers.cash.sheet import row
 
 STACK, RETURN = CashCommand.STACK, CashCommand.RETURN
 FAST, SLOW = Firmware(shows_transients=True), Firmware(shows_transients=False)
 
 
+@row("15 is repeated until it is acknowledged")
 def test_vend_valid_is_told_at_every_poll_until_it_is_acknowledged() -> None:
     b = bench()
     b.acknowledges = False
@@ -32,6 +34,7 @@ def test_vend_valid_is_told_at_every_poll_until_it_is_acknowledged() -> None:
     assert len(b.heard(Stacked)) == told, "once acknowledged, it is over"
 
 
+@row("record, then ACK")
 def test_no_ack_is_sent_for_a_vend_valid_that_is_not_on_record() -> None:
     b = bench()
     b.acknowledges = False
@@ -43,6 +46,7 @@ def test_no_ack_is_sent_for_a_vend_valid_that_is_not_on_record() -> None:
     assert set(b.commands()[before:]) == {Command.STATUS}
 
 
+@row("ACK is for 15 alone")
 def test_ack_is_sent_to_vend_valid_and_to_nothing_else() -> None:
     b = bench()
     b.escrowed()
@@ -90,6 +94,7 @@ def test_an_acknowledgement_out_of_season_is_not_sent() -> None:
     assert len(b.sent) == before
 
 
+@row("W6 RESET while 15 waits")
 def test_a_device_is_not_reset_while_it_holds_a_vend_valid_whatever_else_it_says() -> None:
     b = bench()
     b.acknowledges = False
@@ -122,6 +127,7 @@ def test_a_device_that_sticks_once_its_vend_valid_is_acknowledged_is_reset() -> 
     b.until(Ready)
 
 
+@row("late ACK: the unit hangs")
 def test_a_unit_that_hangs_after_a_late_ack_is_reset_because_all_is_on_record() -> None:
     """One source: an ACK after about a minute has no effect, polls stay without answer, RESET recovers it."""
     b = bench(Firmware(ack_patience=60.0))

@@ -28,11 +28,13 @@ from drivers.cash.steps import Received
 from drivers.simulation.notes import Place
 from tests.drivers.cash.bench import Disturb, On, cut_short, damaged, nothing
 from tests.drivers.cash.id003.virtual import SERIAL, TEN, Bench, bench, communication_error, device, invalid, run_into
+from tests.drivers.cash.sheet import row
 
 STACK, RETURN = CashCommand.STACK, CashCommand.RETURN
 FAST, SLOW = Firmware(shows_transients=True), Firmware(shows_transients=False)
 
 
+@row("stray ENQ 05")
 def test_a_stray_enquiry_is_no_answer_and_does_no_harm() -> None:
     b = bench()
     b.from_device = lambda data: frame(b"\x05") + data if data else data
@@ -55,6 +57,7 @@ def test_garbage_on_an_idle_line_is_not_answered() -> None:
     assert not b.heard(Stacked), "an event that nobody asked for is not believed: the next poll asks"
 
 
+@row("W1 STACK sent, answer lost")
 @pytest.mark.parametrize("disturb", [nothing, damaged, cut_short, run_into])
 def test_window_w1_a_stack_whose_answer_is_lost_is_never_sent_again_blindly(disturb: Disturb) -> None:
     b = bench()
@@ -68,6 +71,7 @@ def test_window_w1_a_stack_whose_answer_is_lost_is_never_sent_again_blindly(dist
     assert b.places() == [Place.BOX]
 
 
+@row("W1 STACK sent, answer lost")
 @pytest.mark.parametrize("command", [STACK, RETURN])
 def test_window_w1_13_after_a_command_without_an_answer_says_that_it_was_not_done(command: CashCommand) -> None:
     b = bench()
@@ -90,6 +94,7 @@ def test_a_stack_that_arrived_damaged_is_read_as_not_done() -> None:
     assert b.until(Completed) == Completed(STACK, Refusal.NOT_DONE)
 
 
+@row("W1 STACK sent, answer lost")
 def test_window_w1_a_stack_that_comes_too_late_is_refused_by_4b_and_the_note_told_as_returned_by_17_79() -> None:
     b = bench()
     b.escrowed()
@@ -103,6 +108,7 @@ def test_window_w1_a_stack_that_comes_too_late_is_refused_by_4b_and_the_note_tol
     assert not b.heard(Rejected)
 
 
+@row("7.3 return")
 def test_4b_to_a_second_return_changes_nothing() -> None:
     """In the capture: 43 is answered 50, 43 again 4B, and the note comes back."""
     b = bench()
@@ -115,6 +121,7 @@ def test_4b_to_a_second_return_changes_nothing() -> None:
     assert b.places() == [Place.HAND]
 
 
+@row("stack sent, 11")
 def test_a_stack_that_was_answered_and_then_a_path_that_is_empty_without_15_is_no_credit_and_no_return() -> None:
     """Stacked with its 15 lost, or handed back unseen: the protocol does not say. The start-up table's doubt."""
     b = bench()
@@ -127,6 +134,7 @@ def test_a_stack_that_was_answered_and_then_a_path_that_is_empty_without_15_is_n
     assert [event for event in b.told if isinstance(event, Stacked | Returned)] == []
 
 
+@row("stack sent, 17")
 def test_a_note_that_turns_back_after_stack_is_told_as_returned() -> None:
     """17 7C: it never reached the box, and no 15 came."""
     b = bench()
@@ -214,6 +222,7 @@ def test_an_answer_that_cannot_be_read_is_not_acknowledged_and_told_once() -> No
     assert b.troubles() == [Trouble(TroubleKind.UNREADABLE), Trouble(TroubleKind.UNREADABLE, over=True)]
 
 
+@row("4A and 4B are no states")
 @pytest.mark.parametrize("refuse", [invalid, communication_error])
 def test_4b_and_4a_to_a_poll_are_no_states(refuse: Disturb) -> None:
     b = bench()
@@ -228,6 +237,7 @@ def test_4b_and_4a_to_a_poll_are_no_states(refuse: Disturb) -> None:
     assert b.troubles() == []
 
 
+@row("7.11 communication lost")
 def test_sequence_7_11_a_mute_device_is_lost_after_five_seconds_and_reported_anew_when_it_is_back() -> None:
     b = bench()
     b.enabled()
@@ -242,6 +252,7 @@ def test_sequence_7_11_a_mute_device_is_lost_after_five_seconds_and_reported_ane
     assert b.until(Ready).identity.serial == SERIAL
 
 
+@row("7.11 communication lost")
 def test_sequence_7_11_a_vend_valid_that_was_missed_in_a_silence_is_the_first_answer_after_it() -> None:
     b = bench()
     b.escrowed()

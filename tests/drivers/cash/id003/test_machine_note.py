@@ -11,11 +11,13 @@ from drivers.cash.id003.simulator_device import Firmware
 from drivers.simulation.notes import Place
 from guichet.money import parse_money
 from tests.drivers.cash.id003.virtual import TABLE, TWENTY, UNKNOWN_TYPE, Bench, bench, device
+from tests.drivers.cash.sheet import row
 
 STACK, RETURN = CashCommand.STACK, CashCommand.RETURN
 FAST, SLOW = Firmware(shows_transients=True), Firmware(shows_transients=False)
 
 
+@row("7.2 accept, escrow, stack", "13 escrow", "14 stacking", "15 vend valid", "16 stacked", "STACK-2, never STACK-1")
 @pytest.mark.parametrize("firmware", [FAST, SLOW], ids=["14 and 16 seen", "14 and 16 skipped"])
 def test_sequence_7_2_accept_escrow_stack(firmware: Firmware) -> None:
     b = bench(firmware)
@@ -37,6 +39,7 @@ def test_sequence_7_2_accept_escrow_stack(firmware: Firmware) -> None:
     assert (State.STACKING in b.polled) is (State.STACKED in b.polled) is (firmware is FAST)
 
 
+@row("15 with a byte")
 def test_a_vend_valid_that_carries_a_byte_is_told_without_a_type() -> None:
     """One description has a denomination there; no capture has. What is not sure is not told."""
     b = bench()
@@ -48,6 +51,7 @@ def test_a_vend_valid_that_carries_a_byte_is_told_without_a_type() -> None:
     b.cleared()
 
 
+@row("7.3 return", "18 returning")
 def test_sequence_7_3_return() -> None:
     b = bench()
     b.escrowed()
@@ -60,6 +64,7 @@ def test_sequence_7_3_return() -> None:
     assert b.requests()[-1] == "43"
 
 
+@row("7.3 return")
 def test_a_return_of_which_nothing_was_seen_ends_with_an_empty_path() -> None:
     """In the capture 43 is followed by 11 at once: there is no event for it."""
     b = bench()
@@ -72,6 +77,7 @@ def test_a_return_of_which_nothing_was_seen_ends_with_an_empty_path() -> None:
     assert not b.heard(Stacked)
 
 
+@row("7.4 reject", "17 rejecting")
 def test_sequence_7_4_a_note_that_nobody_decides_about_comes_back_by_the_device_itself_with_17_79() -> None:
     b = bench()
     began = b.escrowed()
@@ -86,6 +92,7 @@ def test_sequence_7_4_a_note_that_nobody_decides_about_comes_back_by_the_device_
     assert began.note_type == TWENTY
 
 
+@row("7.4 reject")
 @pytest.mark.parametrize(
     ("readable", "kind", "reason"), [(False, TWENTY, "identification"), (True, 9, "identification")]
 )
@@ -118,6 +125,7 @@ def test_a_type_that_the_table_does_not_name_comes_to_escrow_without_a_value() -
     assert b.places() == [Place.HAND]
 
 
+@row("escrow code 6F is a ticket")
 def test_a_ticket_comes_to_escrow_without_a_value() -> None:
     b = bench()
     b.enabled()
@@ -127,6 +135,7 @@ def test_a_ticket_comes_to_escrow_without_a_value() -> None:
     assert (escrowed.note_type, escrowed.value) == (0x6F, None)
 
 
+@row("escrow codes are the firmware's own")
 def test_escrow_codes_are_those_of_the_table_that_was_read() -> None:
     """USD 61 is a dollar in one firmware and nothing in another: no constant table is right."""
     validator = device()

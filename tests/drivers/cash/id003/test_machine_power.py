@@ -23,11 +23,13 @@ from drivers.cash.id003.simulator_device import Firmware
 from drivers.simulation.notes import Place
 from tests.drivers.cash.bench import On, nothing
 from tests.drivers.cash.id003.virtual import bench
+from tests.drivers.cash.sheet import row
 
 STACK, RETURN = CashCommand.STACK, CashCommand.RETURN
 FAST, SLOW = Firmware(shows_transients=True), Firmware(shows_transients=False)
 
 
+@row("41 power up, note in acceptor")
 def test_row_41_power_cut_while_a_note_is_drawn_in() -> None:
     b = bench()
     b.enabled()
@@ -41,6 +43,7 @@ def test_row_41_power_cut_while_a_note_is_drawn_in() -> None:
     assert not b.heard(Stacked)
 
 
+@row("41 power up, note in acceptor")
 def test_row_41_power_cut_with_a_note_in_escrow() -> None:
     b = bench()
     b.escrowed()
@@ -52,6 +55,7 @@ def test_row_41_power_cut_with_a_note_in_escrow() -> None:
     assert not b.heard(Stacked)
 
 
+@row("42 with power recovery")
 def test_row_42_with_power_recovery_ends_in_a_vend_valid() -> None:
     b = bench()
     b.escrowed()
@@ -65,6 +69,7 @@ def test_row_42_with_power_recovery_ends_in_a_vend_valid() -> None:
     assert b.places() == [Place.BOX]
 
 
+@row("42 without power recovery")
 def test_row_42_without_power_recovery_comes_to_rest_without_15_and_is_told_as_that() -> None:
     """The note is in the box and nothing says so: no credit, no return. The start-up table's doubt."""
     b = bench(Firmware(recovers=False))
@@ -79,6 +84,7 @@ def test_row_42_without_power_recovery_comes_to_rest_without_15_and_is_told_as_t
     assert not b.heard(Returned)
 
 
+@row("42 power up, note in stacker")
 def test_row_42_that_turns_back_after_reset_is_told_as_returned() -> None:
     b = bench()
     b.escrowed()
@@ -90,6 +96,7 @@ def test_row_42_that_turns_back_after_reset_is_told_as_returned() -> None:
     assert b.until(Returned).frame[2:4] == b"\x17\x7c"
 
 
+@row("W4 power cut before 15 was acknowledged")
 @pytest.mark.parametrize("remembers", [False, True])
 def test_window_w4_power_cut_after_the_note_was_stacked_and_before_15_was_acknowledged(remembers: bool) -> None:
     """Whether a unit remembers is nowhere said: some would say 42 and 15 again, others 40."""

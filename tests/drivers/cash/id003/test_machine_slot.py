@@ -11,11 +11,13 @@ from drivers.cash.id003.simulator_device import Firmware
 from drivers.simulation.notes import Place
 from tests.drivers.cash.bench import Disturb, On, damaged, nothing
 from tests.drivers.cash.id003.virtual import bench, invalid
+from tests.drivers.cash.sheet import row
 
 STACK, RETURN = CashCommand.STACK, CashCommand.RETURN
 FAST, SLOW = Firmware(shows_transients=True), Firmware(shows_transients=False)
 
 
+@row("C3 00 after every RESET")
 def test_the_inhibit_is_lifted_by_c3_00_after_every_reset() -> None:
     b = bench()
     b.enabled()
@@ -29,6 +31,7 @@ def test_the_inhibit_is_lifted_by_c3_00_after_every_reset() -> None:
     assert b.device.state is State.IDLING
 
 
+@row("7.5 disable during a note")
 def test_sequence_7_5_a_note_that_is_on_its_way_when_the_slot_is_shut_still_comes_to_escrow() -> None:
     b = bench()
     b.enabled()
@@ -57,6 +60,7 @@ def test_opening_the_slot_is_tried_three_times_and_no_more(command: Command, dis
     assert len(b.commands(command)) == 6
 
 
+@row("settings are echoed, or refused by 4B")
 @pytest.mark.parametrize(
     ("answer", "tries"), [(b"\x4b", 1), (b"\x4a", 3), (b"\xc3\x01", 3)], ids=["4B", "4A", "another echo"]
 )
@@ -69,6 +73,7 @@ def test_a_slot_command_that_is_not_echoed_is_refused(answer: bytes, tries: int)
     assert len(b.commands(Command.SET_INHIBIT)) == tries
 
 
+@row("settings are echoed, or refused by 4B")
 def test_c0_that_is_refused_opens_nothing() -> None:
     b = bench()
     b.ready()

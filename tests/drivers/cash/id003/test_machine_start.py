@@ -26,6 +26,7 @@ from drivers.cash.steps import Acknowledge, Proceed
 from drivers.simulation.notes import Place
 from tests.drivers.cash.bench import Disturb, On, damaged, nothing
 from tests.drivers.cash.id003.virtual import SERIAL, TABLE, TWENTY, Bench, bench, communication_error, device, old_life
+from tests.drivers.cash.sheet import row
 
 STACK, RETURN = CashCommand.STACK, CashCommand.RETURN
 FAST, SLOW = Firmware(shows_transients=True), Firmware(shows_transients=False)
@@ -52,6 +53,7 @@ def test_nothing_but_questions_is_sent_before_the_first_answer_is_on_record() ->
     assert b.requests() == ["91", "88", "8a"]
 
 
+@row("7.1 power-up, initialise, enable")
 def test_sequence_7_1_power_up_initialise_enable() -> None:
     b = bench()
     ready = b.ready()
@@ -67,6 +69,7 @@ def test_sequence_7_1_power_up_initialise_enable() -> None:
     assert b.device.state is State.IDLING
 
 
+@row("C5 02 00 first in every INITIALIZE")
 def test_the_power_recovery_option_comes_first_in_every_initialize() -> None:
     b = bench()
     b.ready()
@@ -101,6 +104,7 @@ def test_a_device_that_is_enabled_already_is_shut_and_not_reset() -> None:
     assert b.device.state is State.DISABLED
 
 
+@row("8A, 88 and 91 before RESET")
 def test_a_unit_that_tells_who_it_is_only_at_power_up_is_known_all_the_same() -> None:
     b = bench(Firmware(tells_later=False))
     ready = b.ready()
@@ -224,6 +228,7 @@ FIRST_ANSWERS = [
 ]
 
 
+@row("12 accepting", "13 escrow", "14 stacking", "18 returning", "19 holding")
 @pytest.mark.parametrize(("_name", "state", "presence"), FIRST_ANSWERS, ids=[row[0] for row in FIRST_ANSWERS])
 def test_a_new_process_reports_where_the_note_is_and_touches_nothing(
     _name: str, state: State, presence: Presence
@@ -250,6 +255,22 @@ SHOWN = [
 ]  # fmt: skip
 
 
+@row(
+    "11 idling",
+    "1A disabled",
+    "16 stacked",
+    "15 vend valid",
+    "17 rejecting",
+    "40 power up",
+    "41 power up, note in acceptor",
+    "42 power up, note in stacker",
+    "43 stacker full",
+    "44 stacker open",
+    "45 jam in acceptor",
+    "46 jam in stacker",
+    "49 failure",
+    "4C recycler failure",
+)
 @pytest.mark.parametrize(("state", "data", "presence"), SHOWN, ids=[row[0].name for row in SHOWN])
 def test_every_first_answer_is_a_column_of_the_start_up_table(state: State, data: bytes, presence: Presence) -> None:
     validator = device()
@@ -262,6 +283,7 @@ def test_every_first_answer_is_a_column_of_the_start_up_table(state: State, data
     assert b.now < 105
 
 
+@row("1B initialize", "1C busy, 1D end, 1E returned", "47 pause", "48 cheated")
 @pytest.mark.parametrize(
     "state", [State.INITIALIZE, State.BUSY, State.END, State.RETURNED, State.PAUSE, State.CHEATED]
 )  # fmt: skip
@@ -277,6 +299,7 @@ def test_a_first_answer_that_passes_is_waited_for_and_one_that_stays_is_as_good_
     assert set(b.commands()) == {Command.STATUS}
 
 
+@row("W2 host died between 15 and its record")
 @pytest.mark.parametrize("state", [State.STACKING, State.VEND_VALID])
 def test_window_w2_a_note_that_an_earlier_process_sent_to_the_box_is_told_as_stacked(state: State) -> None:
     old = old_life(state)
@@ -289,6 +312,7 @@ def test_window_w2_a_note_that_an_earlier_process_sent_to_the_box_is_told_as_sta
     assert b.commands(Command.ACK) == [Command.ACK]
 
 
+@row("W6 RESET while 15 waits")
 def test_window_w6_a_vend_valid_that_is_the_first_answer_is_acknowledged_and_never_reset_away() -> None:
     b = Bench(old_life(State.VEND_VALID).device, now=103.0, proceeds=False, acknowledges=False)
     b.until(Answered)

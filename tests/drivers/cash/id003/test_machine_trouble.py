@@ -11,11 +11,13 @@ from drivers.simulation.mechanism import Box, Spot
 from drivers.simulation.notes import Place
 from tests.drivers.cash.bench import On
 from tests.drivers.cash.id003.virtual import SERIAL, Bench, bench, communication_error, device, trouble
+from tests.drivers.cash.sheet import row
 
 STACK, RETURN = CashCommand.STACK, CashCommand.RETURN
 FAST, SLOW = Firmware(shows_transients=True), Firmware(shows_transients=False)
 
 
+@row("7.6 stacker full")
 def test_sequence_7_6_a_box_that_is_full_after_a_stack_is_told_after_the_credit() -> None:
     b = bench()
     b.escrowed()
@@ -29,6 +31,7 @@ def test_sequence_7_6_a_box_that_is_full_after_a_stack_is_told_after_the_credit(
     assert b.device.state is State.BOX_FULL
 
 
+@row("7.7 stacker removed and replaced")
 @pytest.mark.parametrize("first", [State.POWER_UP, State.INITIALIZE, State.DISABLED, State.IDLING])
 def test_sequence_7_7_whatever_a_unit_says_first_when_its_box_is_back_it_is_initialised_again(first: State) -> None:
     b = bench(Firmware(after_box=first))
@@ -46,6 +49,7 @@ def test_sequence_7_7_whatever_a_unit_says_first_when_its_box_is_back_it_is_init
     assert len(b.heard(Answered)) == (2 if first is State.POWER_UP else 1)
 
 
+@row("7.8 jam")
 def test_sequence_7_8_a_jam_is_told_and_the_device_reset_again_and_again_with_patience() -> None:
     b = bench()
     b.escrowed()
@@ -86,6 +90,7 @@ def test_a_jam_in_the_stacker_that_a_reset_clears_ends_in_a_vend_valid() -> None
     assert b.places() == [Place.BOX]
 
 
+@row("7.9 pause and cheat")
 def test_sequence_7_9_a_pause_ends_in_the_state_before_and_the_note_is_announced_once() -> None:
     b = bench()
     b.escrowed()
@@ -100,6 +105,7 @@ def test_sequence_7_9_a_pause_ends_in_the_state_before_and_the_note_is_announced
     assert b.places() == [Place.BOX]
 
 
+@row("7.9 pause and cheat")
 def test_sequence_7_9_an_attempt_to_cheat_passes_and_the_note_in_escrow_comes_back() -> None:
     b = bench()
     b.escrowed()
@@ -110,6 +116,7 @@ def test_sequence_7_9_an_attempt_to_cheat_passes_and_the_note_in_escrow_comes_ba
     assert b.places() == [Place.HAND]
 
 
+@row("7.9 pause and cheat")
 def test_sequence_7_9_cheated_that_stays_is_reset_after_ten_seconds_and_not_before() -> None:
     b = bench()
     b.enabled()
@@ -122,6 +129,7 @@ def test_sequence_7_9_cheated_that_stays_is_reset_after_ten_seconds_and_not_befo
     assert len(b.commands(Command.RESET)) == resets + 1
 
 
+@row("7.10 failure")
 def test_sequence_7_10_a_failure_is_told_by_its_code_reset_and_the_device_read_anew() -> None:
     b = bench()
     b.enabled()

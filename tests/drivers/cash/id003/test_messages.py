@@ -36,6 +36,7 @@ from drivers.cash.id003.messages import (
 )
 from guichet.money import Currency, Money, parse_money
 from tests.drivers.cash.id003.vectors import ANSWERS, OF_A_RECYCLER, REQUESTS, TABLE_DATA, UNDOCUMENTED
+from tests.drivers.cash.sheet import row
 
 
 @pytest.mark.parametrize(("text", "request_"), REQUESTS.items(), ids=REQUESTS.keys())
@@ -198,6 +199,7 @@ def values(*records: str) -> dict[int, str]:
     return {code: str(value) for code, value in table.values.items()}
 
 
+@row("currency table: value, exponent, empty slot")
 def test_the_captured_table_is_euro_from_5_to_500_with_the_first_slot_empty() -> None:
     assert {code: str(value) for code, value in decode_note_table(TABLE_DATA).values.items()} == {
         0x62: "5.00 EUR", 0x63: "10.00 EUR", 0x64: "20.00 EUR", 0x65: "50.00 EUR", 0x66: "100.00 EUR",
@@ -205,6 +207,7 @@ def test_the_captured_table_is_euro_from_5_to_500_with_the_first_slot_empty() ->
     }  # fmt: skip
 
 
+@row("currency table: any number of records")
 def test_a_table_may_have_any_number_of_records_and_two_of_the_same_value() -> None:
     assert values("61E00500") == {0x61: "5.00 EUR"}
     assert values("61E00500", "62E00500") == {0x61: "5.00 EUR", 0x62: "5.00 EUR"}

@@ -109,3 +109,8 @@ def trouble(validator: Validator, state: State, now: float) -> None:
             validator.failed = True
         case _:
             validator.show(state)
+
+
+def say(b: Bench, *frames: str) -> None:
+    """Have the next polls answered by these frames."""
+    common.say(b, Command.STATUS, *frames)

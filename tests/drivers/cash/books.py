@@ -21,7 +21,8 @@ from drivers.api.cash import (
     TroubleKind,
 )
 from drivers.cash.steps import Acknowledge, Do, Input, Proceed
-from kiosk.terminal.recovery import Action, LastRecord, Outcome, Situation, decide
+from kiosk.terminal.recovery import Action, Count, LastRecord, Outcome, Situation, decide
+from tests.drivers.cash.bench import AnyBench
 
 UNDECIDED = (LastRecord.ESCROWED, LastRecord.RETURN_INTENDED, LastRecord.STACK_INTENDED)
 
@@ -30,8 +31,16 @@ UNDECIDED = (LastRecord.ESCROWED, LastRecord.RETURN_INTENDED, LastRecord.STACK_I
 class Books:
     """``row`` and ``kind``: the last note on record. The counts are of notes; ``doubts`` of those still in doubt.
     ``dies_at``: the process dies when it is told that many events from now, with the last of them not on record.
+    ``names_type``: whether a stacked event says which note it is of. ``baseline``: the device's own count when the
+    last note was to be stacked, of ``modulus`` and ``count`` now. ``numbered``: no event comes twice under one number,
+    so that a stacked event after another is another note's; else it is the same one until the device is done with it.
     """
 
+    names_type: bool = True
+    numbered: bool = False
+    modulus: int | None = None
+    baseline: int | None = None
+    count: int | None = None
     row: LastRecord = LastRecord.NONE
     kind: int | None = None
     mark: int | None = None
@@ -58,17 +67,20 @@ class Books:
         """Stack or return the note in escrow: the intent is on record first."""
         if self.row is not LastRecord.ESCROWED or self.dead:
             return []
+        self.baseline = self.count
         self.row = LastRecord.STACK_INTENDED if command is CashCommand.STACK else LastRecord.RETURN_INTENDED
         return [Do(command)]
 
     def _on(self, event: CashEvent) -> None:
         match event:
-            case Answered(_, presence, _, note_type, _, mark):
+            case Answered(_, presence, _, note_type, count, mark):
+                self.count = count
                 self._resolve(presence, note_type, mark)
             case Escrowed():
                 self._escrowed(event)
             case Stacked(note_type, _, _, mark):
-                self._done()
+                if self.numbered:
+                    self._done()
                 self._resolve(Presence.STACKED, note_type, mark)
             case Returned(_, mark):
                 self._resolve(Presence.RETURNABLE, None, mark)
@@ -76,11 +88,13 @@ class Books:
             case Rejected(_, mark) if mark is not None:
                 self.mark = mark
                 self.posts.append(Acknowledge())
-            case Cleared() | Ready():
+            case Cleared(stacked_counter=count) | Ready(stacked_counter=count):
+                self.count = count
                 self._done()
                 if self.row in UNDECIDED or self.row is LastRecord.IN_DOUBT:
                     self._resolve(Presence.PATH_EMPTY, None, None)
             case Trouble(kind, _, False) if kind in (TroubleKind.JAM, TroubleKind.FAILURE):
+                self.baseline = None  # What is taken out by hand is not counted, and did not go back either.
                 self._resolve(Presence.JAMMED, None, None)
             case Completed(CashCommand.STACK, Refusal.NOT_DONE):
                 self._resolve(Presence.IN_ESCROW, None, None)
@@ -88,6 +102,12 @@ class Books:
                 self.posts.append(Do(CashCommand.RETURN))
             case _:
                 pass
+
+    def _counted(self) -> Count:
+        if self.baseline is None or self.count is None or self.modulus is None:
+            return Count.UNKNOWN
+        more = (self.count - self.baseline) % self.modulus
+        return {0: Count.SAME, 1: Count.ONE_MORE}.get(more, Count.OTHER)
 
     def _escrowed(self, event: Escrowed) -> None:
         self._done()
@@ -106,8 +126,9 @@ class Books:
             self.row = LastRecord.NONE
 
     def _resolve(self, presence: Presence, note_type: int | None, mark: int | None) -> None:
-        same = presence is Presence.STACKED and self.row is not LastRecord.NONE and note_type == self.kind
-        decision = decide(Situation(self.row, presence, same))
+        named = note_type == self.kind or not self.names_type
+        same = presence is Presence.STACKED and self.row is not LastRecord.NONE and named
+        decision = decide(Situation(self.row, presence, same, self._counted()))
         self.mark = mark if mark is not None else self.mark
         was_in_doubt = self.row is LastRecord.IN_DOUBT
         match decision.outcome:
@@ -134,3 +155,17 @@ class Books:
             self.posts.append(Do(CashCommand.RETURN))
         if action is not Action.ASK_AGAIN:
             self.posts.append(Proceed())
+
+
+def keep_books(bench: AnyBench) -> Books:
+    """A caller with books for this bench, from now on."""
+    able = bench.machine.capabilities
+    books = Books(able.names_type, able.marks, able.counter_modulus)
+    bench.desk = books.handle
+    return books
+
+
+def intend(bench: AnyBench, books: Books, command: CashCommand) -> None:
+    """The caller decides about the note in escrow."""
+    for happened in books.intend(command):
+        bench.step(happened)

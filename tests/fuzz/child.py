@@ -1,0 +1,33 @@
+"""One decoder under the engine, in a process of its own: ``python -m tests.fuzz.child NAME FLAGS-OF-LIBFUZZER``.
+
+The engine ends the process when it is done, or at the first finding.
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+
+from tests.fuzz import engine
+from tests.fuzz.catalogue import decoder
+
+_MOST_MEMORY = 2 << 30
+"""Bytes of address space: what asks for more gets a MemoryError, which is a finding."""
+
+
+def main() -> int:
+    """The command."""
+    name, flags = sys.argv[1], sys.argv[2:]
+    atheris = engine.load()
+    if atheris is None:
+        print("atheris is not installed", file=sys.stderr)
+        return 2
+    engine.import_watched(atheris, f"{__package__}.{name.partition('-')[0]}")
+    resource.setrlimit(resource.RLIMIT_AS, (_MOST_MEMORY, _MOST_MEMORY))
+    atheris.Setup([name, *flags], decoder(name).feed)
+    atheris.Fuzz()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

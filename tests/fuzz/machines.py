@@ -1,0 +1,166 @@
+"""A cash protocol's whole machine, with a caller who asks for anything at any time and a device that says anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from drivers.api.cash import CashCommand, Completed
+from drivers.cash.steps import (
+    Acknowledge,
+    CashMachine,
+    Do,
+    Emit,
+    Input,
+    Opened,
+    Output,
+    Proceed,
+    Recall,
+    Recalled,
+    Received,
+    Send,
+    Tick,
+)
+from tests.fuzz.decoder import Broken, Tape, must
+from tests.fuzz.sizes import held
+
+_COMMANDS = tuple(CashCommand)
+_ENTROPY = bytes(range(64))
+_AGAIN = 64
+_MOST_TICKS = 8
+_MOST_OUTPUTS = 200
+_MOST_SENT = 8
+_MOST_HELD = 24 * 1024
+
+
+class Peer(Protocol):
+    """The device's end of the line: makes good frames of whatever the input has it say."""
+
+    def hear(self, data: bytes) -> CashCommand | None:
+        """What the machine sent; raises where that is no request of the protocol. Gives the caller's command, where it
+        is known to move a note.
+        """
+        ...
+
+    def wrap(self, payload: bytes) -> bytes:
+        """A frame that the machine must take for whole, with any payload."""
+        ...
+
+    def likely(self, choice: int) -> bytes:
+        """A frame with one of the answers that devices give to what was asked last."""
+        ...
+
+
+@dataclass(slots=True)
+class Rig:
+    """Machine and peer. ``asked``: commands of the caller without their completion yet; ``may_move``: those that move a
+    note and were not sent yet.
+    """
+
+    machine: CashMachine
+    peer: Peer
+    mark: int | None
+    now: float = 100.0
+    asked: int = 0
+    may_move: list[CashCommand] = field(default_factory=list[CashCommand])
+
+    def step(self, happened: Input) -> None:
+        """One input, and the ticks that are due after it."""
+        self._put(happened)
+        for _ in range(_MOST_TICKS):
+            deadline = self.machine.deadline
+            if deadline is None or deadline > self.now:
+                return
+            self._put(Tick())
+        raise Broken("it is due again and again at the same moment")
+
+    def _put(self, happened: Input) -> None:
+        out = self.machine.step(happened, self.now)
+        must(len(out) <= _MOST_OUTPUTS, "it says too much at once")
+        must(sum(isinstance(output, Send) for output in out) <= _MOST_SENT, "it sends too much at once")
+        for output in out:
+            self._carry_out(output)
+
+    def _carry_out(self, output: Output) -> None:
+        match output:
+            case Send(data):
+                self._sent(self.peer.hear(data))
+            case Recall():
+                self._put(Recalled(self.mark))
+            case Emit(Completed()):
+                self.asked -= 1
+                must(self.asked >= 0, "a command that nobody gave is completed")
+            case Emit():
+                pass
+
+    def _sent(self, command: CashCommand | None) -> None:
+        if command is not None:
+            must(command in self.may_move, "a note is moved that nobody wanted to move")
+            self.may_move.remove(command)
+
+    def wait(self) -> None:
+        """Until its deadline."""
+        deadline = self.machine.deadline
+        if deadline is not None:
+            self.now = max(self.now, deadline)
+            self.step(Tick())
+
+    def order(self, command: CashCommand) -> None:
+        """The caller's."""
+        self.asked += 1
+        self.may_move.append(command)
+        self.step(Do(command))
+
+
+def check(make: Callable[[int], tuple[CashMachine, Peer]], data: bytes) -> None:
+    """The first byte chooses the machine's options, the second the mark on record; then one thing after the other
+    happens.
+    """
+    tape = Tape(data)
+    machine, peer = make(tape.byte())
+    mark = tape.byte()
+    rig = Rig(machine, peer, None if mark == 0xFF else mark)
+    rig.step(Opened(_ENTROPY))
+    rig.wait()
+    last = b""
+    while tape.more:
+        last = _happens(rig, tape, last)
+
+
+def _happens(rig: Rig, tape: Tape, last: bytes) -> bytes:
+    """What the next byte says. Gives the bytes that came last."""
+    what = tape.byte()
+    match what & 0x0F:
+        case 0:
+            last = tape.take(tape.byte())
+            rig.step(Received(last))
+        case 1 | 2:
+            last = rig.peer.wrap(tape.take(tape.byte() % 64))
+            rig.step(Received(last))
+        case 3 | 4 | 5 | 6:
+            last = rig.peer.likely(tape.byte())
+            rig.step(Received(last))
+        case 7 | 8 | 9:
+            rig.wait()
+        case 10:
+            rig.step(Proceed())
+        case 11:
+            rig.step(Acknowledge())
+        case 12:
+            rig.order(_COMMANDS[what >> 4 & 3])
+        case 13:
+            rig.now += tape.byte() / 8
+            rig.step(Tick())
+        case 14:
+            rig.step(Received(last[: tape.byte()]))
+        case _:
+            _storm(rig, last)
+    return last
+
+
+def _storm(rig: Rig, last: bytes) -> None:
+    """The same again and again: nothing grows by it."""
+    for _ in range(_AGAIN):
+        rig.step(Received(last))
+    must(held(rig.machine) <= _MOST_HELD, "it keeps more and more")

@@ -11,6 +11,7 @@ import argparse
 import sys
 import traceback
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from tests.fuzz import engine, report
@@ -69,7 +70,7 @@ def _run_all(chosen: list[Decoder], run: Run, jobs: int) -> list[Result]:
         print(line, file=sys.stderr, flush=True)
 
     with ThreadPoolExecutor(max_workers=max(1, jobs)) as pool:
-        return list(pool.map(lambda each: fuzz(each, run, tell), chosen))
+        return list(pool.map(partial(fuzz, run=run, tell=tell), chosen))
 
 
 def _replay(chosen: list[Decoder], data: bytes) -> int:

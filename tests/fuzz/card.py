@@ -53,7 +53,9 @@ def _check_object(item: Tlv, depth: int) -> None:
 
 
 def _tlv_seeds() -> Iterator[bytes]:
-    yield encode(0x6F, encode(0x84, KNOWN_AIDS[0]), encode(0xA5, encode(0x50, b"VISA"), encode(0x9F38, b"\x9f\x1a\x02")))
+    yield encode(
+        0x6F, encode(0x84, KNOWN_AIDS[0]), encode(0xA5, encode(0x50, b"VISA"), encode(0x9F38, b"\x9f\x1a\x02"))
+    )
     yield encode(0x70, encode(0x61, encode(0x4F, KNOWN_AIDS[4]), encode(0x87, b"\x01")), b"\x00\xff")
     yield encode(0x77, encode(0x94, bytes.fromhex("0801010010010301")), encode(0x82, b"\x18\x00"))
     yield bytes.fromhex("9F1A029F37045F2A029F0206")
@@ -102,11 +104,20 @@ def _dialogue_seeds() -> Iterator[bytes]:
     fci = encode(0x6F, encode(0x84, b"1PAY.SYS.DDF01"), encode(0xA5, encode(0x88, b"\x01")))
     entries = b"".join(encode(0x61, encode(0x4F, KNOWN_AIDS[0] + bytes((n,)))) for n in range(3))
     record = encode(0x70, entries)
-    for answer in (fci, record, encode(0x80, b"\x18\x00\x08\x01\x05\x00"), encode(0x77, encode(0x94, b"\x08\x01\x01\x00"))):
+    for answer in (
+        fci,
+        record,
+        encode(0x80, b"\x18\x00\x08\x01\x05\x00"),
+        encode(0x77, encode(0x94, b"\x08\x01\x01\x00")),
+    ):
         for before in range(5):
             padded = answer if len(answer) & 1 else answer + b"\x00"
             yield bytes((13,)) + bytes((_AS_THE_CARD,)) * before + bytes((len(padded),)) + padded
-    yield bytes((13, len(fci) | 1)) + fci.ljust(len(fci) | 1, b"\0") + (bytes((len(record) | 1,)) + record.ljust(len(record) | 1, b"\0")) * 3
+    yield (
+        bytes((13, len(fci) | 1))
+        + fci.ljust(len(fci) | 1, b"\0")
+        + (bytes((len(record) | 1,)) + record.ljust(len(record) | 1, b"\0")) * 3
+    )
 
 
 # --- the simulated chip ---------------------------------------------------------------------------------------------

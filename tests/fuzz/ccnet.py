@@ -79,9 +79,9 @@ def _framing_seeds() -> Iterator[bytes]:
     yield b"\x00" + frame(bytes(MAX_PAYLOAD))
     for payload in (*_STATES, _TABLE.raw, encode_answer(_IDENTITY), b"\x02\x03\x06\x14\x67"):
         yield b"\x00" + frame(payload)
-        yield b"\x81" + frame(payload)[:-1] + b"\x55" + frame(payload)
-    yield b"\x83" + _too_long()
-    yield b"\x3c" + b"\x02\x03\x06" * 40
+        yield b"\xc5" + frame(payload)[:-1] + b"\x55" + frame(payload)
+    yield b"\xc3" + _too_long()
+    yield b"\x47" + b"\x02\x03\x06" * 40
 
 
 # --- messages -------------------------------------------------------------------------------------------------------
@@ -159,7 +159,9 @@ def _machine(data: bytes) -> None:
 
 
 def _machine_seeds() -> Iterator[bytes]:
-    idle, shut, escrow, stacked = (_STATES.index(bytes(state)) for state in (b"\x14", b"\x19", b"\x80\x02", b"\x81\x02"))
+    idle, shut, escrow, stacked = (
+        _STATES.index(bytes(state)) for state in (b"\x14", b"\x19", b"\x80\x02", b"\x81\x02")
+    )
     begin = bytes((0, 0, 3, shut, 7, 3, 0, 7, 3, 0, 10, 7, 3, shut, 7, 3, 0, 7, 3, 0, 7, 3, 0))
     note = bytes((12, 7, 3, 0, 7, 3, idle, 7, 3, escrow, 0x2C, 7, 3, 0, 7, 3, stacked, 11, 7, 3, idle, 7, 3, 0))
     yield begin
@@ -211,7 +213,7 @@ def _device_seeds() -> Iterator[bytes]:
 
 
 DECODERS = (
-    Decoder("ccnet-framing", _framing, _framing_seeds, 280),
+    Decoder("ccnet-framing", _framing, _framing_seeds, 96),
     Decoder("ccnet-messages", _messages, _message_seeds, 256),
     Decoder("ccnet-machine", _machine, _machine_seeds, 160),
     Decoder("ccnet-simulator", _device, _device_seeds, 160),

@@ -130,9 +130,9 @@ def _framing_seeds() -> Iterator[bytes]:
             header, data = encode_answer(answer)
             raw = frame(HOST, header, data, source=40, checksum=checksum)
             yield bytes((way, 0)) + raw
-            yield bytes((way, 0x81)) + raw[:-1] + b"\x55" + raw
+            yield bytes((way, 0xC5)) + raw[:-1] + b"\x55" + raw
         for header in _HEADERS:
-            yield bytes((way | _AT_THE_DEVICE, 0x82)) + frame(40, header, checksum=checksum)
+            yield bytes((way | _AT_THE_DEVICE, 0xC2)) + frame(40, header, checksum=checksum)
         yield bytes((way, 0)) + frame(HOST, 0, bytes(MAX_DATA), source=40, checksum=checksum)
 
 
@@ -190,7 +190,18 @@ def _must_be_worth_something(value: Money | None) -> None:
 
 
 def _value_seeds() -> Iterator[bytes]:
-    for text in ("EU0005A", "EU.005A", "KW10.5A", "JP1000A", "EU050A", "EU2K5A", "EU5m0A", "EUM10A", "KWG99A", "EU.50A"):
+    for text in (
+        "EU0005A",
+        "EU.005A",
+        "KW10.5A",
+        "JP1000A",
+        "EU050A",
+        "EU2K5A",
+        "EU5m0A",
+        "EUM10A",
+        "KWG99A",
+        "EU.50A",
+    ):
         yield b"\x00\x64\x02" + text.encode()
         yield b"\x00\x01\x00" + text.encode()
 
@@ -310,7 +321,7 @@ def _device_seeds() -> Iterator[bytes]:
 
 
 DECODERS = (
-    Decoder("cctalk-framing", _framing, _framing_seeds, 280),
+    Decoder("cctalk-framing", _framing, _framing_seeds, 96),
     Decoder("cctalk-messages", _messages, _message_seeds, 257),
     Decoder("cctalk-values", _values, _value_seeds, 32),
     Decoder("cctalk-machine", _machine, _machine_seeds, 192),

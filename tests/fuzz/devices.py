@@ -25,8 +25,9 @@ HANDS = (
 """Lines of the control socket, each with its outcome somewhere in the device."""
 
 SCRIPT = parse(
-    "note 1 in stacking: noise 7F 7F 02\nnote 2 in escrow: power off 1\nbefore byte 200: wrong crc 2\n"
-    "after byte 300: power off 1\nack 2: lose\nack 3: late 1\nack 4: repeat\nat 20: box swapped B2\nnote 3: serial S-2\n"
+    "note 1 in stacking: noise 7F 7F 02\nnote 2 in escrow: power off 1\nnote 3: serial S-2\n"
+    "before byte 200: wrong crc 2\nafter byte 300: power off 1\nat 20: box swapped B2\n"
+    "ack 2: lose\nack 3: late 1\nack 4: repeat\n"
 )
 _INSIDE = (Place.HEAD, Place.ESCROW, Place.TRANSPORT)
 _AGAIN = 16

@@ -12,7 +12,7 @@ from types import CodeType, FunctionType
 from typing import Protocol, cast
 
 _WATCHED = ("drivers", "guichet")
-# Tables and arithmetic over every byte: nothing is learnt from their branches, and watching them takes most of the time.
+# Arithmetic over every byte: nothing is learnt from its branches, and watching it takes most of the time.
 _UNWATCHED = (
     "drivers.cash.ccnet.framing:crc16",
     "drivers.cash.id003.framing:crc16",
@@ -31,11 +31,11 @@ class Engine(Protocol):
         """What is imported inside is watched, where its package is one of ``include``."""
         ...
 
-    def Setup(self, arguments: list[str], feed: Callable[[bytes], None]) -> object:  # noqa: N802
+    def Setup(self, arguments: list[str], feed: Callable[[bytes], None]) -> object:
         """Take libFuzzer's own ``arguments``, the program's name first."""
         ...
 
-    def Fuzz(self) -> None:  # noqa: N802
+    def Fuzz(self) -> None:
         """Run; ends the process."""
         ...
 

@@ -91,10 +91,10 @@ def _framing(data: bytes) -> None:
 
 def _framing_seeds() -> Iterator[bytes]:
     yield b"\x00" + frame(b"\x7f" * 100, flag=True)
-    yield b"\x3c" + b"\x7f\x00\xff\x7f\x7f" * 20
+    yield b"\x47" + b"\x7f\x00\xff\x7f\x7f" * 20
     for payload in (*_STATUSES, *_EVENTS[:6], encode_answer(_TABLE), b"\x7f\x80\x01\x07\x12\x02"):
         yield b"\x00" + frame(payload, flag=True)
-        yield b"\x81" + frame(payload, flag=False)[:-1] + b"\x55" + frame(payload, flag=True)
+        yield b"\xc5" + frame(payload, flag=False)[:-1] + b"\x55" + frame(payload, flag=True)
 
 
 # --- messages -------------------------------------------------------------------------------------------------------
@@ -332,7 +332,7 @@ def _device_seeds() -> Iterator[bytes]:
 
 
 DECODERS = (
-    Decoder("essp-framing", _framing, _framing_seeds, 280),
+    Decoder("essp-framing", _framing, _framing_seeds, 96),
     Decoder("essp-messages", _messages, _message_seeds, 256),
     Decoder("essp-setup", _setup, _setup_seeds, 200),
     Decoder("essp-sealing", _sealing, _sealing_seeds, 258),

@@ -90,10 +90,10 @@ def _framing(data: bytes) -> None:
 
 def _framing_seeds() -> Iterator[bytes]:
     yield b"\x00" + frame(bytes(MAX_PAYLOAD))
-    yield b"\x3c" + b"\xfc\x05\xfc\xfc" * 20
+    yield b"\x47" + b"\xfc\x05\xfc\xfc" * 20
     for payload in (*_STATES, encode_answer(_TABLE), b"\xfc\x05\x11\x27\x56"):
         yield b"\x00" + frame(payload)
-        yield b"\x81" + frame(payload)[:-1] + b"\x55" + frame(payload)
+        yield b"\xc5" + frame(payload)[:-1] + b"\x55" + frame(payload)
 
 
 # --- messages -------------------------------------------------------------------------------------------------------
@@ -259,7 +259,7 @@ def _device_seeds() -> Iterator[bytes]:
 
 
 DECODERS = (
-    Decoder("id003-framing", _framing, _framing_seeds, 280),
+    Decoder("id003-framing", _framing, _framing_seeds, 96),
     Decoder("id003-messages", _messages, _message_seeds, 256),
     Decoder("id003-countries", _countries, _country_seeds, 64),
     Decoder("id003-machine", _machine, _machine_seeds, 160),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 from tests.fuzz.decoder import Broken
@@ -14,7 +14,7 @@ class Endless(Broken):
 
 
 @contextmanager
-def within(seconds: float) -> Iterator[None]:
+def within(seconds: float) -> Generator[None]:
     """Raise :class:`Endless` in what takes longer than ``seconds``; in the main thread only."""
 
     def too_late(number: int, frame: object) -> None:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from tests.fuzz.decoder import must
 
-_RESYNCHRONISES = 0x80
+_IN_PIECES, _RESYNCHRONISES = 0x40, 0x80
 
 
 class Item(Protocol):
@@ -48,19 +48,17 @@ class Line:
 
 
 def check(line: Line, data: bytes) -> None:
-    """The first byte says how the rest is cut into pieces."""
+    """The first byte says whether the rest comes in two pieces, and what follows it."""
     how, data = (data[0], data[1:]) if data else (0, b"")
     whole = line.make()
     found = list(whole.feed(data))
     _accounted(line, found, data)
-    pieces = line.make()
-    size = 1 + (how & 0x7F) % 61
-    cut = [item for at in range(0, len(data), size) for item in pieces.feed(data[at : at + size])]
-    must(_told(line, cut) == _told(line, found), "what is found depends on the pieces in which it comes")
+    if how & _IN_PIECES:
+        _comes_in_pieces(line, found, data[: how & 0x3F], data[how & 0x3F :])
     if how & _RESYNCHRONISES:
         _comes_back(line, whole)
-    pieces.clear()
-    after = list(pieces.feed(line.good))
+    whole.clear()
+    after = list(whole.feed(line.good))
     must([item.raw for item in after] == [line.good], "a good frame after silence is not found, or not alone")
 
 
@@ -75,6 +73,12 @@ def _accounted(line: Line, found: list[Item], data: bytes) -> None:
         must(damaged is False or len(raw) <= line.longest, "a frame is longer than any")
         at += 1 if damaged else len(raw)
     must(0 <= len(data) - at < line.longest, "more waits for its end than the longest frame has")
+
+
+def _comes_in_pieces(line: Line, found: list[Item], *pieces: bytes) -> None:
+    deframer = line.make()
+    cut = [item for piece in pieces for item in deframer.feed(piece)]
+    must(_told(line, cut) == _told(line, found), "what is found depends on the pieces in which it comes")
 
 
 def _told(line: Line, found: list[Item]) -> list[bytes]:

@@ -28,7 +28,7 @@ from tests.fuzz.sizes import held
 _COMMANDS = tuple(CashCommand)
 _ENTROPY = bytes(range(64))
 _AGAIN = 64
-_MOST_TICKS = 8
+_MOST_TICKS = 40
 _MOST_OUTPUTS = 200
 _MOST_SENT = 8
 _MOST_HELD = 24 * 1024

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from drivers.cash.ccnet.framing import Deframer, Frame, Noise, frame
 from tests.fuzz import lines

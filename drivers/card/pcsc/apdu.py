@@ -117,6 +117,7 @@ def _gather(so_far: Answer, expected: int) -> Dialogue[Answer]:
 
 def _split(raw: bytearray) -> Answer:
     if len(raw) < 2:
+        wipe(raw)
         raise BadAnswer(f"an answer of {len(raw)} bytes has no status word")
     answer = Answer(raw[:-2], int.from_bytes(raw[-2:], "big"))
     wipe(raw)

@@ -120,8 +120,8 @@ def _expiry(value: memoryview) -> str:
 
 def _label(fci: Mapping[int, Tlv]) -> str:
     """The preferred name where its code table is one that we have, else the label."""
-    if PREFERRED_NAME in fci and CODE_TABLE in fci:
-        table = int.from_bytes(fci[CODE_TABLE].value, "big")
+    if PREFERRED_NAME in fci and CODE_TABLE in fci and len(fci[CODE_TABLE].value) == 1:
+        table = fci[CODE_TABLE].value[0]
         try:
             return _printable(bytes(fci[PREFERRED_NAME].value).decode(f"iso8859_{table}"))
         except (LookupError, UnicodeDecodeError):

@@ -51,7 +51,7 @@ class Chip:
         """The answer, status word last; None from a mute chip."""
         if self._card.fault is Fault.MUTE:
             return None
-        if command[1] == 0xC0 and self._t0:
+        if command[1:2] == b"\xc0" and self._t0:
             return self._get_response(command[4] if len(command) == 5 else 0)
         answer = self._respond(command)
         if not self._t0 or len(answer) == 2:

@@ -80,7 +80,7 @@ class Deframer:
         while self._pending:
             length = self._frame_length()
             if length is None:
-                noise.append(self._pending.pop(0))
+                noise += self._skip()
                 continue
             if len(self._pending) < length:
                 break
@@ -101,6 +101,13 @@ class Deframer:
         """Forget a frame that was begun: its sender has been silent for too long to go on with it."""
         self._pending.clear()
 
+    def _skip(self) -> bytearray:
+        """Take away what comes before the next byte with which a frame may begin."""
+        begin = self._pending.find(SYNC, 1)
+        skipped = self._pending[: begin if begin > 0 else None]
+        del self._pending[: len(skipped)]
+        return skipped
+
     @staticmethod
     def _flush(noise: bytearray, found: list[Frame | Noise]) -> None:
         if noise:
@@ -114,4 +121,4 @@ class Deframer:
             return None
         if len(head) < 3:
             return _OVERHEAD + 1
-        return head[2] if head[2] > _OVERHEAD else None
+        return head[2] if _OVERHEAD < head[2] <= _OVERHEAD + MAX_PAYLOAD else None

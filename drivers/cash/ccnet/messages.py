@@ -233,7 +233,7 @@ def encode_answer(answer: Answer) -> bytes:
         case Illegal():
             return b"\x30"
         case Identification(part, serial, asset):
-            return part.ljust(15).encode("ascii") + serial.ljust(12).encode("ascii") + asset.rjust(7, b"\0")
+            return (part.ljust(15) + serial.ljust(12)).encode("ascii", "replace") + asset.rjust(7, b"\0")
         case NoteTable(_, raw):
             return raw
         case StackedCount(count):

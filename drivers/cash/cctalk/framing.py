@@ -107,7 +107,7 @@ class Deframer:
         noise = bytearray()
         while self._pending:
             if not self._may_begin():
-                noise.append(self._pending.pop(0))
+                noise += self._skip()
                 continue
             length = self._pending[1] + _OVERHEAD if len(self._pending) > 1 else _OVERHEAD
             if len(self._pending) < length:
@@ -138,6 +138,14 @@ class Deframer:
             return False
         named = self.checksum is Checksum.SIMPLE and self.source is not None and len(head) > 2
         return not named or head[2] == self.source
+
+    def _skip(self) -> bytearray:
+        """Take away what comes before the next byte with which a frame may begin."""
+        pending = self._pending
+        count = next((at for at in range(1, len(pending)) if pending[at] in self.addresses), len(pending))
+        skipped = pending[:count]
+        del pending[:count]
+        return skipped
 
     @staticmethod
     def _flush(noise: bytearray, found: list[Frame | Noise]) -> None:

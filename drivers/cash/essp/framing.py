@@ -128,13 +128,14 @@ class Deframer:
                 at += 1
             at += 1
             body.append(byte)
-            if not self._plausible(body):
+            if len(body) <= 2 and not self._plausible(body):
                 return _GiveUp(1)
             if len(body) > 2 and len(body) == body[1] + 4:
                 return self._whole(bytes(body), at)
         return None
 
     def _plausible(self, body: bytearray) -> bool:
+        """Whether its first byte, or the first two, can be a frame's."""
         return body[0] & ~_FLAG == self.address and (len(body) != 2 or body[1] != 0)
 
     def _whole(self, body: bytes, length: int) -> Frame | _GiveUp:

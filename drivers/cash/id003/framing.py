@@ -76,7 +76,7 @@ class Deframer:
         while self._pending:
             length = self._frame_length()
             if length is None:
-                noise.append(self._pending.pop(0))
+                noise += self._skip()
                 continue
             if len(self._pending) < length:
                 break
@@ -95,6 +95,13 @@ class Deframer:
     def clear(self) -> None:
         """Forget a frame that was begun: its sender has been silent for too long to go on with it."""
         self._pending.clear()
+
+    def _skip(self) -> bytearray:
+        """Take away what comes before the next byte with which a frame may begin."""
+        begin = self._pending.find(SYNC, 1)
+        skipped = self._pending[: begin if begin > 0 else None]
+        del self._pending[: len(skipped)]
+        return skipped
 
     @staticmethod
     def _flush(noise: bytearray, found: list[Frame | Noise]) -> None:

@@ -292,11 +292,11 @@ def encode_answer(answer: Answer) -> bytes:
         case Setting(command, data):
             return bytes((command,)) + data
         case Version(text):
-            return bytes((Command.VERSION,)) + text.encode("ascii")
+            return bytes((Command.VERSION,)) + text.encode("ascii", "replace")
         case BootVersion(text):
-            return bytes((Command.BOOT_VERSION,)) + text.encode("ascii")
+            return bytes((Command.BOOT_VERSION,)) + text.encode("ascii", "replace")
         case SerialNumber(text):
-            return bytes((Command.SERIAL,)) + text.encode("ascii")
+            return bytes((Command.SERIAL,)) + text.encode("ascii", "replace")
         case NoteTable(_, raw):
             return bytes((Command.NOTE_TABLE,)) + raw
 

@@ -188,6 +188,19 @@ def test_everything_that_the_card_said_is_wiped() -> None:
     assert not any(any(answer) for answer in said)
 
 
+def test_an_answer_without_a_status_word_is_wiped_too() -> None:
+    said: list[bytearray] = []
+    with pytest.raises(EmvFailure):
+        play(identify(Terminal(), t0=False), lambda command: b"\x47", said)
+    assert said == [bytearray(1)]
+
+
+@pytest.mark.parametrize("command", ["", "31", "00C0"])
+def test_a_command_that_is_cut_off_has_a_wrong_length(command: str) -> None:
+    for protocol in Protocol:
+        assert Chip(dataclasses.replace(ANNA, protocol=protocol)).answer(hexed(command)) in (b"\x67\x00", b"\x69\x85")
+
+
 def test_the_terminals_data_are_told_to_a_chip_that_asks() -> None:
     card = good_card()
     card.selects[VISA] = fci(VISA, encode(0x9F38, hexed("9F1A02 9A03 9F3704")))
@@ -372,6 +385,8 @@ def test_records_of_the_issuers_own_files_are_not_looked_into() -> None:
     [
         (encode(0x9F12, "Карта".encode("iso8859_5")) + encode(0x9F11, b"\x05"), "Карта"),
         (encode(0x9F12, b"\xff\xff") + encode(0x9F11, b"\x63"), "CARD"),
+        (encode(0x9F12, b"Name") + encode(0x9F11, b"\x00\x05"), "CARD"),
+        (encode(0x9F12, b"Name") + encode(0x9F11, b"\xff" * 1800), "CARD"),
         (encode(0x9F12, b"Name"), "CARD"),
         (b"", "CARD"),
     ],

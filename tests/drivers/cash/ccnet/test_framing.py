@@ -73,6 +73,13 @@ def test_the_longest_payload_comes_through() -> None:
     assert frames(Deframer().feed(raw)) == [raw]
 
 
+def test_a_frame_that_only_a_long_form_could_carry_is_noise_though_its_crc_is_right() -> None:
+    for length in (251, 255):
+        head = bytes((0x02, 0x03, length)) + bytes(length - 5)
+        raw = head + crc16(head).to_bytes(2, "little")
+        assert Deframer().feed(raw + IDLING) == [Noise(raw, damaged=False), Frame(0x03, b"\x14", IDLING)]
+
+
 def test_another_address_is_not_ours() -> None:
     assert Deframer().feed(frame(b"\x14", address=0x01)) == [Noise(frame(b"\x14", address=0x01), damaged=False)]
     assert frames(Deframer(address=0x01).feed(frame(b"\x14", address=0x01))) == [frame(b"\x14", address=0x01)]

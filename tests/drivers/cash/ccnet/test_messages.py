@@ -136,6 +136,14 @@ def test_an_identification_sheds_its_padding_and_survives_what_is_no_ascii() -> 
     assert decode_answer(Command.IDENTIFICATION, raw) == Identification("SM-1", "\ufffd12", bytes(7))
 
 
+@pytest.mark.parametrize("place", [9, 20])
+def test_an_identification_that_is_no_ascii_can_be_sent_again_and_keeps_its_length(place: int) -> None:
+    payload = bytearray(b"GUICHET-SIM-CC ".ljust(15) + b"SIM000000001" + bytes(7))
+    payload[place] = 0xA0
+    again = encode_answer(decode_answer(Command.IDENTIFICATION, bytes(payload)))
+    assert again == bytes(payload[:place]) + b"?" + bytes(payload[place + 1 :])
+
+
 # --- the note table -------------------------------------------------------------------------------------------------
 
 

@@ -154,6 +154,7 @@ def test_a_text_sheds_its_padding_and_survives_what_is_no_ascii(asked: Command, 
     odd = decode_answer(asked, bytes((asked,)) + b"\xff12")
     assert isinstance(odd, Version | BootVersion | SerialNumber)
     assert odd.text == "\ufffd12"
+    assert encode_answer(odd) == bytes((asked,)) + b"?12"
 
 
 def test_the_reasons_of_a_rejection_have_stable_words() -> None:

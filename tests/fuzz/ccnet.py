@@ -79,8 +79,8 @@ def _framing_seeds() -> Iterator[bytes]:
     yield b"\x00" + frame(bytes(MAX_PAYLOAD))
     for payload in (*_STATES, _TABLE.raw, encode_answer(_IDENTITY), b"\x02\x03\x06\x14\x67"):
         yield b"\x00" + frame(payload)
-        yield b"\xc5" + frame(payload)[:-1] + b"\x55" + frame(payload)
-    yield b"\xc3" + _too_long()
+        yield b"\xf5" + frame(payload)[:-1] + b"\x55" + frame(payload)
+    yield b"\xf3" + _too_long()
     yield b"\x47" + b"\x02\x03\x06" * 40
 
 

@@ -130,9 +130,9 @@ def _framing_seeds() -> Iterator[bytes]:
             header, data = encode_answer(answer)
             raw = frame(HOST, header, data, source=40, checksum=checksum)
             yield bytes((way, 0)) + raw
-            yield bytes((way, 0xC5)) + raw[:-1] + b"\x55" + raw
+            yield bytes((way, 0xF5)) + raw[:-1] + b"\x55" + raw
         for header in _HEADERS:
-            yield bytes((way | _AT_THE_DEVICE, 0xC2)) + frame(40, header, checksum=checksum)
+            yield bytes((way | _AT_THE_DEVICE, 0xF2)) + frame(40, header, checksum=checksum)
         yield bytes((way, 0)) + frame(HOST, 0, bytes(MAX_DATA), source=40, checksum=checksum)
 
 

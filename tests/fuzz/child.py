@@ -24,7 +24,7 @@ def main() -> int:
         return 2
     engine.import_watched(atheris, f"{__package__}.{name.partition('-')[0]}")
     resource.setrlimit(resource.RLIMIT_AS, (_MOST_MEMORY, _MOST_MEMORY))
-    atheris.Setup([name, *flags], decoder(name).feed)
+    atheris.Setup([name, *flags], engine.gathered(atheris, decoder(name).feed))
     atheris.Fuzz()
     return 0
 

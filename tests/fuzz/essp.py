@@ -94,7 +94,7 @@ def _framing_seeds() -> Iterator[bytes]:
     yield b"\x47" + b"\x7f\x00\xff\x7f\x7f" * 20
     for payload in (*_STATUSES, *_EVENTS[:6], encode_answer(_TABLE), b"\x7f\x80\x01\x07\x12\x02"):
         yield b"\x00" + frame(payload, flag=True)
-        yield b"\xc5" + frame(payload, flag=False)[:-1] + b"\x55" + frame(payload, flag=True)
+        yield b"\xf5" + frame(payload, flag=False)[:-1] + b"\x55" + frame(payload, flag=True)
 
 
 # --- messages -------------------------------------------------------------------------------------------------------

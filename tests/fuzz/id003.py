@@ -93,7 +93,7 @@ def _framing_seeds() -> Iterator[bytes]:
     yield b"\x47" + b"\xfc\x05\xfc\xfc" * 20
     for payload in (*_STATES, encode_answer(_TABLE), b"\xfc\x05\x11\x27\x56"):
         yield b"\x00" + frame(payload)
-        yield b"\xc5" + frame(payload)[:-1] + b"\x55" + frame(payload)
+        yield b"\xf5" + frame(payload)[:-1] + b"\x55" + frame(payload)
 
 
 # --- messages -------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from tests.fuzz.decoder import must
 
-_IN_PIECES, _RESYNCHRONISES = 0x40, 0x80
+_IN_PIECES, _RESYNCHRONISES = 0x40, 0xF0
 
 
 class Item(Protocol):
@@ -53,9 +53,9 @@ def check(line: Line, data: bytes) -> None:
     whole = line.make()
     found = list(whole.feed(data))
     _accounted(line, found, data)
-    if how & _IN_PIECES:
+    if how & 0xC0 == _IN_PIECES:
         _comes_in_pieces(line, found, data[: how & 0x3F], data[how & 0x3F :])
-    if how & _RESYNCHRONISES:
+    elif how & 0xF0 == _RESYNCHRONISES:
         _comes_back(line, whole)
     whole.clear()
     after = list(whole.feed(line.good))

@@ -9,6 +9,7 @@ Nothing marks a beginning and nothing is stuffed: a frame is found by its addres
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -99,6 +100,10 @@ class Deframer:
     source: int | None = None
     checksum: Checksum = Checksum.SIMPLE
     _pending: bytearray = field(default_factory=bytearray)
+    _begin: re.Pattern[bytes] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._begin = re.compile(b"[" + re.escape(bytes(sorted(self.addresses))) + b"]")
 
     def feed(self, data: bytes) -> list[Frame | Noise]:
         """What ``data`` completes, in order."""
@@ -141,10 +146,9 @@ class Deframer:
 
     def _skip(self) -> bytearray:
         """Take away what comes before the next byte with which a frame may begin."""
-        pending = self._pending
-        count = next((at for at in range(1, len(pending)) if pending[at] in self.addresses), len(pending))
-        skipped = pending[:count]
-        del pending[:count]
+        begin = self._begin.search(self._pending, 1)
+        skipped = self._pending[: begin.start() if begin is not None else None]
+        del self._pending[: len(skipped)]
         return skipped
 
     @staticmethod

@@ -1,13 +1,11 @@
-"""CCNET: framing, messages, the machine, the simulated device."""
+"""CCNET: framing and messages."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 
-from drivers.api.cash import CashCommand
 from drivers.cash.ccnet.framing import MAX_PAYLOAD, Deframer, Frame, Noise, crc16, frame
-from drivers.cash.ccnet.machine import Machine
 from drivers.cash.ccnet.messages import (
     Answer,
     Command,
@@ -24,31 +22,25 @@ from drivers.cash.ccnet.messages import (
     encode_note_table,
     encode_request,
 )
-from drivers.cash.ccnet.simulator import default_table
-from drivers.cash.ccnet.simulator_device import Validator
-from drivers.cash.ccnet.timing import Timing
-from drivers.cash.steps import CashMachine
-from drivers.simulation.cash_device import SimulatedCash
-from drivers.simulation.notes import Vault
-from tests.fuzz import devices, lines, machines
+from guichet.money import parse_money
+from tests.fuzz import lines
 from tests.fuzz.decoder import Decoder, must
 
-_COMMANDS = tuple(Command)
-_TABLE = default_table()
+COMMANDS = tuple(Command)
+TABLE = encode_note_table({2: parse_money("5 EUR"), 4: parse_money("20 EUR"), 9: parse_money("20 USD")})
 _IDENTITY = Identification("GUICHET-SIM-CC", "SIM000000001", b"")
-_PLAIN = (b"\x00", b"\xff", b"\x30")
-_STATES = tuple(encode_answer(PollAnswer(state)) for state in State) + tuple(
+PLAIN = (b"\x00", b"\xff", b"\x30")
+STATES = tuple(encode_answer(PollAnswer(state)) for state in State) + tuple(
     bytes((state, detail))
     for state in (State.BUSY, State.REJECTING, State.FAILURE, State.ESCROW, State.STACKED, State.RETURNED)
     for detail in (1, 2, 4, 0x68)
 )
-_LIKELY: Mapping[Command, tuple[bytes, ...]] = {
-    Command.POLL: _STATES,
-    Command.IDENTIFICATION: (encode_answer(_IDENTITY), encode_answer(Identification("OTHER", "S-2", b"")), *_PLAIN),
-    Command.GET_NOTE_TABLE: (_TABLE.raw, *_PLAIN),
-    Command.COUNT_STACKED: (b"\x00\x05", b"\x00\x06", *_PLAIN),
+LIKELY: Mapping[Command, tuple[bytes, ...]] = {
+    Command.POLL: STATES,
+    Command.IDENTIFICATION: (encode_answer(_IDENTITY), encode_answer(Identification("OTHER", "S-2", b"")), *PLAIN),
+    Command.GET_NOTE_TABLE: (TABLE.raw, *PLAIN),
+    Command.COUNT_STACKED: (b"\x00\x05", b"\x00\x06", *PLAIN),
 }
-_MOVES = {Command.STACK: CashCommand.STACK, Command.RETURN: CashCommand.RETURN}
 
 
 # --- framing --------------------------------------------------------------------------------------------------------
@@ -77,7 +69,7 @@ def _too_long() -> bytes:
 
 def _framing_seeds() -> Iterator[bytes]:
     yield b"\x00" + frame(bytes(MAX_PAYLOAD))
-    for payload in (*_STATES, _TABLE.raw, encode_answer(_IDENTITY), b"\x02\x03\x06\x14\x67"):
+    for payload in (*STATES, TABLE.raw, encode_answer(_IDENTITY), b"\x02\x03\x06\x14\x67"):
         yield b"\x00" + frame(payload)
         yield b"\xf5" + frame(payload)[:-1] + b"\x55" + frame(payload)
     yield b"\xf3" + _too_long()
@@ -89,7 +81,7 @@ def _framing_seeds() -> Iterator[bytes]:
 
 def _messages(data: bytes) -> None:
     """The first byte: what was asked."""
-    asked, payload = _COMMANDS[(data[0] if data else 0) % len(_COMMANDS)], data[1:]
+    asked, payload = COMMANDS[(data[0] if data else 0) % len(COMMANDS)], data[1:]
     with suppress(MessageError):
         request = decode_request(payload)
         # Its three bytes are not kept: nobody here sets security.
@@ -119,102 +111,14 @@ def _check_table(table: NoteTable) -> None:
 
 
 def _message_seeds() -> Iterator[bytes]:
-    for index, command in enumerate(_COMMANDS):
+    for index, command in enumerate(COMMANDS):
         yield bytes((index,)) + encode_request(Request(command))
-        for payload in (*_LIKELY.get(command, _PLAIN), bytes(6)):
+        for payload in (*LIKELY.get(command, PLAIN), bytes(6)):
             yield bytes((index,)) + payload
     yield b"\x00" + encode_request(Request(Command.ENABLE_NOTE_TYPES, frozenset({1, 23}), frozenset({0, 8})))
-
-
-# --- the machine ----------------------------------------------------------------------------------------------------
-
-
-class _Device:
-    """The device's end."""
-
-    def __init__(self) -> None:
-        self._asked = Command.POLL
-
-    def hear(self, data: bytes) -> CashCommand | None:
-        must(frame(data[3:-2]) == data, "it sends what is no frame")
-        command = decode_request(data[3:-2]).command
-        if command not in (Command.ACK, Command.NAK):
-            self._asked = command
-        return _MOVES.get(command)
-
-    def wrap(self, payload: bytes) -> bytes:
-        return frame(payload or b"\0")
-
-    def likely(self, choice: int) -> bytes:
-        answers = _LIKELY.get(self._asked, _PLAIN)
-        return frame(answers[choice % len(answers)])
-
-
-def _make_machine(choice: int) -> tuple[CashMachine, machines.Peer]:
-    return Machine(Timing()), _Device()
-
-
-def _machine(data: bytes) -> None:
-    machines.check(_make_machine, data)
-
-
-def _machine_seeds() -> Iterator[bytes]:
-    idle, shut, escrow, stacked = (
-        _STATES.index(bytes(state)) for state in (b"\x14", b"\x19", b"\x80\x02", b"\x81\x02")
-    )
-    begin = bytes((0, 0, 3, shut, 7, 3, 0, 7, 3, 0, 10, 7, 3, shut, 7, 3, 0, 7, 3, 0, 7, 3, 0))
-    note = bytes((12, 7, 3, 0, 7, 3, idle, 7, 3, escrow, 0x2C, 7, 3, 0, 7, 3, stacked, 11, 7, 3, idle, 7, 3, 0))
-    yield begin
-    yield begin + note + note
-    yield begin + note[:14] + bytes((0x3C, 7, 13, 40, 7, 3, stacked, 15))
-    yield bytes((0, 0xFF, 3, 1, 7, 3, 0, 7, 3, 0, 10)) + begin
-    for state in range(len(_STATES)):
-        yield begin + bytes((7, 3, state, 7, 3, state, 15, 7, 3, shut, 10, 7, 3, idle))
-
-
-# --- the simulated device -------------------------------------------------------------------------------------------
-
-
-class _Host:
-    """The host's end."""
-
-    _REQUESTS = tuple(
-        frame(encode_request(request))
-        for request in (
-            *(Request(command) for command in _COMMANDS if command is not Command.SET_SECURITY),
-            Request(Command.ENABLE_NOTE_TYPES, frozenset(range(24)), frozenset(range(24))),
-            Request(Command.ENABLE_NOTE_TYPES, frozenset(range(24))),
-        )
-    )
-
-    def request(self, choice: int) -> bytes:
-        return self._REQUESTS[choice % len(self._REQUESTS)]
-
-    def wrap(self, payload: bytes) -> bytes:
-        return frame(payload or b"\0")
-
-    def hear(self, answer: bytes) -> None:
-        pass
-
-
-def _make_device(choice: int) -> tuple[SimulatedCash, devices.Host]:
-    device = Validator(Vault(None), _TABLE, "SIM000000001", 0.3, devices.SCRIPT if choice & 1 else ())
-    device.forgets_count, device.remembers_credit = bool(choice & 2), bool(choice & 4)
-    return device, _Host()
-
-
-def _device(data: bytes) -> None:
-    devices.check(_make_device, data)
-
-
-def _device_seeds() -> Iterator[bytes]:
-    ack, reset, poll, stack, enable = 0, 2, 4, 6, 12
-    yield from devices.seeds((poll, reset, poll, enable, poll), (poll, stack, poll, poll, ack, poll))
 
 
 DECODERS = (
     Decoder("ccnet-framing", _framing, _framing_seeds, 96),
     Decoder("ccnet-messages", _messages, _message_seeds, 256),
-    Decoder("ccnet-machine", _machine, _machine_seeds, 160),
-    Decoder("ccnet-simulator", _device, _device_seeds, 160),
 )

@@ -11,7 +11,7 @@ import sys
 from tests.fuzz import engine
 from tests.fuzz.catalogue import decoder
 
-_MOST_MEMORY = 2 << 30
+_MOST_MEMORY = 1 << 30
 """Bytes of address space: what asks for more gets a MemoryError, which is a finding."""
 
 
@@ -22,9 +22,10 @@ def main() -> int:
     if atheris is None:
         print("atheris is not installed", file=sys.stderr)
         return 2
-    engine.import_watched(atheris, f"{__package__}.{name.partition('-')[0]}")
+    with engine.watching(atheris):
+        feed = decoder(name).feed
     resource.setrlimit(resource.RLIMIT_AS, (_MOST_MEMORY, _MOST_MEMORY))
-    atheris.Setup([name, *flags], engine.gathered(atheris, decoder(name).feed))
+    atheris.Setup([name, *flags], engine.gathered(atheris, feed))
     atheris.Fuzz()
     return 0
 

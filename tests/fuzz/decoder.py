@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+MESSAGES = 50
+
 
 class Broken(AssertionError):
     """A decoder does what none may."""
@@ -20,12 +22,14 @@ def must(holds: bool, what: str) -> None:
 class Decoder:
     """``feed`` takes any bytes. What it raises is a finding, and so are an endless input and one that takes memory
     without limit. ``seeds``: inputs that reach deep, made of the protocol's own messages. ``longest``: bytes of input.
+    ``story``: an input is not a message but what happens in some minutes, with about :data:`MESSAGES` of them.
     """
 
     name: str
     feed: Callable[[bytes], None]
     seeds: Callable[[], Iterable[bytes]]
     longest: int = 256
+    story: bool = False
 
 
 class Tape:

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import sys
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from types import CodeType, FunctionType, ModuleType
 from typing import Protocol, cast
 
-_WATCHED = ("drivers", "guichet")
+_WATCHED = ("drivers.", "guichet.", "tests.fuzz.planted")
 # Arithmetic over every byte: nothing is learnt from its branches.
 _UNWATCHED = (
     "drivers.cash.ccnet.framing:crc16",
@@ -27,6 +28,8 @@ _UNWATCHED = (
     "drivers.cash.cctalk.framing:crc16",
     "drivers.pinpad.framing:crc",
 )
+_AT_A_BRANCH = "_trace_branch"
+"""What patched code calls, by its name in the engine."""
 _MOST_BRANCHES = 200_000
 _MOST_TIMES = 8
 """The engine knows once, twice, three times, four to seven and more often from each other: more is not told."""
@@ -35,10 +38,8 @@ _MOST_TIMES = 8
 class Engine(Protocol):
     """What of atheris is used here."""
 
-    _trace_branch: Callable[[int], object]
-
     def patch_code(self, code: CodeType, trace_dataflow: bool) -> CodeType:
-        """The same code, with a call of ``_trace_branch`` at every branch."""
+        """The same code, with a call of :data:`_AT_A_BRANCH` at every branch."""
         ...
 
     def Setup(self, arguments: list[str], feed: Callable[[bytes], None]) -> object:
@@ -58,12 +59,13 @@ def load() -> Engine | None:
         return None
 
 
-def import_watched(engine: Engine, name: str) -> None:
-    """Import a module so that every branch of the product that it comes to is seen."""
+@contextmanager
+def watching(engine: Engine) -> Generator[None]:
+    """What is imported inside is watched, where it is the product's."""
     finder = _Finder(engine)
     sys.meta_path.insert(0, finder)
     try:
-        import_module(name)
+        yield
     finally:
         sys.meta_path.remove(finder)
     for place in _UNWATCHED:
@@ -74,9 +76,9 @@ def import_watched(engine: Engine, name: str) -> None:
 
 def gathered(engine: Engine, feed: Callable[[bytes], None]) -> Callable[[bytes], None]:
     """``feed``, with the engine told afterwards where it came by."""
-    tell = engine._trace_branch
+    tell = cast("Callable[[int], object]", getattr(engine, _AT_A_BRANCH))
     passed: deque[int] = deque(maxlen=_MOST_BRANCHES)
-    engine._trace_branch = passed.append
+    setattr(engine, _AT_A_BRANCH, passed.append)
 
     def watched(data: bytes) -> None:
         passed.clear()
@@ -101,7 +103,7 @@ class _Finder(MetaPathFinder):
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """The product's modules, to be loaded so that they are watched."""
-        if fullname.partition(".")[0] not in _WATCHED:
+        if not fullname.startswith(_WATCHED):
             return None
         spec = PathFinder.find_spec(fullname, path, target)
         if spec is not None and isinstance(spec.loader, SourceFileLoader):

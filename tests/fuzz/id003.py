@@ -1,17 +1,12 @@
-"""ID-003: framing, messages, the option of country codes, the machine, the simulated device."""
+"""ID-003: framing and messages."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 
-from drivers.api.cash import CashCommand
-from drivers.api.device import DeviceConfig
-from drivers.cash.id003.driver import open_device
 from drivers.cash.id003.framing import MAX_PAYLOAD, Deframer, Frame, Noise, frame
-from drivers.cash.id003.machine import Machine
 from drivers.cash.id003.messages import (
-    COUNTRIES,
     SETTINGS,
     TICKET,
     Acknowledged,
@@ -36,38 +31,29 @@ from drivers.cash.id003.messages import (
     encode_note_table,
     encode_request,
 )
-from drivers.cash.id003.simulator import default_table
-from drivers.cash.id003.simulator_device import Firmware, Validator
-from drivers.cash.id003.timing import Timing
-from drivers.cash.steps import CashMachine
-from drivers.context import DriverContext
-from drivers.errors import ConfigurationError
-from drivers.simulation.cash_device import SimulatedCash
-from drivers.simulation.notes import Vault
-from drivers.transport.api import ByteTransport
-from tests.fuzz import devices, lines, machines
+from guichet.money import parse_money
+from tests.fuzz import lines
 from tests.fuzz.decoder import Decoder, must
 
-_COMMANDS = tuple(Command)
-_TABLE = default_table()
+COMMANDS = tuple(Command)
+TABLE = encode_note_table({0x62: parse_money("5 EUR"), 0x64: parse_money("20 EUR"), 0x69: parse_money("20 USD")})
 _REFUSALS = tuple(map(encode_answer, (CommunicationError(), Invalid(), Enquiry())))
-_DONE = (b"\x50", *_REFUSALS)
-_STATES = tuple(map(encode_answer, (
+DONE = (b"\x50", *_REFUSALS)
+STATES = tuple(map(encode_answer, (
     *(Status(state) for state in State if state is not State.ESCROW),
     Status(State.ESCROW, b"\x62"), Status(State.ESCROW, b"\x70"), Status(State.ESCROW, bytes((TICKET,)) + b"123"),
     Status(State.REJECTING, b"\x71"), Status(State.FAILURE, b"\xa2"), Status(State.STACKED, b"\x01"),
 )))  # fmt: skip
-_LIKELY: Mapping[Command, tuple[bytes, ...]] = {
-    Command.STATUS: (*_STATES, *_REFUSALS),
+LIKELY: Mapping[Command, tuple[bytes, ...]] = {
+    Command.STATUS: (*STATES, *_REFUSALS),
     Command.VERSION: (encode_answer(Version("i(EUR)-100-SS ID003-05V500")), *_REFUSALS),
     Command.SERIAL: (encode_answer(SerialNumber("SIM000000001")), encode_answer(SerialNumber("OTHER")), *_REFUSALS),
-    Command.NOTE_TABLE: (encode_answer(_TABLE), encode_answer(NoteTable({}, bytes(4))), *_REFUSALS),
+    Command.NOTE_TABLE: (encode_answer(TABLE), encode_answer(NoteTable({}, bytes(4))), *_REFUSALS),
     **{
-        command: (encode_answer(Setting(command, bytes(size))), encode_answer(Setting(command, b"\x02" * size)), *_DONE)
+        command: (encode_answer(Setting(command, bytes(size))), encode_answer(Setting(command, b"\x02" * size)), *DONE)
         for command, size in SETTINGS.items()
     },
 }
-_MOVES = {Command.STACK_1: CashCommand.STACK, Command.STACK_2: CashCommand.STACK, Command.RETURN: CashCommand.RETURN}
 
 
 # --- framing --------------------------------------------------------------------------------------------------------
@@ -91,7 +77,7 @@ def _framing(data: bytes) -> None:
 def _framing_seeds() -> Iterator[bytes]:
     yield b"\x00" + frame(bytes(MAX_PAYLOAD))
     yield b"\x47" + b"\xfc\x05\xfc\xfc" * 20
-    for payload in (*_STATES, encode_answer(_TABLE), b"\xfc\x05\x11\x27\x56"):
+    for payload in (*STATES, encode_answer(TABLE), b"\xfc\x05\x11\x27\x56"):
         yield b"\x00" + frame(payload)
         yield b"\xf5" + frame(payload)[:-1] + b"\x55" + frame(payload)
 
@@ -101,7 +87,7 @@ def _framing_seeds() -> Iterator[bytes]:
 
 def _messages(data: bytes) -> None:
     """The first byte: what was asked."""
-    asked, payload = _COMMANDS[(data[0] if data else 0) % len(_COMMANDS)], data[1:]
+    asked, payload = COMMANDS[(data[0] if data else 0) % len(COMMANDS)], data[1:]
     with suppress(MessageError):
         must(encode_request(decode_request(payload)) == payload, "a request is changed")
     with suppress(MessageError):
@@ -129,139 +115,14 @@ def _check_table(table: NoteTable) -> None:
 
 
 def _message_seeds() -> Iterator[bytes]:
-    for index, command in enumerate(_COMMANDS):
+    for index, command in enumerate(COMMANDS):
         yield bytes((index,)) + encode_request(Request(command, bytes(SETTINGS.get(command, 0))))
-        for payload in _LIKELY.get(command, _DONE):
+        for payload in LIKELY.get(command, DONE):
             yield bytes((index,)) + payload
-    yield b"\x00" + _TABLE.raw
-
-
-# --- the option of country codes ------------------------------------------------------------------------------------
-
-
-async def _no_line(address: str, baud: int = 9600) -> ByteTransport:
-    raise AssertionError(f"{address} at {baud} was opened")
-
-
-_CONTEXT = DriverContext(lambda: 0.0, bytes, _no_line)
-
-
-def _countries(data: bytes) -> None:
-    config = DeviceConfig("cash", "id003", "tcp://h:1", {"countries": data.decode("utf-8", "replace")})
-    with suppress(ConfigurationError):
-        open_device(config, _CONTEXT)
-
-
-def _country_seeds() -> Iterator[bytes]:
-    yield from (b"17=GBP,1A=PLN", b"17=GBP, 1a=XXX", b",", b"", b"E0=EUR,E0=USD")
-
-
-# --- the machine ----------------------------------------------------------------------------------------------------
-
-
-class _Device:
-    """The device's end."""
-
-    def __init__(self) -> None:
-        self._asked = Request(Command.STATUS)
-
-    def hear(self, data: bytes) -> CashCommand | None:
-        must(frame(data[2:-2]) == data, "it sends what is no frame")
-        request = decode_request(data[2:-2])
-        if request.command is not Command.ACK:
-            self._asked = request
-        return _MOVES.get(request.command)
-
-    def wrap(self, payload: bytes) -> bytes:
-        return frame(payload or b"\0")
-
-    def likely(self, choice: int) -> bytes:
-        if self._asked.command in SETTINGS and not choice:
-            return frame(encode_request(self._asked))  # The echo, by which it is accepted.
-        answers = _LIKELY.get(self._asked.command, _DONE)
-        return frame(answers[choice % len(answers)])
-
-
-def _make_machine(choice: int) -> tuple[CashMachine, machines.Peer]:
-    return Machine(Timing(), {**COUNTRIES, 0x17: "GBP"} if choice & 1 else COUNTRIES), _Device()
-
-
-def _machine(data: bytes) -> None:
-    machines.check(_make_machine, data)
-
-
-def _machine_seeds() -> Iterator[bytes]:
-    def at(*state: int) -> int:
-        return _STATES.index(bytes(state))
-
-    answers = bytes((7, 3, 0)) * 6
-    begin = bytes((0, 0, 3, at(0x1A))) + answers + bytes((10, 7, 3, at(0x1A))) + answers + answers
-    note = bytes((12, 7, 3, 0, 7, 3, 0, 7, 3, at(0x11), 7, 3, at(0x13, 0x62), 0x2C, 7, 3, 0, 7, 3, at(0x15), 11, 7, 3))
-    yield begin
-    yield begin + note + bytes((at(0x16), 7, 3, at(0x11))) + note
-    yield begin + note[:14] + bytes((0x3C, 7, 13, 40, 7, 3, at(0x18), 15))
-    for state in range(len(_STATES)):
-        yield bytes((0, 0, 3, state)) + answers + bytes((10, 7, 3, state, 15)) + answers + answers
-
-
-# --- the simulated device -------------------------------------------------------------------------------------------
-
-
-class _Host:
-    """The host's end."""
-
-    _REQUESTS = tuple(
-        frame(encode_request(request))
-        for request in (
-            *(Request(command, bytes(SETTINGS.get(command, 0))) for command in _COMMANDS),
-            Request(Command.SET_INHIBIT, b"\x01"),
-            Request(Command.SET_DENOMINATIONS, b"\xff\xff"),
-            Request(Command.SET_OPTIONS, b"\x02\x00"),
-        )
-    )
-
-    def request(self, choice: int) -> bytes:
-        return self._REQUESTS[choice % len(self._REQUESTS)]
-
-    def wrap(self, payload: bytes) -> bytes:
-        return frame(payload or b"\0")
-
-    def hear(self, answer: bytes) -> None:
-        pass
-
-
-def _make_device(choice: int) -> tuple[SimulatedCash, devices.Host]:
-    firmware = Firmware(
-        recovers=not choice & 2,
-        remembers_credit=bool(choice & 4),
-        shows_transients=not choice & 8,
-        knows_serial=not choice & 16,
-        ack_patience=0.5 if choice & 32 else None,
-        after_box=(State.INITIALIZE, State.POWER_UP, State.DISABLED, State.IDLING)[choice >> 6],
-    )
-    script = devices.SCRIPT if choice & 1 else ()
-    return Validator(Vault(None), _TABLE, "SIM000000001", 0.3, script, firmware), _Host()
-
-
-def _device(data: bytes) -> None:
-    devices.check(_make_device, data)
-
-
-def _device_seeds() -> Iterator[bytes]:
-    status, reset, stack, ack, denominations, inhibit, options = map(
-        _COMMANDS.index,
-        (Command.STATUS, Command.RESET, Command.STACK_2, Command.ACK, Command.SET_DENOMINATIONS, Command.SET_INHIBIT,
-         Command.SET_OPTIONS),
-    )  # fmt: skip
-    yield from devices.seeds(
-        (status, reset, options, status, denominations, inhibit, status), (status, stack, status, status, ack, status)
-    )
+    yield b"\x00" + TABLE.raw
 
 
 DECODERS = (
     Decoder("id003-framing", _framing, _framing_seeds, 96),
     Decoder("id003-messages", _messages, _message_seeds, 256),
-    Decoder("id003-countries", _countries, _country_seeds, 64),
-    Decoder("id003-machine", _machine, _machine_seeds, 160),
-    Decoder("id003-simulator", _device, _device_seeds, 160),
 )

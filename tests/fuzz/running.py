@@ -13,12 +13,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.fuzz.decoder import Decoder
+from tests.fuzz.decoder import MESSAGES, Decoder
 
 ROOT = Path(__file__).resolve().parents[2]
 _MEMORY_MB = 1024
 _LINES_KEPT = 60
 _STATUS = re.compile(r"#(\d+)\s+(\w+)\s+(?:cov: (\d+) ft: (\d+) corp: (\d+)/)?")
+_CHATTER = ("INFO: ", "WARNING: Failed to find function", "#")
 
 
 class HarnessError(RuntimeError):
@@ -27,7 +28,7 @@ class HarnessError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """``data``: the input. ``kind``: libFuzzer's word (crash, timeout, oom). ``text``: what it said at the end."""
+    """``data``: the input. ``kind``: libFuzzer's word (crash, timeout, oom). ``text``: what was said at the end."""
 
     kind: str
     data: bytes
@@ -54,7 +55,10 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """How to run. ``folder``: where a decoder's corpus and findings are kept, each decoder in a folder of its own."""
+    """How to run. ``runs``: inputs beside those that were there before; a fiftieth of it where an input is a whole
+    story, which brings as many messages. ``folder``: where each decoder's corpus and findings are kept. ``timeout``:
+    seconds that one input may take.
+    """
 
     runs: int
     seed: int
@@ -74,7 +78,7 @@ class _Seen:
 
     def read(self, line: str) -> bool:
         """Gives whether it says how far it is."""
-        if not line.startswith("INFO: "):
+        if not line.startswith(_CHATTER):
             self.last.append(line.rstrip())
         found = _STATUS.match(line)
         if found is None:
@@ -93,8 +97,10 @@ def fuzz(decoder: Decoder, run: Run, tell: Callable[[str], None]) -> Result:
     before = {path.name for path in findings.iterdir()}
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="fuzz-") as seeds:
-        _write(Path(seeds), decoder.seeds())
-        status, seen = _attend(_command(decoder, run, corpus, findings, Path(seeds)), decoder.name, tell)
+        given = _write(Path(seeds), decoder.seeds()) + len(list(corpus.iterdir()))
+        runs = given + max(1, run.runs // (MESSAGES if decoder.story else 1))
+        flags = (f"-runs={runs}", f"-seed={run.seed}", f"-timeout={run.timeout}", f"-artifact_prefix={findings}/")
+        status, seen = _attend(_command(decoder, *flags, str(corpus), seeds), decoder.name, tell)
     seconds = time.monotonic() - began
     new = [path for path in sorted(findings.iterdir()) if path.name not in before]
     text = "\n".join(seen.last)
@@ -104,30 +110,37 @@ def fuzz(decoder: Decoder, run: Run, tell: Callable[[str], None]) -> Result:
     return Result(decoder.name, seen.inputs, seconds, seen.edges, seen.features, seen.corpus, finding)
 
 
-def _write(folder: Path, seeds: Iterable[bytes]) -> None:
-    for number, seed in enumerate(seeds):
-        (folder / f"{number:04d}").write_bytes(seed)
+def _write(folder: Path, seeds: Iterable[bytes]) -> int:
+    """Gives how many they are."""
+    count = 0
+    for seed in seeds:
+        (folder / f"{count:04d}").write_bytes(seed)
+        count += 1
+    return count
 
 
-def _command(decoder: Decoder, run: Run, corpus: Path, findings: Path, seeds: Path) -> list[str]:
-    return [
-        *(sys.executable, "-m", "tests.fuzz.child", decoder.name),
-        *(f"-runs={run.runs}", f"-seed={run.seed}", f"-max_len={decoder.longest}", f"-timeout={run.timeout}"),
-        *(f"-rss_limit_mb={_MEMORY_MB}", "-reload=0", f"-artifact_prefix={findings}/"),
-        *(str(corpus), str(seeds)),
-    ]
+def _command(decoder: Decoder, *arguments: str) -> list[str]:
+    limits = (f"-max_len={decoder.longest}", f"-rss_limit_mb={_MEMORY_MB}", "-reload=0")
+    return [sys.executable, "-m", "tests.fuzz.child", decoder.name, *limits, *arguments]
 
 
 def _attend(command: list[str], name: str, tell: Callable[[str], None]) -> tuple[int, _Seen]:
     seen = _Seen()
+    path = os.pathsep.join(sys.path)
     # The order of sets must not depend on the day, or a seed would not repeat a run.
-    environment = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONPATH": os.pathsep.join(sys.path)}
+    environment = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONUNBUFFERED": "1", "PYTHONPATH": path}
     with subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        command,
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
     ) as process:
-        assert process.stderr is not None
+        assert process.stdout is not None
         try:
-            for line in process.stderr:
+            for line in process.stdout:
                 if seen.read(line):
                     tell(f"{name}: {seen.inputs} inputs, {seen.edges} edges, {seen.features} features")
         except BaseException:

@@ -48,6 +48,11 @@ matrix: ## Compute what every cash driver does with every fault, into drivers/RE
 	@requirements/setup test
 	@$(python) -m tests.conformance.matrix $(ARGS)
 
+.PHONY: fuzz
+fuzz: ## Ten million inputs, guided by coverage, for every decoder of the devices (ARGS="--decoder ccnet-framing --runs 100000")
+	@requirements/setup test
+	@$(python) -m tests.fuzz $(ARGS)
+
 .PHONY: lint
 lint: ## Style, strict types, import contracts, generated code, protocol
 	@requirements/setup run

@@ -241,19 +241,20 @@ class SimulatedCash(ABC):
             pass
 
     def _advance_to(self, at: float) -> bool:
-        """One moment; gives whether anything happened in it."""
-        happened = False
-        for timer in [timer for timer in self._timers if timer[0] <= at]:
-            self._timers.remove(timer)
-            self._end(timer[1], at)
-            happened = True
-        for moment in [moment for moment in self._late_acks if moment <= at]:
-            self._late_acks.remove(moment)
+        """One moment; gives whether anything happened in it. What is due is taken out before any of it is done: that
+        may come back here at the same moment.
+        """
+        timers = [timer for timer in self._timers if timer[0] <= at]
+        self._timers = [timer for timer in self._timers if timer not in timers]
+        for _, what in timers:
+            self._end(what, at)
+        acknowledgements = [moment for moment in self._late_acks if moment <= at]
+        self._late_acks = [moment for moment in self._late_acks if moment > at]
+        for _ in acknowledgements:
             self.acknowledged(at)
-            happened = True
-        for seconds in [time for time in self._script_times() if time <= at]:
-            self._follow_script(at, AtTime(seconds - (self._born or 0.0)))
-            happened = True
+        rules = [rule for rule in self._rules if (due := self._time_of(rule)) is not None and due <= at]
+        self._do(rules, at)
+        happened = bool(timers or acknowledgements or rules)
         if self.powered and self.metal.due is not None and self.metal.due <= at:
             before = self.metal.step
             self.metal.advance(at)
@@ -273,12 +274,18 @@ class SimulatedCash(ABC):
             self.line.mute = False
 
     def _script_times(self) -> list[float]:
-        born = self._born or 0.0
-        return [born + rule.when.seconds for rule in self._rules if isinstance(rule.when, AtTime)]
+        return [due for rule in self._rules if (due := self._time_of(rule)) is not None]
 
-    def _follow_script(self, now: float, point: OnNote | OnByte | OnAck | AtTime) -> None:
-        for rule in [rule for rule in self._rules if rule.when == point]:
-            self._rules.remove(rule)
+    def _time_of(self, rule: Rule) -> float | None:
+        return (self._born or 0.0) + rule.when.seconds if isinstance(rule.when, AtTime) else None
+
+    def _follow_script(self, now: float, point: OnNote | OnByte | OnAck) -> None:
+        self._do([rule for rule in self._rules if rule.when == point], now)
+
+    def _do(self, rules: list[Rule], now: float) -> None:
+        """Each happens once, however one leads to another."""
+        self._rules = [rule for rule in self._rules if rule not in rules]
+        for rule in rules:
             self.act(rule.what, now)
 
     # --- the wire ---------------------------------------------------------------------------------------------------

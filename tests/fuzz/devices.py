@@ -26,7 +26,7 @@ HANDS = (
 
 SCRIPT = parse(
     "note 1 in stacking: noise 7F 7F 02\nnote 2 in escrow: power off 1\nnote 3: serial S-2\n"
-    "before byte 200: wrong crc 2\nafter byte 300: power off 1\nat 20: box swapped B2\n"
+    "before byte 200: wrong crc 2\nafter byte 300: power off 1\nat 20.3: box swapped B2\nat 20.3: box back\n"
     "ack 2: lose\nack 3: late 1\nack 4: repeat\n"
 )
 _INSIDE = (Place.HEAD, Place.ESCROW, Place.TRANSPORT)

@@ -15,6 +15,7 @@ from guichet.money import Currency, Money, MoneyError
 NOTE_TYPES = 24
 ALL_TYPES = frozenset(range(NOTE_TYPES))
 _RECORD = 5
+_MOST_PLACES = 9
 _BARCODE_TYPE = 23
 
 
@@ -268,7 +269,7 @@ def decode_note_table(raw: bytes) -> NoteTable:
 def _decode_value(record: bytes) -> Money | None:
     digits, country, scale = record[0], record[1:4].decode("ascii", "replace"), record[4]
     places = scale & 0x7F
-    if not digits or places > 9:
+    if not digits or places > _MOST_PLACES:
         return None
     try:
         currency = Currency(_MAKERS_CODES.get(country, country))
@@ -286,7 +287,7 @@ def encode_note_table(values: Mapping[int, Money]) -> NoteTable:
     for note_type, value in values.items():
         major, rest = divmod(value.minor, 10**value.currency.exponent)
         zeros = 0
-        while major and major % 10 == 0:
+        while major and major % 10 == 0 and zeros < _MOST_PLACES:
             major, zeros = major // 10, zeros + 1
         if rest or not 0 < major < 256 or note_type not in ALL_TYPES:
             raise MessageError(f"a note table holds no {value} at type {note_type}")

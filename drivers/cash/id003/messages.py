@@ -13,6 +13,7 @@ from enum import IntEnum
 from guichet.money import Currency, Money, MoneyError
 
 _RECORD = 4
+_MOST_ZEROS = 9
 TICKET = 0x6F
 """The escrow code of a bar-coded ticket: it is no note."""
 
@@ -321,7 +322,7 @@ def decode_note_table(raw: bytes, countries: Mapping[int, str] = COUNTRIES) -> N
 
 
 def _decode_value(code: str | None, digits: int, zeros: int) -> Money | None:
-    if code is None or not digits or zeros > 9:
+    if code is None or not digits or zeros > _MOST_ZEROS:
         return None
     try:
         currency = Currency(code)
@@ -348,7 +349,7 @@ def encode_note_table(values: Mapping[int, Money]) -> NoteTable:
 def _encode_record(code: int, codes: Mapping[str, int], value: Money) -> bytes:
     major, rest = divmod(value.minor, 10**value.currency.exponent)
     zeros = 0
-    while major >= 100 and major % 10 == 0:
+    while major >= 100 and major % 10 == 0 and zeros < _MOST_ZEROS:
         major, zeros = major // 10, zeros + 1
     country = codes.get(value.currency.code)
     if rest or country is None or not 0 < major < 256:

@@ -250,6 +250,13 @@ def test_any_mask_comes_through(enabled: set[int], escrow: set[int]) -> None:
     assert decode_request(encode_request(request)) == request
 
 
+@pytest.mark.parametrize("record", ["82 555344 09", "64 455552 09", "01 4A5059 09", "C8 455552 08"])
+def test_the_largest_amounts_of_a_table_come_through(record: str) -> None:
+    table = decode_note_table(bytes.fromhex(record))
+    assert table.values
+    assert decode_note_table(encode_note_table(table.values).raw).values == table.values
+
+
 @given(st.dictionaries(st.integers(0, 22), st.tuples(st.integers(1, 255), st.integers(0, 4)), max_size=23))
 def test_any_table_of_whole_amounts_comes_through(kinds: dict[int, tuple[int, int]]) -> None:
     amounts = {kind: Money(digits * 10 ** (zeros + 2), Currency("EUR")) for kind, (digits, zeros) in kinds.items()}

@@ -300,6 +300,13 @@ def test_a_table_never_yields_an_amount_that_is_none(records: list[bytes]) -> No
         assert any(record[0] == code and record[2] * 10 ** (record[3] + 2) == value.minor for record in records)
 
 
+@pytest.mark.parametrize("record", ["64 E0 64 09", "64 E0 C8 09", "61 01 01 09", "62 16 FF 08"])
+def test_the_largest_amounts_of_a_table_come_through(record: str) -> None:
+    table = decode_note_table(bytes.fromhex(record))
+    assert table.values
+    assert decode_note_table(encode_note_table(table.values).raw).values == table.values
+
+
 @given(st.dictionaries(st.integers(0x61, 0x6E), st.tuples(st.integers(1, 99), st.integers(0, 4)), max_size=14))
 def test_any_table_of_whole_amounts_comes_through(kinds: dict[int, tuple[int, int]]) -> None:
     amounts = {code: Money(digits * 10 ** (zeros + 2), Currency("EUR")) for code, (digits, zeros) in kinds.items()}

@@ -191,7 +191,7 @@ def test_everything_that_the_card_said_is_wiped() -> None:
 def test_an_answer_without_a_status_word_is_wiped_too() -> None:
     said: list[bytearray] = []
     with pytest.raises(EmvFailure):
-        play(identify(Terminal(), t0=False), lambda command: b"\x47", said)
+        play(identify(Terminal(), t0=False), lambda _: b"\x47", said)
     assert said == [bytearray(1)]
 
 

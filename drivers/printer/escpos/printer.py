@@ -7,7 +7,7 @@ turns on it. Whether a document came out is never concluded from having sent it:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from drivers.api.device import DeviceConfig, DeviceIdentity, DeviceState, DeviceStatus, SelfTestStep
 from drivers.api.document import Document
@@ -206,7 +206,7 @@ class EscposPrinter:
         :class:`drivers.errors.Refused` for a document that no paper holds.
         """
         try:
-            data = render(document, self._options.paper)
+            parts = render(document, self._options.paper)
         except LayoutError as error:
             raise Refused(self._name, "unprintable", str(error)) from error
         async with self._turn:
@@ -214,13 +214,13 @@ class EscposPrinter:
             self._state = await exchange.status(_ANSWER_SECONDS)
             self._stop_for(obstacle(self._state))
             await self._tidy(exchange)
-            await self._deliver(exchange, data)
+            await self._deliver(exchange, parts)
         self._documents += 1
 
-    async def _deliver(self, exchange: Exchange, data: bytes) -> None:
+    async def _deliver(self, exchange: Exchange, parts: tuple[bytes, ...]) -> None:
         self._printing = self._dirty = self._torn = True
         try:
-            await self._send_and_wait(exchange, data)
+            await self._send_and_wait(exchange, parts)
         except (NoAnswer, TransportError) as error:
             self._lost = error
             raise
@@ -228,9 +228,9 @@ class EscposPrinter:
             self._printing = False
             self._wake.set()
 
-    async def _send_and_wait(self, exchange: Exchange, data: bytes) -> None:
+    async def _send_and_wait(self, exchange: Exchange, parts: tuple[bytes, ...]) -> None:
         try:
-            await self._send(exchange, data)
+            await self._send(exchange, parts)
             await self._until_done(exchange)
             self._dirty = self._torn = False
         except DeviceFault as error:
@@ -239,10 +239,14 @@ class EscposPrinter:
             await self._tidy(exchange)
             raise
 
-    async def _send(self, exchange: Exchange, data: bytes) -> None:
-        """The document in pieces, the printer looked at between them; then the question whose answer ends it."""
-        for start in range(0, len(data), _CHUNK):
-            await exchange.send(data[start : start + _CHUNK], _STALL_SECONDS)
+    async def _send(self, exchange: Exchange, parts: tuple[bytes, ...]) -> None:
+        """The document in pieces, the printer looked at between them; then the question whose answer ends it.
+
+        A printer takes a question in the middle of a command for the command's parameters, too, so there is none.
+        """
+        for piece in _pieces(parts):
+            for start in range(0, len(piece), _CHUNK):
+                await exchange.send(piece[start : start + _CHUNK], _STALL_SECONDS)
             self._state = await exchange.status(_BUSY_ANSWER_SECONDS)
             self._stop_for(obstacle(self._state), waiting_helps=True)
         process_id = _process_id(self._context.random_bytes) if self._process_ids else None
@@ -282,6 +286,18 @@ class EscposPrinter:
         except DeviceError as error:
             return (SelfTestStep("answers", passed=False, detail=str(error)),)
         return steps(self._address, state, self._identity, process_ids=self._process_ids)
+
+
+def _pieces(parts: tuple[bytes, ...]) -> Iterator[bytes]:
+    """Whole parts, together as long as one chunk or a little more."""
+    piece = b""
+    for part in parts:
+        piece += part
+        if len(piece) >= _CHUNK:
+            yield piece
+            piece = b""
+    if piece:
+        yield piece
 
 
 def _process_id(random_bytes: Callable[[int], bytes]) -> bytes:

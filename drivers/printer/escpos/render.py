@@ -32,19 +32,21 @@ class Paper:
     columns: int
 
 
-def render(document: Document, paper: Paper) -> bytes:
-    """The whole document, from ESC @ to the cut.
+def render(document: Document, paper: Paper) -> tuple[bytes, ...]:
+    """The whole document, from ESC @ to the cut, in parts of whole commands: whatever is put on the line between two of
+    them is no part of any.
 
     Characters that no code page of the profile has become ones that look alike, else a question mark: the library would
     switch the whole line to GB18030 for a single Chinese one. Raises :class:`drivers.printer.escpos.layout.LayoutError`
     and, for an unknown profile, KeyError.
     """
     printer = library.composer(paper.profile)
-    lines = lay_out(document, paper.columns)
-    for line in lines:
+    parts = [INITIALISE]
+    for line in lay_out(document, paper.columns):
         _put(printer, line, paper.profile)
+        parts.append(printer.output[sum(map(len, parts)) - len(INITIALISE) :])
     printer.cut("FULL")
-    return INITIALISE + printer.output
+    return *parts, printer.output[sum(map(len, parts)) - len(INITIALISE) :]
 
 
 def blank_strip(paper: Paper) -> bytes:

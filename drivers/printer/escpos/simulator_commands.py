@@ -123,6 +123,10 @@ _ESC_PARAMETERS = {b"2": 0, b"i": 0, b"m": 0, b"@": 0, b"L": 0, b"S": 0, b"<": 0
 _GS_PARAMETERS = {b"L": 2, b"W": 2, b"P": 2, b"$": 2, b"\\": 2, b":": 0}
 _DLE_LENGTHS = {0x04: 3, 0x05: 3}
 _CLEAR_LENGTH, _PULSE_LENGTH = 10, 5
+# What the reference gives as the most. Beyond it a command is none: what follows it is taken for text.
+_MOST_ROWS, _MOST_TABS, _MOST_CODE = 2303, 32, 255
+LARGEST = 256 * 1024
+"""Bytes of the largest command."""
 
 
 def next_command(data: bytes) -> tuple[Command, int] | None:
@@ -170,8 +174,7 @@ def _escape(data: bytes) -> tuple[Command, int] | None:
     if letter == b"*":
         return _column_picture(data)
     if letter == b"D":
-        end = data.find(b"\0", 2)
-        return (Ignored(), end + 1) if end >= 0 else None
+        return _up_to_nul(data, 2, _MOST_TABS)
     length = 2 + _ESC_PARAMETERS.get(letter, 1)
     return (_escaped(letter, data[2:length]), length) if len(data) >= length else None
 
@@ -250,6 +253,8 @@ def _raster(data: bytes) -> tuple[Command, int] | None:
         return None
     mode, width, rows = data[3], int.from_bytes(data[4:6], "little"), int.from_bytes(data[6:8], "little")
     length = 8 + width * rows
+    if not 8 < length <= LARGEST or rows > _MOST_ROWS:
+        return Ignored(), 8
     if len(data) < length:
         return None
     return Raster(width, rows, 2 if mode & 1 else 1, 2 if mode & 2 else 1, data[8:length]), length
@@ -258,9 +263,13 @@ def _raster(data: bytes) -> tuple[Command, int] | None:
 def _barcode(data: bytes) -> tuple[Command, int] | None:
     if data[2] >= 65:
         length = 4 + data[3] if len(data) > 3 else 4
-    else:
-        end = data.find(b"\0", 3)
-        if end < 0:
-            return None
-        length = end + 1
-    return (Ignored(), length) if len(data) >= length else None
+        return (Ignored(), length) if len(data) >= length else None
+    return _up_to_nul(data, 3, _MOST_CODE)
+
+
+def _up_to_nul(data: bytes, begin: int, most: int) -> tuple[Command, int] | None:
+    """A list from ``begin`` that NUL ends; where it has more than ``most`` bytes it is none."""
+    end = data.find(b"\0", begin, begin + most + 1)
+    if end >= 0:
+        return Ignored(), end + 1
+    return (Ignored(), begin) if len(data) > begin + most else None

@@ -16,8 +16,11 @@ from drivers.api.document import Align
 from drivers.api.printer import Paper
 from drivers.printer.escpos import simulator_commands as commands
 from drivers.printer.escpos.simulator_paper import (
+    CELL_WIDTH,
     LINE,
+    LONGEST,
     Blank,
+    Piece,
     PrintedCode,
     PrintedLine,
     PrintedPicture,
@@ -48,6 +51,14 @@ _PAGES = {
 }  # fmt: skip
 
 
+BUFFER = 2 * commands.LARGEST
+"""Bytes that wait for being printed, at most. What comes to a full buffer is lost, as on a printer whose host does not
+heed that it is busy.
+"""
+_PORTION = 4096
+_MODULES = range(1, 17)
+
+
 class Fault(Enum):
     """What can be wrong with the mechanism, as its bit of DLE EOT 3."""
 
@@ -73,12 +84,14 @@ class Machine:
     def __init__(self, columns: int, eject: Callable[[Strip], None]) -> None:
         self._columns = columns
         self._eject = eject
-        self._incoming = b""
+        self._incoming = bytearray()
         self._buffer = bytearray()
+        self._walked = 0
         self._answers = bytearray()
         self._style = _Style()
         self._spans: list[Span] = []
         self._strip = Strip(columns)
+        self._hanging = 0
         self._code = (b"", 3, 48)
         self.paper = Paper.ADEQUATE
         self.cover_open = False
@@ -118,15 +131,24 @@ class Machine:
         """Bytes arrived. Returns what the printer says."""
         self._incoming += data
         while (at := self._incoming.find(0x10)) >= 0:
-            self._buffer += self._incoming[:at]
-            self._incoming = self._incoming[at:]
+            self._keep(self._take(at))
             if not self._real_time():
                 break
         else:
-            self._buffer += self._incoming
-            self._incoming = b""
+            self._keep(self._take(len(self._incoming)))
         self._work()
         return self._said()
+
+    def _take(self, count: int) -> bytes:
+        taken = bytes(self._incoming[:count])
+        del self._incoming[:count]
+        return taken
+
+    def _keep(self, data: bytes) -> None:
+        for at in range(0, len(data), _PORTION):
+            self._buffer += data[at : at + min(_PORTION, BUFFER - len(self._buffer))]
+            if len(data) > _PORTION:
+                self._work()
 
     def _said(self) -> bytes:
         said = bytes(self._answers)
@@ -137,20 +159,20 @@ class Machine:
 
     def _real_time(self) -> bool:
         """Deal with the DLE at the beginning of what came in. False while it is not known what it is."""
-        start = self._incoming
-        if CLEAR_BUFFERS.startswith(start[: len(CLEAR_BUFFERS)]) and len(start) < len(CLEAR_BUFFERS):
+        start = bytes(self._incoming[: len(CLEAR_BUFFERS)])
+        if CLEAR_BUFFERS.startswith(start) and len(start) < len(CLEAR_BUFFERS):
             return False
         if DLE_EOT.startswith(start[:2]) and len(start) < 3:
             return False
         if start.startswith(CLEAR_BUFFERS):
-            self._incoming = start[len(CLEAR_BUFFERS) :]
+            self._take(len(CLEAR_BUFFERS))
             self._clear()
             return True
         taken = 3 if start.startswith(DLE_EOT) else 1
         request = taken == 3 and start[2] in list(Query)
-        self._incoming = start[taken:]
+        self._take(taken)
         if not (request and self._between_commands()):
-            self._buffer += start[:taken]
+            self._keep(start[:taken])
         if request:
             self._work()
             self._answers.append(self._status(Query(start[2])))
@@ -158,14 +180,21 @@ class Machine:
 
     def _between_commands(self) -> bool:
         """Whether what comes next begins a command: inside a picture, the same bytes are the picture's."""
-        rest = bytes(self._buffer)
-        while rest and (found := commands.next_command(rest)) is not None:
-            rest = rest[found[1] :]
-        return not rest
+        while self._walked < len(self._buffer) and (found := self._command_at(self._walked)) is not None:
+            self._walked += found[1]
+        return self._walked == len(self._buffer)
+
+    def _command_at(self, place: int) -> tuple[commands.Command, int] | None:
+        """Most commands are short: not all that waits is looked at for each of them."""
+        found = commands.next_command(bytes(self._buffer[place : place + _PORTION]))
+        if found is None and len(self._buffer) - place > _PORTION:
+            found = commands.next_command(bytes(self._buffer[place:]))
+        return found
 
     def _clear(self) -> None:
         self._work()
         self._buffer.clear()
+        self._walked = 0
         self._spans.clear()
         self._answers += b"\x37\x25\x00"
 
@@ -190,9 +219,10 @@ class Machine:
     # --- in turn ------------------------------------------------------------------------------------------------------
 
     def _work(self) -> None:
-        while not self.stopped and (found := commands.next_command(bytes(self._buffer))) is not None:
+        while not self.stopped and (found := self._command_at(0)) is not None:
             command, length = found
             del self._buffer[:length]
+            self._walked = max(0, self._walked - length)
             self._do(command)
 
     def _do(self, command: commands.Command) -> None:
@@ -201,7 +231,7 @@ class Machine:
                 self._style = _Style()
                 self._spans.clear()
             case commands.Characters(data):
-                self._spans.append(self._span(data))
+                self._write(self._span(data))
             case commands.Feed(lines, dots):
                 self._feed(lines, dots)
             case commands.SetAlign(align):
@@ -230,22 +260,31 @@ class Machine:
         text = data.decode(_PAGES.get(self._style.page, "ascii"), errors="replace")
         return Span(text, self._style.bold, self._style.width, self._style.height)
 
+    def _write(self, span: Span) -> None:
+        """A line that is full is printed, and the text goes on in the next."""
+        while span.text:
+            free = self._columns * CELL_WIDTH - sum(each.dots for each in self._spans)
+            room = free // (CELL_WIDTH * span.width)
+            if room < 1 and self._spans:
+                self._feed(1, 0)
+                continue
+            self._spans.append(replace(span, text=span.text[: max(room, 1)]))
+            span = replace(span, text=span.text[max(room, 1) :])
+
     def _feed(self, lines: int, dots: int) -> None:
         if self._spans:
             line = PrintedLine(tuple(self._spans), self._style.align)
             self._spans.clear()
-            self._strip.pieces.append(line)
-            self._use_paper(1)
+            self._put(line, 1)
             lines -= 1
         blank = max(lines, 0) * LINE + dots
         if blank:
-            self._strip.pieces.append(Blank(blank))
-            self._use_paper(blank // LINE)
+            self._put(Blank(blank), blank // LINE)
 
     def _code_function(self, function: int, data: bytes) -> None:
         content, module, level = self._code
         match function:
-            case 67 if data:
+            case 67 if data and data[0] in _MODULES:
                 module = data[0]
             case 69 if data:
                 level = data[0]
@@ -253,8 +292,8 @@ class Machine:
                 content = data
             case 81 if content:
                 code = PrintedCode(content, module, level, self._style.align)
-                self._strip.pieces.append(code)
-                self._use_paper(code.height // LINE)
+                if code.height:
+                    self._put(code, code.height // LINE)
             case _:
                 return
         self._code = (content, module, level)
@@ -262,8 +301,7 @@ class Machine:
     def _raster(self, raster: commands.Raster) -> None:
         scale = (raster.wide, raster.high)
         picture = PrintedPicture(raster.bytes_per_row * 8, raster.rows, raster.data, scale, self._style.align)
-        self._strip.pieces.append(picture)
-        self._use_paper(picture.height // LINE)
+        self._put(picture, picture.height // LINE)
 
     def _answer(self, command: commands.AskPaper | commands.AskProcessId | commands.AskIdentity) -> None:
         match command:
@@ -277,6 +315,13 @@ class Machine:
             case _:
                 assert_never(command)
 
+    def _put(self, piece: Piece, lines: int) -> None:
+        self._strip.pieces.append(piece)
+        self._hanging += piece.height
+        self._use_paper(lines)
+        if self._hanging > LONGEST:
+            self._leave(complete=False)
+
     def _use_paper(self, lines: int) -> None:
         self._lines_left -= lines
         if self._then is not None and self._lines_left <= 0:
@@ -285,6 +330,7 @@ class Machine:
 
     def _leave(self, *, complete: bool) -> None:
         strip, self._strip = self._strip, Strip(self._columns)
+        self._hanging = 0
         strip.complete = complete
         if strip.inked:
             self._eject(strip)

@@ -18,6 +18,8 @@ from drivers.api.document import Align
 
 LINE = 30
 CELL_WIDTH, CELL_HEIGHT = 12, 24
+LONGEST = 16_000
+"""Dots, two metres: paper that hangs out so far tears off."""
 KNIFE = 120
 """From the head to the knife: this much of a document's last feed is the next document's upper margin."""
 
@@ -71,8 +73,8 @@ class PrintedCode:
 
     @property
     def matrix(self) -> tuple[bytearray, ...]:
-        """The modules, 1 for black."""
-        return tuple(segno.make_qr(self.content, error=_LEVELS.get(self.level, "L"), boost_error=False).matrix)
+        """The modules, 1 for black; none where there is no code with so much in it."""
+        return _modules(self.content, _LEVELS.get(self.level, "L"))
 
     @property
     def height(self) -> int:
@@ -169,6 +171,14 @@ class Strip:
         buffer = BytesIO()
         self.picture().save(buffer, "PNG")
         return buffer.getvalue()
+
+
+@lru_cache(maxsize=16)
+def _modules(content: bytes, level: str) -> tuple[bytearray, ...]:
+    try:
+        return tuple(segno.make_qr(content, error=level, boost_error=False).matrix)
+    except segno.DataOverflowError:
+        return ()
 
 
 @cache

@@ -23,7 +23,7 @@ GOLDEN = Path(__file__).parent / "golden"
 
 def printed(document: Document, columns: int = 48, profile: str = "default") -> Strip:
     strips: list[Strip] = []
-    Machine(columns, strips.append).receive(render(document, Paper(profile, columns)) + b"\x1dV\x00")
+    Machine(columns, strips.append).receive(b"".join(render(document, Paper(profile, columns))) + b"\x1dV\x00")
     [strip] = strips
     return strip
 

@@ -31,6 +31,20 @@ async def test_a_document_comes_out_whole_before_print_returns(tmp_path: Path) -
         assert bench.driver.status.counters == {"documents": 1}
 
 
+@pytest.mark.parametrize("rows", [20, 60, 200])
+async def test_the_printer_is_never_asked_in_the_middle_of_a_command(tmp_path: Path, rows: int) -> None:
+    """It would answer, and take the question for the command's parameters, too: text or pictures come out torn."""
+    content = tuple(Row(f"line {index}", "1.00") for index in range(rows))
+    document = Document("long", (*content, QrCode("https://example.com/" + "r" * 200), *content))
+    async with standing(tmp_path) as bench:
+        bench.sent.clear()
+        await bench.driver.print(document)
+        (text,) = await bench.texts()
+        lines = [line for line in text.split("\n") if line and "[" not in line]
+        assert lines == [f"{f'line {index}':<44}1.00" for index in (*range(rows), *range(rows))]
+        assert bench.sent.count(b"\x10\x04\x01") >= 2 + rows // 20
+
+
 async def test_the_bytes_say_that_it_is_simulated(tmp_path: Path) -> None:
     async with standing(tmp_path) as bench:
         identity = bench.driver.status.identity

@@ -1,12 +1,14 @@
 """The simulated printer by its bytes alone: what Epson's reference says of each command."""
 
+import time
+
 import pytest
 
 from drivers.api.document import Align
 from drivers.api.printer import Paper
 from drivers.printer.escpos.simulator_commands import Command, Cut, Feed, Ignored, Raster, SetSize, next_command
-from drivers.printer.escpos.simulator_machine import Fault, Machine
-from drivers.printer.escpos.simulator_paper import PrintedCode, PrintedLine, PrintedPicture, Strip
+from drivers.printer.escpos.simulator_machine import BUFFER, Fault, Machine
+from drivers.printer.escpos.simulator_paper import LONGEST, PrintedCode, PrintedLine, PrintedPicture, Strip
 
 CLEAR = bytes.fromhex("10 14 08 01 03 14 01 06 02 08")
 
@@ -112,6 +114,81 @@ def test_a_blank_strip_is_no_document() -> None:
     printer, strips = machine()
     printer.receive(b"\x1b@\x1bd\x06\x1dV\x00")
     assert strips == []
+
+
+# --- what no host of ours sends -------------------------------------------------------------------------------------
+
+
+def printed(data: bytes) -> str:
+    printer, strips = machine()
+    printer.receive(data + b"\x1dV\x00")
+    return "".join(strip.text() for strip in strips)
+
+
+def test_a_stopped_printer_keeps_no_more_than_its_buffer_and_still_says_how_it_is() -> None:
+    printer, strips = machine()
+    printer.cover_open = True
+    for _ in range(16):
+        printer.receive((b"t" * 47 + b"\n") * 2000)
+    assert printer.buffered == BUFFER
+    assert printer.receive(b"\x10\x04\x02") == b"\x16"
+    printer.cover_open = False
+    printer.resume()
+    assert printer.buffered == 0
+    assert strips
+
+
+def test_a_line_that_is_full_goes_on_in_the_next() -> None:
+    assert printed(b"A" * 48 + b"\n" + b"B" * 100 + b"\n") == f"{'A' * 48}\n{'B' * 48}\n{'B' * 48}\n{'B' * 4}\n"
+    assert printed(b"\x1d!\x70" + b"C" * 13 + b"\n") == "CCCCCC\nCCCCCC\nC\n"
+
+
+def test_paper_that_nobody_cuts_tears_off_at_last() -> None:
+    printer, strips = machine()
+    printer.receive(b"line\n" * 2000)
+    printer.receive(b"\x1bd\xff" * 100)
+    assert len(strips) > 2
+    assert all(sum(piece.height for piece in strip.pieces) < 2 * LONGEST for strip in strips)
+    assert not any(strip.complete for strip in strips)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "1D 76 30 00 FF FF FF FF",
+        "1D 76 30 00 01 00 00 09",
+        "1D 76 30 00 00 00 10 00",
+        "1D 76 30 00 10 00 00 00",
+        "1B 44 " + "01 " * 33,
+        "1D 6B 04 " + "31 " * 256,
+        "1D 28 6B 03 00 31 43 00",
+        "1D 28 6B 03 00 31 43 11",
+    ],
+)
+def test_a_command_that_no_printer_carries_out_holds_up_nothing(command: str) -> None:
+    assert printed(bytes.fromhex(command) + b"\nafter\n").endswith("after\n")
+
+
+def test_a_code_that_has_no_room_for_what_is_in_it_is_not_printed() -> None:
+    content = b"x" * 3000
+    store = b"\x1d(k" + (len(content) + 3).to_bytes(2, "little") + b"1P0" + content
+    assert printed(store + b"\x1d(k\x03\x001Q0" + b"after\n") == "after\n"
+
+
+@pytest.mark.parametrize(
+    "data", [b"\n", b"\x10", b"\x10\x04\x01", b"a\x10\x04\x01", b"\x1bE\x01", b"\x1d(k\x03\x001Q0"]
+)
+@pytest.mark.parametrize("stopped", [False, True])
+def test_what_comes_takes_a_printer_time_in_proportion(data: bytes, stopped: bool) -> None:
+    def seconds(size: int) -> float:
+        printer, _ = machine()
+        printer.cover_open = stopped
+        began = time.process_time()
+        printer.receive((data * size)[:size])
+        return time.process_time() - began
+
+    once = min(seconds(1 << 13) for _ in range(3))
+    assert seconds(1 << 17) < 4 * 16 * max(once, 0.002)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -29,6 +30,7 @@ from drivers.transport.api import ByteTransport
 _T = TypeVar("_T", bound=Answer)
 _PROBE = b"?id?"
 _QUIET_SECONDS = 0.1
+_MOST_WAITING = 64
 
 
 class Exchange:
@@ -42,7 +44,7 @@ class Exchange:
         self._device = device
         self._transport = transport
         self._rest = b""
-        self._waiting: list[Answer] = []
+        self._waiting: deque[Answer] = deque(maxlen=_MOST_WAITING)
         self._is_done: Callable[[Answer], bool] = _is_transmitted
         self._late = False
         self.done = False
@@ -152,11 +154,12 @@ class Exchange:
         self._waiting += answers
 
     def _taken(self) -> list[Answer]:
-        taken, self._waiting = self._waiting, []
+        taken = list(self._waiting)
+        self._waiting.clear()
         return taken
 
     def _forget(self) -> None:
-        self._waiting = []
+        self._waiting.clear()
 
 
 def _is_transmitted(answer: Answer) -> bool:

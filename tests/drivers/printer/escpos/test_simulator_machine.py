@@ -176,7 +176,7 @@ def test_a_code_that_has_no_room_for_what_is_in_it_is_not_printed() -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"\n", b"\x10", b"\x10\x04\x01", b"a\x10\x04\x01", b"\x1bE\x01", b"\x1d(k\x03\x001Q0"]
+    "data", [b"\n", b"\x10", b"\x10\x04\x01", b"\n\x10\x04\x01", b"\x1bE\x01", b"\x1d(k\x03\x001Q0"]
 )
 @pytest.mark.parametrize("stopped", [False, True])
 def test_what_comes_takes_a_printer_time_in_proportion(data: bytes, stopped: bool) -> None:

@@ -34,11 +34,11 @@ class Babbler:
 
 
 async def test_what_nobody_asked_for_is_not_kept() -> None:
-    line = Babbler(200)
+    line = Babbler(20)
     exchange = Exchange("printer", line)
     exchange.expect_done(b"abcd")
-    assert not await exchange.wait_done(1.0)
-    assert line.left == 0
+    while line.left:
+        assert not await exchange.wait_done(0.2)
     assert held(exchange) < 10_000
 
 

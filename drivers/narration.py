@@ -37,6 +37,10 @@ class Narrator(Protocol):
         """The connection was opened with this randomness, which keys may have come from."""
         ...
 
+    def missed(self, count: int) -> None:
+        """So many reads and writes went by unseen here."""
+        ...
+
     def sent(self, data: bytes) -> list[Saying]:
         """What these bytes to the device complete."""
         ...
@@ -59,6 +63,9 @@ class HexNarrator:
     def opened(self, entropy: bytes) -> None:
         """Nothing follows from it."""
 
+    def missed(self, count: int) -> None:
+        """Nothing follows from it."""
+
     def sent(self, data: bytes) -> list[Saying]:
         """The bytes."""
         return [Saying(data, "")]
@@ -68,11 +75,16 @@ class HexNarrator:
         return [Saying(data, "")]
 
 
-def narrator_for(driver: str, options: Mapping[str, str]) -> Narrator:
-    """The narrator of ``driver``'s lines; of one that has none, a :class:`HexNarrator`."""
+def narrator_maker(driver: str) -> MakeNarrator:
+    """What makes narrators of ``driver``'s lines; of one that has none, :class:`HexNarrator`."""
     for point in entry_points(group=GROUP, name=driver):
-        return cast("MakeNarrator", point.load())(options)
-    return HexNarrator(options)
+        return cast("MakeNarrator", point.load())
+    return HexNarrator
+
+
+def narrator_for(driver: str, options: Mapping[str, str]) -> Narrator:
+    """A narrator of a line of ``driver``'s."""
+    return narrator_maker(driver)(options)
 
 
 # --- lines with frames ------------------------------------------------------------------------------------------------
@@ -118,6 +130,9 @@ class FrameNarrator(ABC, Generic[Found]):
 
     def opened(self, entropy: bytes) -> None:
         """Nothing follows from it, where a protocol has no keys."""
+
+    def missed(self, count: int) -> None:
+        """Nothing follows from it: the next frame is found by itself."""
 
     def sent(self, data: bytes) -> list[Saying]:
         """The host's frames."""

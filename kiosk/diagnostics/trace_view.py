@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import textwrap
 from collections import deque
 from collections.abc import Iterator
@@ -71,6 +72,8 @@ class Reading:
             case Mark.IDENTITY:
                 return [Saying(b"", f"device: {identity_words(identity_of(moment))}")]
             case Mark.GAP:
+                count = moment.text.split(" ", 1)[0]
+                self._narrator.missed(int(count) if re.fullmatch("[0-9]{1,9}", count) else 0)
                 return [Saying(b"", f"GAP: {moment.text}")]
             case Mark.CLOSED:
                 return [Saying(b"", "closed")]

@@ -11,7 +11,7 @@ from typing import cast
 
 from tests.fuzz.decoder import Decoder
 
-WORDS = ("ccnet", "id003", "essp", "cctalk", "pinpad", "card", "printer", "scripts")
+WORDS = ("ccnet", "id003", "essp", "cctalk", "pinpad", "card", "printer", "scripts", "wire")
 
 
 def decoders() -> tuple[Decoder, ...]:

@@ -21,8 +21,8 @@ from drivers.cash.essp.messages import (
 from drivers.cash.essp.sealing import SEALED, SealError, unseal
 from drivers.narration import FrameNarrator, describe
 
-_MOST_DRAWS = 4096
-"""A key's secret is looked for among so many numbers; packing draws some between two exchanges."""
+_SPARE_DRAWS = 32
+_MOST_DRAWS = 100_000
 
 
 class Narrator(FrameNarrator[Frame]):
@@ -36,18 +36,24 @@ class Narrator(FrameNarrator[Frame]):
         super().__init__(Frame, Deframer(), Deframer())
         fixed = options.get("fixed_key", "")
         self._fixed_key = int(fixed, 16) if re.fullmatch("[0-9A-Fa-f]{16}", fixed) else DEFAULT_FIXED_KEY
-        self._entropy = b""
+        self._dice: Dice | None = None
         self._asked = Request(Command.POLL)
         self._version = VERSIONS[0]
         self._generator = self._modulus = self._host_share = 0
         self._key: bytes | None = None
+        self._draws = _SPARE_DRAWS
 
     def opened(self, entropy: bytes) -> None:
         """What the keys of this connection come from."""
-        self._entropy, self._key = entropy, None
+        self._dice, self._key, self._draws = Dice(entropy), None, _SPARE_DRAWS
+
+    def missed(self, count: int) -> None:
+        """Packets that drew numbers were among it."""
+        self._draws += count
 
     def question(self, found: Frame) -> str:
         """The host's command."""
+        self._draws += 1
         return self._in_clear(found.payload, self._command)
 
     def answer(self, found: Frame) -> str:
@@ -97,11 +103,12 @@ class Narrator(FrameNarrator[Frame]):
         return describe(answer)
 
     def _agreed(self, device_share: int) -> bytes | None:
-        if not self._entropy or self._modulus < 2:
+        """A packet draws at most one number between two exchanges, so no more than that many are tried."""
+        if self._dice is None or self._modulus < 2:
             return None
-        dice = Dice(self._entropy)
-        for _ in range(_MOST_DRAWS):
-            secret = dice.number()
+        tries, self._draws = min(self._draws, _MOST_DRAWS), _SPARE_DRAWS
+        for _ in range(tries):
+            secret = self._dice.number()
             if share(self._generator, secret, self._modulus) == self._host_share:
                 return session_key(self._fixed_key, share(device_share, secret, self._modulus))
         return None

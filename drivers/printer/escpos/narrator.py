@@ -43,6 +43,10 @@ class Narrator:
     def opened(self, entropy: bytes) -> None:
         """Nothing follows from it."""
 
+    def missed(self, count: int) -> None:
+        """The rest of an answer will not come any more."""
+        self._pending = b""
+
     def sent(self, data: bytes) -> list[Saying]:
         """Questions, and the pieces of a document between them."""
         sayings: list[Saying] = []

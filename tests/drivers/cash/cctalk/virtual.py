@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from drivers.api.cash import Answered, CashCommand, CashEvent, Completed, Escrowed, Rejected, Returned, Stacked
+from drivers.api.cash import Answered, CashCommand, CashEvent, Completed, Escrowed, Passed, Rejected, Returned, Stacked
 from drivers.cash.cctalk.framing import Checksum, Deframer, Frame, frame
 from drivers.cash.cctalk.machine import Machine
 from drivers.cash.cctalk.messages import Header, Request, Route, decode_request
@@ -82,7 +82,7 @@ class Bench(common.Bench[Machine, SimulatedBus, Request, Header]):
         return self.last_mark() if self.last_mark is not None else self.marks.get(serial)
 
     def caller(self, event: CashEvent) -> list[Input]:
-        marked = isinstance(event, Answered | Escrowed | Stacked | Returned | Rejected)
+        marked = isinstance(event, Answered | Escrowed | Stacked | Returned | Rejected | Passed)
         if marked and self.records and event.mark is not None:
             self.marks[self.serial] = event.mark
         return super().caller(event)

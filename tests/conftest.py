@@ -7,9 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 # `make test` sets this too; here for those who start pytest by hand. asyncio reads it whenever a loop is made.
 os.environ.setdefault("PYTHONASYNCIODEBUG", "1")
+
+# No test is timed: another process on the machine must not be able to fail one.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 

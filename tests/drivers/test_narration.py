@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drivers.narration import GROUP, HexNarrator, Narrator, Saying, describe, narrator_for
+from drivers.narration import GROUP, HexNarrator, Narrator, Saying, describe, narrator_for, narrator_maker
 from guichet.money import parse_money
 
 DRIVERS = sorted(point.name for point in entry_points(group=GROUP))
+MAKERS = {driver: narrator_maker(driver) for driver in DRIVERS}
 
 
 class State(Enum):
@@ -111,7 +112,7 @@ def test_an_encrypted_packet_without_the_beginning_of_its_connection_stays_close
 def test_whatever_comes_there_are_words_for_it_and_no_error(
     driver: str, options: Mapping[str, str], said: list[tuple[bool, bytes]]
 ) -> None:
-    narrator: Narrator = narrator_for(driver, options)
+    narrator: Narrator = MAKERS[driver](options)
     narrator.opened(b"entropy")
     for outward, data in said:
         sayings = narrator.sent(data) if outward else narrator.received(data)

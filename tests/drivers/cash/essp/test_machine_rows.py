@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from drivers.api.cash import Answered, CashCommand, Escrowed, Ready, Rejected, Returned, Stacked, Trouble
+from drivers.api.cash import Answered, CashCommand, Cleared, Escrowed, Ready, Rejected, Returned, Stacked, Trouble
 from drivers.cash.essp.messages import Answer, Command, Plain, Polled, RejectCode, Request, Status, decode_answer
 from drivers.simulation.notes import Place
 from kiosk.terminal.recovery import LastRecord
@@ -181,6 +181,23 @@ def test_a_unit_that_is_still_at_it_is_waited_for(text: str) -> None:
     b.run(1)
     assert b.heard(Answered) == []
     assert b.until(Answered).frame.hex(" ").upper() == "F0 EE 03"
+    assert ends(books) == CREDITED
+
+
+@row("B0 jam recovery", "B6 initialising")
+@pytest.mark.parametrize("text", ["F0 B0", "F0 B6"])
+def test_a_note_on_its_way_is_not_called_gone_while_the_unit_is_still_at_it(text: str) -> None:
+    b = bench()
+    books = keep_books(b)
+    b.escrowed()
+    b.device.metal.stage_seconds = 12.0
+    intend(b, books, STACK)
+    b.run(0.5)
+    say(b, *[polled(text)] * 50)
+    b.run(9)
+    assert b.heard(Cleared) == []
+    assert books.row is SENT
+    b.until(Stacked)
     assert ends(books) == CREDITED
 
 

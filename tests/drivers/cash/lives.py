@@ -70,7 +70,7 @@ class Kind:
 
 _FORGOTTEN = (Presence.FORGOTTEN, None)
 _MOVING = (Presence.MOVING, None)
-_CCTALK = Kind("cctalk", "cctalk", "12345678", _FORGOTTEN, open_word="accepting", waking=3.0, counts=False)
+_CCTALK = Kind("cctalk", "cctalk", "12345678", _FORGOTTEN, open_word="accepting", waking=2.5, counts=False)
 KINDS = (
     Kind("ccnet", "ccnet", "SIM000000001", _MOVING, "power_up_note_in_stacker"),
     Kind("id003", "id003", "SIM000000001", _MOVING, "power_up_note_in_stacker", counts=False, names_value=False),
@@ -296,7 +296,7 @@ class OtherLife:
     async def live(self) -> None:
         """From the first start to the last breath."""
         script = self.process.place / "script"
-        script.write_text("note 1 in stacking: fail\n")
+        script.write_text("note 1 in stacking: box full\n")
         words = ("--tcp", str(self.port), "--serial", "4711", "--script", str(script), "--prompt")
         self.greeting = await self.process.start(*words)
         self.prompt = await self.process.read()

@@ -129,7 +129,7 @@ def test_on_a_tcp_port_one_host_comes_after_the_other(kind: Kind, lives: Lives) 
 def test_its_fault_script_happens(kind: Kind, lives: Lives) -> None:
     trouble = lives.other(kind).trouble
     assert trouble is not None
-    assert (trouble.kind, trouble.over) == (TroubleKind.FAILURE, False)
+    assert (trouble.kind, trouble.over) == (TroubleKind.BOX_FULL, False)
 
 
 @pytest.mark.parametrize("kind", WITHOUT_WORDS)

@@ -20,6 +20,7 @@ class DaysWithBooks(Days[Bench]):
     """One validator and one process after the other. What the books may never say is looked at after every event."""
 
     spots = tuple(Spot)
+    longest = 35.0
     read_since_route = True
 
     @initialize(checksum=st.sampled_from(Checksum), echo=st.booleans(), tells=st.booleans())

@@ -23,6 +23,7 @@ class Days(Calls[Bench]):
     """One validator and one process after the other."""
 
     noise_before = b"\x7f\x80\x55"
+    longest = 25.0
     unrecorded = posted = acknowledged = held_before = 0
     intended = in_escrow_before = False
 

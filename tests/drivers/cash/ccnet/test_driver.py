@@ -5,16 +5,12 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
-from typing import TypeVar
 
 import pytest
 
 from drivers.api.cash import (
-    Answered,
     CashCommand,
-    CashEvent,
     Cleared,
     Completed,
     Escrowed,
@@ -27,90 +23,23 @@ from drivers.api.cash import (
 from drivers.api.device import DeviceConfig, DeviceState
 from drivers.cash.ccnet.driver import open_device
 from drivers.cash.ccnet.messages import State
-from drivers.cash.module import CashDevice
+from drivers.cash.ccnet.simulator_device import Validator
 from drivers.context import DriverContext
 from drivers.errors import ConfigurationError, TransportError
-from drivers.simulation.cash_process import serve
 from drivers.simulation.mechanism import Box
 from drivers.simulation.notes import Place
 from drivers.transport.api import ByteTransport
-from drivers.transport.memory import MemoryTransport, memory_pair
 from tests.drivers.cash.ccnet.virtual import SERIAL, TWENTY, device, trouble
+from tests.drivers.cash.standing import DEADLINE, Standing, virtually
 
-DEADLINE = 20.0
-E = TypeVar("E")
-
-
-class Standing:
-    """A driver, its wire, and the device at the other end. The caller records at once unless told otherwise."""
-
-    def __init__(self, options: dict[str, str] | None = None) -> None:
-        self.device = device(pace=0.02)
-        self.lines: list[tuple[MemoryTransport, MemoryTransport]] = []
-        self.absent = False
-        config = DeviceConfig("cash", "ccnet", "memory", {"poll_ms": "5", **(options or {})})
-        self.driver: CashDevice = open_device(config, DriverContext(time.monotonic, bytes, self.open))
-        self.driver.subscribe(self.heard)
-        self.events: list[CashEvent] = []
-        self.happened = asyncio.Event()
-        self.reactions: dict[type, Callable[[], None]] = {
-            Answered: self.driver.proceed,
-            Stacked: self.driver.acknowledge,
-            Returned: self.driver.acknowledge,
-        }
-        self.tasks: list[asyncio.Task[None]] = []
-
-    async def open(self, address: str) -> ByteTransport:
-        assert address == "memory"
-        if self.absent:
-            raise TransportError("cash", "absent", address)
-        near, far = memory_pair("cash")
-        self.lines.append((near, far))
-        self.tasks.append(asyncio.create_task(serve(self.device, far, time.monotonic)))
-        return near
-
-    def heard(self, event: CashEvent) -> None:
-        self.events.append(event)
-        reaction = self.reactions.get(type(event))
-        if reaction is not None:
-            reaction()
-        self.happened.set()
-
-    def run(self) -> asyncio.Task[None]:
-        task = asyncio.create_task(self.driver.run())
-        self.tasks.append(task)
-        return task
-
-    async def until(self, kind: type[E], count: int = 1) -> E:
-        async with asyncio.timeout(DEADLINE):
-            while sum(isinstance(event, kind) for event in self.events) < count:
-                self.happened.clear()
-                await self.happened.wait()
-        return [event for event in self.events if isinstance(event, kind)][count - 1]
-
-    async def slot_open(self) -> None:
-        await self.until(Ready)
-        self.driver.enable()
-        await self.until(Completed)
-        assert self.device.state is State.IDLING
-
-    async def stop(self) -> None:
-        for task in self.tasks:
-            task.cancel()
-        await asyncio.gather(*self.tasks, return_exceptions=True)
+virtual = virtually("ccnet", lambda: device(pace=0.02))
 
 
-@pytest.fixture
-async def standing() -> AsyncIterator[Standing]:
-    standing = Standing()
-    yield standing
-    await standing.stop()
-
-
-async def test_a_note_goes_all_the_way(standing: Standing) -> None:
+@virtual
+async def test_a_note_goes_all_the_way(standing: Standing[Validator]) -> None:
     standing.run()
     await standing.slot_open()
-    standing.device.insert("20.00 EUR", TWENTY, time.monotonic())
+    standing.insert(TWENTY)
     await standing.until(Escrowed)
     standing.driver.stack()
     assert (await standing.until(Stacked)).note_type == TWENTY
@@ -122,21 +51,25 @@ async def test_a_note_goes_all_the_way(standing: Standing) -> None:
     assert status.identity.serial == SERIAL
 
 
-async def test_a_command_from_inside_an_event_is_done_after_what_the_event_came_with(standing: Standing) -> None:
+@virtual
+async def test_a_command_from_inside_an_event_is_done_after_what_the_event_came_with(
+    standing: Standing[Validator],
+) -> None:
     standing.reactions[Escrowed] = standing.driver.return_note
     standing.run()
     await standing.slot_open()
-    standing.device.insert("20.00 EUR", TWENTY, time.monotonic())
+    standing.insert(TWENTY)
     await standing.until(Returned)
     await standing.until(Cleared)
     assert [note.place for note in standing.device.vault.notes] == [Place.HAND]
 
 
-async def test_an_event_that_is_not_recorded_is_not_acknowledged(standing: Standing) -> None:
+@virtual
+async def test_an_event_that_is_not_recorded_is_not_acknowledged(standing: Standing[Validator]) -> None:
     del standing.reactions[Stacked]
     standing.run()
     await standing.slot_open()
-    standing.device.insert("20.00 EUR", TWENTY, time.monotonic())
+    standing.insert(TWENTY)
     await standing.until(Escrowed)
     standing.driver.stack()
     await standing.until(Stacked, 10)
@@ -146,14 +79,16 @@ async def test_an_event_that_is_not_recorded_is_not_acknowledged(standing: Stand
     await standing.until(Cleared)
 
 
-async def test_a_port_that_is_not_there_is_said_in_the_status(standing: Standing) -> None:
+@virtual
+async def test_a_port_that_is_not_there_is_said_in_the_status(standing: Standing[Validator]) -> None:
     standing.absent = True
     with pytest.raises(TransportError, match="absent"):
         await standing.driver.run()
     assert (standing.driver.status.state, standing.driver.status.fault) == (DeviceState.ABSENT, "absent")
 
 
-async def test_a_line_that_hangs_up_ends_the_run_and_the_next_run_begins_anew(standing: Standing) -> None:
+@virtual
+async def test_a_line_that_hangs_up_ends_the_run_and_the_next_run_begins_anew(standing: Standing[Validator]) -> None:
     running = standing.run()
     await standing.until(Ready)
     standing.lines[0][0].close()
@@ -168,7 +103,8 @@ async def test_a_line_that_hangs_up_ends_the_run_and_the_next_run_begins_anew(st
     assert standing.driver.status.state is DeviceState.READY
 
 
-async def test_a_write_that_fails_inside_an_event_ends_the_run_too(standing: Standing) -> None:
+@virtual
+async def test_a_write_that_fails_inside_an_event_ends_the_run_too(standing: Standing[Validator]) -> None:
     """The acknowledgement cannot be sent: the line is gone, the record is not."""
     running = standing.run()
     await standing.slot_open()
@@ -178,7 +114,7 @@ async def test_a_write_that_fails_inside_an_event_ends_the_run_too(standing: Sta
         standing.driver.acknowledge()
 
     standing.reactions[Stacked] = hang_up_and_acknowledge
-    standing.device.insert("20.00 EUR", TWENTY, time.monotonic())
+    standing.insert(TWENTY)
     await standing.until(Escrowed)
     standing.driver.stack()
     with pytest.raises(TransportError):
@@ -189,7 +125,8 @@ async def test_a_write_that_fails_inside_an_event_ends_the_run_too(standing: Sta
     await standing.until(Ready, 2)
 
 
-async def test_an_error_in_a_handler_ends_the_run_and_is_seen(standing: Standing) -> None:
+@virtual
+async def test_an_error_in_a_handler_ends_the_run_and_is_seen(standing: Standing[Validator]) -> None:
     def fail() -> None:
         raise KeyError("defect")
 
@@ -204,7 +141,8 @@ async def test_an_error_in_a_handler_ends_the_run_and_is_seen(standing: Standing
     await standing.until(Ready, 2)
 
 
-async def test_commands_to_a_device_that_is_not_there_do_nothing(standing: Standing) -> None:
+@virtual
+async def test_commands_to_a_device_that_is_not_there_do_nothing(standing: Standing[Validator]) -> None:
     for command in (
         standing.driver.stack,
         standing.driver.return_note,
@@ -217,7 +155,8 @@ async def test_commands_to_a_device_that_is_not_there_do_nothing(standing: Stand
     assert standing.events == []
 
 
-async def test_a_run_can_be_cancelled_and_gives_the_line_up(standing: Standing) -> None:
+@virtual
+async def test_a_run_can_be_cancelled_and_gives_the_line_up(standing: Standing[Validator]) -> None:
     running = standing.run()
     await standing.until(Ready)
     running.cancel()
@@ -227,7 +166,8 @@ async def test_a_run_can_be_cancelled_and_gives_the_line_up(standing: Standing) 
         standing.lines[0][0].write(b"x")
 
 
-async def test_noise_on_the_wire_delays_and_loses_nothing(standing: Standing) -> None:
+@virtual
+async def test_noise_on_the_wire_delays_and_loses_nothing(standing: Standing[Validator]) -> None:
     standing.run()
     await standing.slot_open()
     near, far = standing.lines[0]
@@ -237,30 +177,32 @@ async def test_noise_on_the_wire_delays_and_loses_nothing(standing: Standing) ->
         return b"\x02\x03" + data[:-1] + bytes((data[-1] ^ 1,)) if dice.random() < 0.2 else data
 
     near.disturb = far.disturb = noisy
-    standing.device.insert("20.00 EUR", TWENTY, time.monotonic())
+    standing.insert(TWENTY)
     await standing.until(Escrowed)
     standing.driver.stack()
     await standing.until(Cleared)
     assert [note.place for note in standing.device.vault.notes] == [Place.BOX]
 
 
-async def test_the_status_shows_trouble_and_its_end(standing: Standing) -> None:
+@virtual
+async def test_the_status_shows_trouble_and_its_end(standing: Standing[Validator]) -> None:
     standing.run()
     await standing.until(Ready)
     standing.device.metal.stage_seconds = 0.3
-    trouble(standing.device, State.CHEATED, time.monotonic())
+    trouble(standing.device, State.CHEATED, standing.now())
     await standing.until(Trouble)
     assert standing.driver.status.state is DeviceState.READY, "it passes by itself"
     await standing.until(Trouble, 2)
-    standing.device.change_box(Box.OUT, time.monotonic())
+    standing.device.change_box(Box.OUT, standing.now())
     await standing.until(Trouble, 3)
     assert (standing.driver.status.state, standing.driver.status.fault) == (DeviceState.FAULT, "box-removed")
-    standing.device.change_box(Box.IN, time.monotonic(), "BOX-1")
+    standing.device.change_box(Box.IN, standing.now(), "BOX-1")
     await standing.until(Ready, 2)
     assert (standing.driver.status.state, standing.driver.status.fault) == (DeviceState.READY, "")
 
 
-async def test_a_self_test_says_what_the_connection_has_shown(standing: Standing) -> None:
+@virtual
+async def test_a_self_test_says_what_the_connection_has_shown(standing: Standing[Validator]) -> None:
     before = await standing.driver.self_test()
     assert [step.passed for step in before] == [False, False, True, False]
     standing.run()
@@ -283,7 +225,8 @@ def test_an_option_out_of_its_range_is_refused(value: str) -> None:
         open_device(config, DriverContext(time.monotonic, bytes, unused))
 
 
-async def test_every_command_ends_in_one_completion(standing: Standing) -> None:
+@virtual
+async def test_every_command_ends_in_one_completion(standing: Standing[Validator]) -> None:
     standing.run()
     await standing.until(Ready)
     for command in (

@@ -2,85 +2,34 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import AsyncIterator, Callable, Mapping
-from typing import TypeVar
+from collections.abc import Mapping
 
 import pytest
 
-from drivers.api.cash import Answered, CashEvent, Cleared, Completed, Escrowed, Ready, Stacked
+from drivers.api.cash import Cleared, Completed, Escrowed, Ready, Stacked
 from drivers.api.device import DeviceConfig, DeviceState
 from drivers.cash.id003.driver import open_device
 from drivers.cash.id003.messages import State
+from drivers.cash.id003.simulator_device import Validator
 from drivers.cash.module import CashDevice
 from drivers.context import DriverContext
 from drivers.errors import ConfigurationError, TransportError
 from drivers.registry import open_device as by_name
-from drivers.simulation.cash_process import serve
 from drivers.simulation.notes import Place
 from drivers.transport.api import ByteTransport
-from drivers.transport.memory import memory_pair
 from tests.drivers.cash.id003.virtual import TWENTY, device
-
-DEADLINE = 20.0
-E = TypeVar("E")
+from tests.drivers.cash.standing import Standing, virtually
 
 
-class Standing:
-    """A driver, its wire, and the device at the other end. The caller records at once."""
-
-    def __init__(self) -> None:
-        self.device = device(pace=0.02)
-        config = DeviceConfig("cash", "id003", "memory", {"poll_ms": "5"})
-        self.driver: CashDevice = open_device(config, DriverContext(time.monotonic, bytes, self.open))
-        self.driver.subscribe(self.heard)
-        self.events: list[CashEvent] = []
-        self.happened = asyncio.Event()
-        self.reactions: dict[type, Callable[[], None]] = {
-            Answered: self.driver.proceed,
-            Stacked: self.driver.acknowledge,
-        }
-        self.tasks: list[asyncio.Task[None]] = []
-
-    async def open(self, address: str) -> ByteTransport:
-        assert address == "memory"
-        near, far = memory_pair("cash")
-        self.tasks.append(asyncio.create_task(serve(self.device, far, time.monotonic)))
-        return near
-
-    def heard(self, event: CashEvent) -> None:
-        self.events.append(event)
-        reaction = self.reactions.get(type(event))
-        if reaction is not None:
-            reaction()
-        self.happened.set()
-
-    async def until(self, kind: type[E]) -> E:
-        async with asyncio.timeout(DEADLINE):
-            while not any(isinstance(event, kind) for event in self.events):
-                self.happened.clear()
-                await self.happened.wait()
-        return next(event for event in self.events if isinstance(event, kind))
-
-
-@pytest.fixture
-async def standing() -> AsyncIterator[Standing]:
-    standing = Standing()
-    standing.tasks.append(asyncio.create_task(standing.driver.run()))
-    yield standing
-    for task in standing.tasks:
-        task.cancel()
-    await asyncio.gather(*standing.tasks, return_exceptions=True)
-
-
-async def test_a_note_goes_all_the_way(standing: Standing) -> None:
+@virtually("id003", lambda: device(pace=0.02))
+async def test_a_note_goes_all_the_way(standing: Standing[Validator]) -> None:
+    standing.run()
     await standing.until(Ready)
     assert standing.driver.capabilities.names_type is False
     standing.driver.enable()
     await standing.until(Completed)
     assert standing.device.state is State.IDLING
-    standing.device.insert("20.00 EUR", TWENTY, time.monotonic())
+    standing.insert(TWENTY)
     await standing.until(Escrowed)
     standing.driver.stack()
     assert (await standing.until(Stacked)).note_type is None

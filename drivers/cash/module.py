@@ -22,6 +22,7 @@ from drivers.api.cash import (
     TroubleKind,
 )
 from drivers.api.device import DeviceConfig, DeviceState, DeviceStatus, SelfTestStep
+from drivers.cash.alarm import Alarm
 from drivers.cash.steps import (
     Acknowledge,
     CashMachine,
@@ -58,6 +59,7 @@ def poll_seconds(config: DeviceConfig, default_ms: int) -> float:
 class _Connection:
     machine: CashMachine
     transport: ByteTransport
+    alarm: Alarm
 
 
 class CashDevice:
@@ -73,7 +75,6 @@ class CashDevice:
         self._inputs: deque[Input] = deque()
         self._draining = False
         self._connection: _Connection | None = None
-        self._moved = asyncio.Event()
         self._status: DeviceStatus = _STARTING
         self._box = BoxState.UNKNOWN
 
@@ -147,18 +148,21 @@ class CashDevice:
         except TransportError as error:
             self._status = DeviceStatus(DeviceState.ABSENT, error.code)
             raise
-        self._connection = _Connection(self._make_machine(), transport)
+        alarm = Alarm(self._context.monotonic, self._tick)
+        self._connection = _Connection(self._make_machine(), transport, alarm)
         self._inputs.clear()
         lost: BaseException | None = None
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._put(Opened(self._context.random_bytes(_ENTROPY_BYTES)))
+                self._tick()
                 tasks.create_task(self._read(transport))
-                tasks.create_task(self._keep_time())
+                tasks.create_task(alarm.failure())
         except* TransportError as group:
             lost = group.exceptions[0]
         finally:
             self._connection = None
+            alarm.stop()
             transport.close()
         if lost is not None:  # Raised out here: from inside except* some versions of Python wrap it in a group again.
             raise self._hung_up(lost) from lost
@@ -173,17 +177,8 @@ class CashDevice:
         while True:
             self._put(Received(await transport.read()))
 
-    async def _keep_time(self) -> None:
-        """Gives the machine its ticks: at its deadline, or at once when an input has moved the deadline."""
+    def _tick(self) -> None:
         self._put(Tick())
-        while self._connection is not None:
-            deadline = self._connection.machine.deadline
-            self._moved.clear()
-            try:
-                async with asyncio.timeout(None if deadline is None else max(0, deadline - self._context.monotonic())):
-                    await self._moved.wait()
-            except TimeoutError:
-                self._put(Tick())
 
     def _put(self, happened: Input) -> None:
         """Run the machine. An event's handler may put more; that is done after what the event came with."""
@@ -198,7 +193,8 @@ class CashDevice:
                 self._carry_out(connection, self._inputs.popleft())
         finally:
             self._draining = False
-            self._moved.set()
+            if self._connection is not None:
+                self._connection.alarm.set(self._connection.machine.deadline)
 
     def _carry_out(self, connection: _Connection, happened: Input) -> None:
         for output in connection.machine.step(happened, self._context.monotonic()):

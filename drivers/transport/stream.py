@@ -95,7 +95,7 @@ class DescriptorTransport:
             self._fail(self._hung_up(error))
             return
         del self._outgoing[:sent]
-        if not self._outgoing:
+        if not self._outgoing and not self._empty.is_set():
             self._loop.remove_writer(self._descriptor)
             self._empty.set()
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 
 class Alarm:
-    """Calls ``ring`` when the time has come that was last set; ``monotonic`` is the clock, in seconds.
+    """Calls ``ring``, which must not raise, when the time has come that was last set, on the clock ``monotonic``.
 
-    A task that waits with a time-out costs two more turns of the loop for every poll of every device.
+    A task that waits with a time-out would cost two more turns of the loop for every poll of every device.
     """
 
     def __init__(self, monotonic: Callable[[], float], ring: Callable[[], None]) -> None:
@@ -18,7 +18,6 @@ class Alarm:
         self._ring = ring
         self._at: float | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._failed: asyncio.Future[None] = self._loop.create_future()
 
     def set(self, at: float | None) -> None:
         """Ring at ``at`` and at no other time, at once where it has passed; None: never."""
@@ -34,16 +33,6 @@ class Alarm:
             self._timer.cancel()
         self._at = self._timer = None
 
-    async def failure(self) -> None:
-        """Waits for ever; raises what ``ring`` raised."""
-        await self._failed
-
     def _go_off(self) -> None:
         self._at = self._timer = None
-        try:
-            self._ring()
-        except (SystemExit, KeyboardInterrupt):
-            raise
-        except BaseException as error:  # It ends the task that waits for it, as if it had been raised there.
-            if not self._failed.done():
-                self._failed.set_exception(error)
+        self._ring()

@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import NoReturn
 
 from drivers.api.cash import (
     Answered,
@@ -40,6 +41,7 @@ from drivers.cash.steps import (
 from drivers.context import DriverContext
 from drivers.errors import ConfigurationError, TransportError
 from drivers.transport.api import ByteTransport
+from drivers.transport.listen import listen
 
 _STARTING = DeviceStatus(DeviceState.STARTING)
 _ENTROPY_BYTES = 64
@@ -60,7 +62,7 @@ class _Connection:
     machine: CashMachine
     transport: ByteTransport
     alarm: Alarm
-
+    failed: asyncio.Future[NoReturn]
 
 class CashDevice:
     """A :class:`drivers.api.cash.CashModule`: one device on one line. ``make_machine`` gives a new one a connection."""
@@ -149,15 +151,16 @@ class CashDevice:
             self._status = DeviceStatus(DeviceState.ABSENT, error.code)
             raise
         alarm = Alarm(self._context.monotonic, self._tick)
-        self._connection = _Connection(self._make_machine(), transport, alarm)
+        failed: asyncio.Future[NoReturn] = asyncio.get_running_loop().create_future()
+        self._connection = _Connection(self._make_machine(), transport, alarm, failed)
         self._inputs.clear()
         lost: BaseException | None = None
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._put(Opened(self._context.random_bytes(_ENTROPY_BYTES)))
                 self._tick()
-                tasks.create_task(self._read(transport))
-                tasks.create_task(alarm.failure())
+                tasks.create_task(listen(transport, self._receive))
+                await failed
         except* TransportError as group:
             lost = group.exceptions[0]
         finally:
@@ -173,12 +176,23 @@ class CashDevice:
         self._tell(Lost(code))
         return TransportError(self._config.name, code, self._config.address, money_at_risk=True)
 
-    async def _read(self, transport: ByteTransport) -> None:
-        while True:
-            self._put(Received(await transport.read()))
-
     def _tick(self) -> None:
-        self._put(Tick())
+        self._happens(Tick())
+
+    def _receive(self, data: bytes) -> None:
+        self._happens(Received(data))
+
+    def _happens(self, happened: Input) -> None:
+        """What the loop calls: an error, of a handler for one, ends :meth:`run`, and nothing more is done before that."""
+        connection = self._connection
+        if connection is None or connection.failed.done():
+            return
+        try:
+            self._put(happened)
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            connection.failed.set_exception(error)
 
     def _put(self, happened: Input) -> None:
         """Run the machine. An event's handler may put more; that is done after what the event came with."""

@@ -6,6 +6,7 @@ import asyncio
 import errno
 import os
 from collections.abc import Callable
+from typing import NoReturn
 
 from drivers.errors import TransportError
 
@@ -32,6 +33,7 @@ class DescriptorTransport:
         self._outgoing = bytearray()
         self._failure: TransportError | None = None
         self._closed = False
+        self._listener: Callable[[bytes], None] | None = None
         self._loop.add_reader(descriptor, self._readable)
 
     async def read(self) -> bytes:
@@ -44,6 +46,15 @@ class DescriptorTransport:
         data = bytes(self._incoming)
         self._incoming.clear()
         return data
+
+    async def listen(self, received: Callable[[bytes], None]) -> NoReturn:
+        """Hand what comes to ``received`` in the loop's own readiness callback."""
+        try:
+            while True:
+                received(await self.read())  # What has come before; then only the end of the line ends the wait.
+                self._listener = received
+        finally:
+            self._listener = None
 
     def write(self, data: bytes) -> None:
         """Put ``data`` on the line now, or as soon as it takes them."""
@@ -82,6 +93,9 @@ class DescriptorTransport:
             return
         if not data:
             self._fail(TransportError(self._device, "hung-up", "the other end closed"))
+            return
+        if self._listener is not None:
+            self._listener(data)
             return
         self._incoming += data
         self._received.set()

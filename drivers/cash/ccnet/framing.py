@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from drivers.cash.crc import kermit
+
 SYNC = 0x02
 VALIDATOR = 0x03
 _OVERHEAD = 5
@@ -19,25 +21,9 @@ class FramingError(ValueError):
     """A payload that no frame carries."""
 
 
-def _crc_table() -> tuple[int, ...]:
-    table: list[int] = []
-    for byte in range(256):
-        crc = byte
-        for _ in range(8):
-            crc = (crc >> 1) ^ 0x8408 if crc & 1 else crc >> 1
-        table.append(crc)
-    return tuple(table)
-
-
-_CRC_TABLE = _crc_table()
-
-
 def crc16(data: bytes) -> int:
     """CRC-16/KERMIT: polynomial 1021 reflected, from zero. Over a whole good frame it is 0."""
-    crc = 0
-    for byte in data:
-        crc = (crc >> 8) ^ _CRC_TABLE[(crc ^ byte) & 0xFF]
-    return crc
+    return kermit(data)
 
 
 def frame(payload: bytes, address: int = VALIDATOR) -> bytes:

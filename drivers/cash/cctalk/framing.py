@@ -9,6 +9,7 @@ Nothing marks a beginning and nothing is stuffed: a frame is found by its addres
 
 from __future__ import annotations
 
+from binascii import crc_hqx
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -29,32 +30,16 @@ class Checksum(Enum):
     CRC16 = "crc16"
 
 
-def _crc_table() -> tuple[int, ...]:
-    table: list[int] = []
-    for byte in range(256):
-        crc = byte << 8
-        for _ in range(8):
-            crc = (crc << 1) ^ 0x1021 if crc & 0x8000 else crc << 1
-        table.append(crc & 0xFFFF)
-    return tuple(table)
-
-
-_CRC_TABLE = _crc_table()
-
-
 def crc16(data: bytes) -> int:
     """CRC-CCITT: polynomial 1021 from zero, most significant bit first, nothing inverted (XMODEM)."""
-    crc = 0
-    for byte in data:
-        crc = ((crc << 8) & 0xFFFF) ^ _CRC_TABLE[(crc >> 8) ^ byte]
-    return crc
+    return crc_hqx(data, 0)
 
 
 def frame(
     to: int, header: int, data: bytes = b"", *, source: int = HOST, checksum: Checksum = Checksum.SIMPLE
 ) -> bytes:
     """The frame. ``source`` is not sent with the CRC. Raises :class:`FramingError` for what does not fit."""
-    if len(data) > MAX_DATA or not all(0 <= byte <= 255 for byte in (to, header, source)):
+    if len(data) > MAX_DATA or min(to, header, source) < 0 or max(to, header, source) > 255:
         raise FramingError(f"no frame carries header {header} with {len(data)} bytes from {source} to {to}")
     if checksum is Checksum.CRC16:
         crc = crc16(bytes((to, len(data), header)) + data)

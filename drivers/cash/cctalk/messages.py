@@ -201,8 +201,7 @@ def decode_answer(asked: Header, header: int, data: bytes) -> Answer:
     if asked in _COMMANDS and not data:
         return Acknowledged()
     if asked in EVENT_HEADERS and len(data) == 1 + 2 * SLOTS:
-        pairs = tuple((data[1 + 2 * slot], data[2 + 2 * slot]) for slot in range(SLOTS))
-        return EventBuffer(data[0], pairs)
+        return EventBuffer(data[0], tuple(zip(data[1::2], data[2::2], strict=True)))
     if asked in _TEXTS and data:
         return Text(data.decode("ascii", "replace"))
     return _decode_numbers(asked, data)

@@ -8,12 +8,14 @@ exchange with a validator uses; it is refused. (CashCode NET common specificatio
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from drivers.cash.crc import kermit
 
 SYNC = 0x02
 VALIDATOR = 0x03
 _OVERHEAD = 5
+_REMEMBERED = 128
 MAX_PAYLOAD = 250 - _OVERHEAD
 
 
@@ -26,6 +28,7 @@ def crc16(data: bytes) -> int:
     return kermit(data)
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def frame(payload: bytes, address: int = VALIDATOR) -> bytes:
     """The frame around ``payload`` (1 to 245 bytes). Raises :class:`FramingError` for another size."""
     if not 1 <= len(payload) <= MAX_PAYLOAD:
@@ -51,6 +54,13 @@ class Noise:
     damaged: bool
 
 
+@lru_cache(maxsize=_REMEMBERED)
+def _whole(raw: bytes, address: int) -> Frame | None:
+    """The frame that ``raw`` is, if it is one and nothing more. A device at rest says the same thousands of times."""
+    fits = _OVERHEAD < len(raw) < 256 and raw[:3] == bytes((SYNC, address, len(raw)))
+    return Frame(address, raw[3:-2], raw) if fits and crc16(raw) == 0 else None
+
+
 @dataclass(slots=True)
 class Deframer:
     """Finds the frames in what a line brings, in whatever pieces it comes. Holds at most one frame's bytes."""
@@ -60,6 +70,8 @@ class Deframer:
 
     def feed(self, data: bytes) -> list[Frame | Noise]:
         """What ``data`` completes, in order."""
+        if not self._pending and (alone := _whole(data, self.address)) is not None:
+            return [alone]
         self._pending += data
         found: list[Frame | Noise] = []
         noise = bytearray()
@@ -71,12 +83,11 @@ class Deframer:
             if len(self._pending) < length:
                 break
             raw = bytes(self._pending[:length])
-            if crc16(raw) == 0:
-                self._flush(noise, found)
-                found.append(Frame(raw[1], raw[3:-2], raw))
+            self._flush(noise, found)
+            if (whole := _whole(raw, self.address)) is not None:
+                found.append(whole)
                 del self._pending[:length]
             else:
-                self._flush(noise, found)
                 found.append(Noise(raw, damaged=True))
                 # A frame may begin inside what only looked like one: only its first byte is given up.
                 del self._pending[:1]

@@ -12,10 +12,12 @@ from __future__ import annotations
 from binascii import crc_hqx
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import lru_cache
 
 HOST = 1
 BROADCAST = 0
 _OVERHEAD = 5
+_REMEMBERED = 128
 MAX_DATA = 255
 
 
@@ -35,6 +37,7 @@ def crc16(data: bytes) -> int:
     return crc_hqx(data, 0)
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def frame(
     to: int, header: int, data: bytes = b"", *, source: int = HOST, checksum: Checksum = Checksum.SIMPLE
 ) -> bytes:
@@ -74,6 +77,14 @@ class Noise:
     damaged: bool
 
 
+@lru_cache(maxsize=_REMEMBERED)
+def _whole(raw: bytes, checksum: Checksum) -> Frame | None:
+    """The frame that ``raw`` is, if it is one and nothing more. A device at rest says the same thousands of times."""
+    if len(raw) < _OVERHEAD or len(raw) != raw[1] + _OVERHEAD or not is_whole(raw, checksum):
+        return None
+    return Frame(raw[0], raw[2] if checksum is Checksum.SIMPLE else None, raw[3], raw[4:-1], raw)
+
+
 @dataclass(slots=True)
 class Deframer:
     """Finds the frames to ``addresses`` in what a line brings, in whatever pieces it comes. ``source``: only from this
@@ -87,6 +98,8 @@ class Deframer:
 
     def feed(self, data: bytes) -> list[Frame | Noise]:
         """What ``data`` completes, in order."""
+        if not self._pending and (alone := _whole(data, self.checksum)) is not None and self._is_for_us(alone):
+            return [alone]
         self._pending += data
         found: list[Frame | Noise] = []
         noise = bytearray()
@@ -99,8 +112,8 @@ class Deframer:
                 break
             raw = bytes(self._pending[:length])
             self._flush(noise, found)
-            if is_whole(raw, self.checksum):
-                found.append(self._frame(raw))
+            if (whole := _whole(raw, self.checksum)) is not None:
+                found.append(whole)
                 del self._pending[:length]
             else:
                 found.append(Noise(raw, damaged=True))
@@ -113,9 +126,8 @@ class Deframer:
         """Forget a frame that was begun: its sender has been silent for too long to go on with it."""
         self._pending.clear()
 
-    def _frame(self, raw: bytes) -> Frame:
-        source = raw[2] if self.checksum is Checksum.SIMPLE else None
-        return Frame(raw[0], source, raw[3], raw[4:-1], raw)
+    def _is_for_us(self, frame: Frame) -> bool:
+        return frame.to in self.addresses and (self.source is None or frame.source in (self.source, None))
 
     def _may_begin(self) -> bool:
         head = self._pending

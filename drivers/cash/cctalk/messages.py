@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 
 from drivers.cash.cctalk.framing import MAX_DATA
 from drivers.cash.cctalk.values import Scaling
@@ -190,6 +191,7 @@ Answer = (
 _UNITS: Mapping[int, float] = {1: 0.001, 2: 0.01, 3: 1.0, 4: 60.0, 5: 3600.0}
 
 
+@lru_cache(maxsize=256)
 def decode_answer(asked: Header, header: int, data: bytes) -> Answer:
     """The answer to ``asked``. Raises :class:`MessageError` for one that is none."""
     if header == _NAK:

@@ -12,6 +12,8 @@ from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Any, Self, TypeAlias, TypeVar
 
+from tests.bench.errors import BenchError
+
 T = TypeVar("T")
 
 Pipe: TypeAlias = "Connection[Any, Any]"
@@ -19,10 +21,6 @@ Pipe: TypeAlias = "Connection[Any, Any]"
 
 _CONTEXT = multiprocessing.get_context("spawn")
 _END_SECONDS = 10.0
-
-
-class SideError(RuntimeError):
-    """A side has failed, or says something else than what was expected of it. Nothing that was measured counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +55,17 @@ class Side:
         self._pipe.send(message)
 
     def hear(self, kind: type[T], seconds: float) -> T:
-        """What it says next, which must be a ``kind`` and come within ``seconds``. Raises :class:`SideError`."""
+        """What it says next, which must be a ``kind`` and come within ``seconds``. Raises :class:`BenchError`."""
         if not self._pipe.poll(seconds):
-            raise SideError(f"no {kind.__name__} within {seconds:.0f} s")
+            raise BenchError(f"no {kind.__name__} within {seconds:.0f} s")
         try:
             said = self._pipe.recv()
         except EOFError as error:
-            raise SideError(f"ended without a {kind.__name__}") from error
+            raise BenchError(f"ended without a {kind.__name__}") from error
         if isinstance(said, Failed):
-            raise SideError(said.why)
+            raise BenchError(said.why)
         if not isinstance(said, kind):
-            raise SideError(f"said {said!r} instead of a {kind.__name__}")
+            raise BenchError(f"said {said!r} instead of a {kind.__name__}")
         return said
 
 

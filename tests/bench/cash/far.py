@@ -19,7 +19,8 @@ from drivers.simulation.port import serve_pty
 from drivers.transport.api import ByteTransport
 from guichet.money import parse_money
 from tests.bench.cash.trace import Exchange, Passed
-from tests.bench.sides import Pipe, SideError, told
+from tests.bench.errors import BenchError
+from tests.bench.sides import Pipe, told
 from tests.conformance.subject import SUBJECTS
 
 
@@ -160,13 +161,13 @@ def _device(end: Simulated) -> tuple[SimulatedCash, Customer]:
 
 
 async def _say_again(trace: tuple[Exchange, ...], line: ByteTransport) -> None:
-    """Raises :class:`tests.bench.sides.SideError` where the host says something else than in ``trace``."""
+    """Raises :class:`tests.bench.errors.BenchError` where the host says something else than in ``trace``."""
     heard = b""
     for exchange in trace:
         while len(heard) < len(exchange.request):
             heard += await line.read()
         if not heard.startswith(exchange.request):
-            raise SideError(f"{heard.hex()} came instead of {exchange.request.hex()}")
+            raise BenchError(f"{heard.hex()} came instead of {exchange.request.hex()}")
         heard = heard[len(exchange.request) :]
         if exchange.answer:
             line.write(exchange.answer)

@@ -29,7 +29,8 @@ from drivers.context import DriverContext
 from drivers.registry import open_device
 from drivers.transport.open import open_address
 from tests.bench.cash.far import Standing
-from tests.bench.sides import Pipe, SideError, told
+from tests.bench.errors import BenchError
+from tests.bench.sides import Pipe, told
 
 _LAG_EVERY = 0.01
 _LOOK_SECONDS = 0.05
@@ -77,7 +78,7 @@ class Caller:
             DeviceConfig("cash", attached.driver, str(attached.link), attached.options), context
         )
         if not isinstance(device, CashModule):
-            raise SideError(f"{attached.driver} is no cash module")
+            raise BenchError(f"{attached.driver} is no cash module")
         self.device = device
         self.open = asyncio.Event()
         self.stacked: list[float] = []

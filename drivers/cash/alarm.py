@@ -23,15 +23,16 @@ class Alarm:
         """Ring at ``at`` and at no other time, at once where it has passed; None: never."""
         if at == self._at:
             return
-        self.stop()
+        if self._timer is not None:
+            self._timer.cancel()
+        self._at, self._timer = at, None
         if at is not None:
-            self._at, self._timer = at, self._loop.call_later(max(0.0, at - self._monotonic()), self._go_off)
+            # The loop's clock is read last: a microsecond too late does no harm, one too early costs another turn.
+            self._timer = self._loop.call_at(at + (-self._monotonic() + self._loop.time()), self._go_off)
 
     def stop(self) -> None:
         """Do not ring."""
-        if self._timer is not None:
-            self._timer.cancel()
-        self._at = self._timer = None
+        self.set(None)
 
     def _go_off(self) -> None:
         self._at = self._timer = None

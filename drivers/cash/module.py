@@ -43,6 +43,7 @@ from drivers.errors import ConfigurationError, TransportError
 from drivers.transport.api import ByteTransport
 from drivers.transport.listen import listen
 
+_TICK = Tick()
 _STARTING = DeviceStatus(DeviceState.STARTING)
 _ENTROPY_BYTES = 64
 
@@ -63,6 +64,7 @@ class _Connection:
     transport: ByteTransport
     alarm: Alarm
     failed: asyncio.Future[NoReturn]
+
 
 class CashDevice:
     """A :class:`drivers.api.cash.CashModule`: one device on one line. ``make_machine`` gives a new one a connection."""
@@ -177,13 +179,13 @@ class CashDevice:
         return TransportError(self._config.name, code, self._config.address, money_at_risk=True)
 
     def _tick(self) -> None:
-        self._happens(Tick())
+        self._happens(_TICK)
 
     def _receive(self, data: bytes) -> None:
         self._happens(Received(data))
 
     def _happens(self, happened: Input) -> None:
-        """What the loop calls: an error, of a handler for one, ends :meth:`run`, and nothing more is done before that."""
+        """For what the loop calls: an error, of a handler for one, ends :meth:`run`; nothing is done until then."""
         connection = self._connection
         if connection is None or connection.failed.done():
             return
@@ -196,19 +198,19 @@ class CashDevice:
 
     def _put(self, happened: Input) -> None:
         """Run the machine. An event's handler may put more; that is done after what the event came with."""
-        if self._connection is None:
+        connection = self._connection
+        if connection is None:
             return
         self._inputs.append(happened)
         if self._draining:
             return
         self._draining = True
         try:
-            while self._inputs and (connection := self._connection):
+            while self._inputs:
                 self._carry_out(connection, self._inputs.popleft())
         finally:
             self._draining = False
-            if self._connection is not None:
-                self._connection.alarm.set(self._connection.machine.deadline)
+            connection.alarm.set(connection.machine.deadline)
 
     def _carry_out(self, connection: _Connection, happened: Input) -> None:
         for output in connection.machine.step(happened, self._context.monotonic()):

@@ -30,8 +30,8 @@ class ByteTransport(Protocol):
 
 @runtime_checkable
 class DirectTransport(ByteTransport, Protocol):
-    """A line that can hand over what comes in the very turn of the loop in which it comes. A wrapper need not: then it is
-    read, one turn later (see :func:`drivers.transport.listen.listen`).
+    """A line that can hand over what comes in the very turn of the loop in which it comes. A wrapper need not: then it
+    is read, one turn later (see :func:`drivers.transport.listen.listen`).
     """
 
     async def listen(self, received: Callable[[bytes], None]) -> NoReturn:

@@ -1,5 +1,5 @@
-"""Measure, each thing against a baseline in the same run: ``python -m tests.bench``. Exit status 0: every ratio that has a
-target meets it; 1: one does not, or could not be measured; 2: wrong usage.
+"""Measure, each thing against a baseline in the same run: ``python -m tests.bench``. Exit status 0: every ratio with a
+target meets it; 1: one does not, or nothing could be measured; 2: wrong usage.
 """
 
 from __future__ import annotations

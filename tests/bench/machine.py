@@ -14,8 +14,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """``load``: the load averages of the last 1, 5 and 15 minutes when the run began. ``commit``: what was measured, with
-    ``+`` behind it where the checkout was changed since; empty outside a checkout.
+    """``load``: the load averages of the last 1, 5 and 15 minutes when the run began. ``commit``: what was measured,
+    with ``+`` behind it where the checkout was changed since; empty outside a checkout.
     """
 
     python: str

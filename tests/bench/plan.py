@@ -11,7 +11,8 @@ from tests.bench.rows import Row
 @dataclass(frozen=True, slots=True)
 class Plan:
     """``repetitions``: how often ours and the baseline take turns. ``scale``: 1.0 is a whole measurement; a smaller one
-    is shorter and worth less. ``only``: names of rows, or their beginnings up to a slash; empty: all. ``tell``: progress.
+    is shorter and worth less. ``only``: names of rows, or their beginnings up to a slash; empty: all. ``tell``:
+    progress.
     """
 
     repetitions: int

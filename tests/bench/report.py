@@ -36,9 +36,15 @@ def _cells(row: Row) -> tuple[str, ...]:
     verdict = "" if measure.target is None else ("met" if row.met else "MISSED")
     also = ", ".join(f"{name} {_number(value)}" for name, value in row.also)
     return (
-        measure.name, _number(row.value), _number(row.baseline), measure.unit, f"{row.ratio:.2f}", f"{low:.2f}-{high:.2f}",
-        target, "; ".join(filter(None, (verdict, also))),
-    )  # fmt: skip
+        measure.name,
+        _number(row.value),
+        _number(row.baseline),
+        measure.unit,
+        _short(row.ratio),
+        f"{_short(low)}-{_short(high)}",
+        target,
+        "; ".join(filter(None, (verdict, also))),
+    )
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
@@ -51,6 +57,10 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 def _number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def _short(ratio: float) -> str:
+    return f"{ratio:.2f}" if ratio < 10 else f"{ratio:,.0f}"
 
 
 def as_json(rows: Sequence[Row], machine: Machine, *, quick: bool) -> str:

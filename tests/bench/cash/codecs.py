@@ -1,7 +1,7 @@
 """The codecs of the cash protocols, for the decoding benchmark: what a device says, and an exhaustive scan for it.
 
 A scan tries every length at every offset and asks whether these bytes are a frame: checksum first, then what its head
-says. It is right and short, and is what one writes who trusts nothing but the checksum; the deframers read the head first.
+says. It is right and short, and what one writes who trusts nothing but the checksum; the deframers read the head first.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ class Deframes(Protocol):
 @dataclass(frozen=True, slots=True)
 class Codec:
     """``said``: the frame of an answer to a poll, any; ``deframer``: a new one; ``frame``: the frame that these bytes
-    are, the hard way, or None; ``decode``: the message of a frame, None where it has none. ``shortest`` and ``longest``:
-    bytes of a frame on the line.
+    are, the hard way, or None; ``decode``: the message of a frame, None where it has none. ``shortest`` and
+    ``longest``: bytes of a frame on the line.
     """
 
     name: str
@@ -51,7 +51,7 @@ class Codec:
     longest: int
 
 
-# --- CCNET --------------------------------------------------------------------------------------------------------------
+# --- CCNET ------------------------------------------------------------------------------------------------------------
 
 
 def _ccnet_said(dice: Random) -> bytes:
@@ -77,12 +77,12 @@ def _ccnet_decode(found: ccnet.Frame) -> object:
         return None
 
 
-# --- ID-003 -------------------------------------------------------------------------------------------------------------
+# --- ID-003 -----------------------------------------------------------------------------------------------------------
 
 
 def _id003_said(dice: Random) -> bytes:
     state = id003_messages.State
-    plain = (state.IDLING, state.ACCEPTING, state.STACKING, state.VEND_VALID, state.STACKED, state.INHIBIT)
+    plain = (state.IDLING, state.ACCEPTING, state.STACKING, state.VEND_VALID, state.STACKED, state.DISABLED)
     if dice.random() < 0.5:
         answer = id003_messages.Status(dice.choice(plain))
     else:
@@ -102,7 +102,7 @@ def _id003_decode(found: id003.Frame) -> object:
         return None
 
 
-# --- eSSP: sealed, as every poll of the driver and every answer to it is -------------------------------------------------
+# --- eSSP: sealed, as every poll of the driver and every answer to it is ----------------------------------------------
 
 
 def _essp_said(dice: Random) -> bytes:
@@ -130,7 +130,7 @@ def _essp_decode(found: essp.Frame) -> object:
     return essp_messages.decode_answer(essp_messages.Command.POLL_WITH_ACK, data)
 
 
-# --- ccTalk -------------------------------------------------------------------------------------------------------------
+# --- ccTalk -----------------------------------------------------------------------------------------------------------
 
 
 def _cctalk_said(checksum: cctalk.Checksum) -> Callable[[Random], bytes]:

@@ -1,8 +1,9 @@
 """Frames decoded a second, bytes to messages, against an exhaustive scan of the same bytes.
 
-The bytes are answers to polls, nearly all of them different, with garbage between every two. They come as a line brings
-them, in pieces of 1 to 32 bytes; one byte at a time; and all at once. The scan has all of them at once and need not keep
-anything for later, which favours it. Both must find the same frames, and the same messages in them, else nothing counts.
+The bytes are answers to polls, nearly all of them different, with garbage between every two. They come as a line
+brings them, in pieces of 1 to 32 bytes; one byte at a time; and all at once. The scan has all of them at once and need
+not keep anything for later, which favours it. Both must find the same frames, and the same messages in them, else
+nothing counts.
 """
 
 from __future__ import annotations
@@ -68,10 +69,10 @@ def _rows(codec: Codec, cuts: list[tuple[str, str, Cut]], plan: Plan) -> Iterato
     stream = _stream(codec, plan.times(_FRAMES))
     pairs: dict[str, list[Pair]] = {name: [] for name, _, _ in cuts}
     for turn in range(plan.repetitions):
-        expected, theirs = _timed(lambda: _scan(codec, stream))
+        expected, theirs = _timed(lambda: scan(codec, stream))
         for name, _, cut in cuts:
             pieces = cut(stream, Random(_SEED + turn))
-            ours, mine = _repeated(codec, pieces, expected, plan.seconds(_SECONDS))
+            ours, mine = repeated(codec, pieces, expected, plan.seconds(_SECONDS))
             pairs[name].append(Pair(mine, len(expected) / theirs, (len(ours), len(expected))))
     for name, words, _ in cuts:
         measure = Measure(
@@ -82,13 +83,12 @@ def _rows(codec: Codec, cuts: list[tuple[str, str, Cut]], plan: Plan) -> Iterato
 
 
 def _stream(codec: Codec, frames: int) -> bytes:
-    """Garbage at the end, too: no frame that only seems to begin in it may be waited for when all has been read."""
     dice = Random(_SEED)
-    stream = b"".join(dice.randbytes(dice.randrange(_GARBAGE)) + codec.said(dice) for _ in range(frames))
-    return stream + bytes(codec.longest)
+    return b"".join(dice.randbytes(dice.randrange(_GARBAGE)) + codec.said(dice) for _ in range(frames))
 
 
-def _scan(codec: Codec, stream: bytes) -> Found:
+def scan(codec: Codec, stream: bytes) -> Found:
+    """The exhaustive scan: every length at every offset."""
     found: Found = []
     at = 0
     while at < len(stream):
@@ -114,8 +114,10 @@ def _timed(do: Callable[[], Found]) -> tuple[Found, float]:
     return do(), time.perf_counter() - began
 
 
-def _repeated(codec: Codec, pieces: list[bytes], expected: Found, seconds: float) -> tuple[Found, float]:
-    """What is found, and frames a second. Raises :class:`tests.bench.errors.BenchError` where the scan finds others."""
+def repeated(codec: Codec, pieces: list[bytes], expected: Found, seconds: float) -> tuple[Found, float]:
+    """What the deframer finds, and frames a second. Raises :class:`tests.bench.errors.BenchError` where the scan finds
+    others.
+    """
     found, took = _timed(lambda: _deframe(codec, pieces))
     if found != expected:
         raise BenchError(f"{codec.name}: {len(found)} frames, and {len(expected)} by the scan")

@@ -1,8 +1,8 @@
 """Fifty devices, ten of each kind, each on a pty of its own, with all their drivers in one process.
 
-What one device costs there is compared with what it costs alone in a process: the same five kinds, one process each. First
-all of them are idle; then each takes notes, as customers come one after the other, while a timer of 10 ms looks how late
-the event loop is.
+What one device costs there is compared with what it costs alone in a process: the same five kinds, one process each.
+First all of them are idle; then each takes notes, as customers come one after the other, while a timer of 10 ms looks
+how late the event loop is.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from tests.bench.rows import Better, Measure, Pair, Row
 from tests.bench.sides import Side
 
 DEVICES = 50
-_SECONDS = 8.0
+_SECONDS = 5.0
 _NOTES_ALONE = 10
 _APART = 0.05
 _PERCENT = 100
 _MILLI = 1000
 
 _CPU = Measure(
-    "fifty-devices/cpu", "CPU of the process, a device, idle", "% of a core", "the same devices, a process each", 1.5,
+    "fifty-devices/cpu", "CPU of the process, a device, idle", "% core", "the same devices, a process each", 1.5,
     limit="nothing grows with their number; caches stay warm",
 )  # fmt: skip
 _POLLS = Measure(

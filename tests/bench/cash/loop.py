@@ -30,8 +30,8 @@ _POLL = b"\x56"
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
-    """Say on ``link`` what ``trace`` says, as ``driver`` would; measure the CPU of those ``measured``; stamp the answers
-    of ``stamped``.
+    """Say on ``link`` what ``trace`` says, as ``driver`` would; measure the CPU of those ``measured``; stamp the
+    answers of ``stamped``.
     """
 
     link: Path
@@ -54,16 +54,13 @@ class Repeated:
 
 def be(task: Repeat, pipe: Pipe) -> None:
     """Be the loop; see :class:`tests.bench.sides.Side`."""
-    before = task.trace[: task.measured.start]
-    measured = task.trace[task.measured.start : task.measured.stop]
-    after = task.trace[task.measured.stop :]
+    before, measured = task.trace[: task.measured.start], task.trace[task.measured.start : task.measured.stop]
     stamps: list[float] = []
     with serial.Serial(str(task.link), 9600, timeout=_READ_SECONDS) as port:
         _repeat(port, before, task.driver, stamps)
         cpu = time.process_time()
         _repeat(port, measured, task.driver, stamps)
         cpu = time.process_time() - cpu
-        _repeat(port, after, task.driver, stamps)
     polls = sum(1 for exchange in measured if exchange.answer)
     pipe.send(Repeated(cpu, polls, tuple(stamps[number] for number in sorted(task.stamped))))
 

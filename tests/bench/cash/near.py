@@ -74,9 +74,7 @@ class Caller:
 
     def __init__(self, attached: Attached) -> None:
         context = DriverContext(time.monotonic, os.urandom, partial(open_address, device=attached.driver))
-        device = open_device(
-            DeviceConfig("cash", attached.driver, str(attached.link), attached.options), context
-        )
+        device = open_device(DeviceConfig("cash", attached.driver, str(attached.link), attached.options), context)
         if not isinstance(device, CashModule):
             raise BenchError(f"{attached.driver} is no cash module")
         self.device = device

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +16,7 @@ DRIVERS = ("ccnet", "id003", "essp", "cctalk", "cctalk-coin")
 _START_SECONDS = 60.0
 _GRACE_SECONDS = 120.0
 _PACE = 0.02
+_WARM_UP = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class Line:
 
 
 @contextmanager
-def driven(lines: Sequence[Line]) -> Iterator[tuple[Side, Side]]:
+def driven(lines: Sequence[Line]) -> Generator[tuple[Side, Side]]:
     """Drivers in one process, enabled, and their devices in another: near side, far side."""
     with ExitStack() as open_:
         place = Path(open_.enter_context(TemporaryDirectory()))
@@ -89,13 +90,16 @@ class Said:
 
 
 @contextmanager
-def repeating(before: Driven, stamped: frozenset[int] = frozenset()) -> Iterator[tuple[Side, Side]]:
-    """A bare loop that says what the driver said: near side, far side."""
+def repeating(before: Driven, stamped: frozenset[int] = frozenset()) -> Generator[tuple[Side, Side]]:
+    """A bare loop that says what the driver said while it was watched, and a little before: near side, far side."""
+    begin = max(0, before.measured.start - _WARM_UP)
+    trace = before.trace[begin : before.measured.stop]
+    measured = range(before.measured.start - begin, len(trace))
     with ExitStack() as open_:
         link = Path(open_.enter_context(TemporaryDirectory())) / "line"
-        there = open_.enter_context(Side(far.be, (far.Again(link, before.trace),)))
+        there = open_.enter_context(Side(far.be, (far.Again(link, trace),)))
         there.hear(far.Standing, _START_SECONDS)
-        task = loop.Repeat(link, before.name, before.trace, before.measured, stamped)
+        task = loop.Repeat(link, before.name, trace, measured, frozenset(number - begin for number in stamped))
         yield open_.enter_context(Side(loop.be, task)), there
 
 

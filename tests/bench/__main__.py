@@ -1,5 +1,5 @@
 """Measure, each thing against a baseline in the same run: ``python -m tests.bench``. Exit status 0: every ratio with a
-target meets it; 1: one does not, or nothing could be measured; 2: wrong usage.
+target meets it; 1: one does not, or could not be measured; 2: wrong usage.
 """
 
 from __future__ import annotations
@@ -30,11 +30,14 @@ def main(argv: Sequence[str] | None = None, benches: Sequence[Bench] = BENCHES) 
         print(f"no such row: {', '.join(unknown)}; there are: {', '.join(names)}", file=sys.stderr)
         return 2
     machine = this_machine()
-    try:
-        rows = [row for bench in benches for row in bench.run(_plan(arguments))]
-    except BenchError as error:
-        print(f"nothing measured: {error}", file=sys.stderr)
-        return 1
+    rows: list[Row] = []
+    failed = False
+    for bench in benches:
+        try:
+            rows += bench.run(_plan(arguments))
+        except BenchError as error:
+            failed = True
+            print(f"{bench.names[0]}: not measured: {error}", file=sys.stderr)
     result = as_json(rows, machine, quick=arguments.quick)
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     arguments.out.write_text(result + "\n", encoding="utf-8")
@@ -42,7 +45,7 @@ def main(argv: Sequence[str] | None = None, benches: Sequence[Bench] = BENCHES) 
         print(result)
     else:
         _show(rows, f"Python {machine.python}, {machine.cores} x {machine.cpu}, load {machine.load[0]:.2f}", arguments)
-    return 0 if all(row.met for row in rows) else 1
+    return 1 if failed or not all(row.met for row in rows) else 0
 
 
 def _show(rows: Sequence[Row], where: str, arguments: argparse.Namespace) -> None:

@@ -84,12 +84,13 @@ lock: ## Write the locks in requirements/ anew (ARGS="--upgrade", ARGS="-P grpci
 fresh: ## Test and demo of HEAD on a fresh Debian 12 that has never seen the project (as root; ARGS="test")
 	@images/fresh-debian $(ARGS)
 
+.PHONY: bench
+bench: ## Measure, each thing against a baseline of the same run; table on screen, out/bench.json (ARGS="--only decode")
+	@requirements/setup test
+	@$(python) -m tests.bench $(ARGS)
+
 # Commands whose work has still to come. They fail, so that no script takes silence for success.
 later = @echo 'make $@ is not there yet: it comes with $(1).' >&2; exit 2
-
-.PHONY: bench
-bench: ## (not there yet) Measure, against a baseline of the same run
-	$(call later,the benchmarks of the link and the ledger)
 
 .PHONY: simulate
 simulate: ## (not there yet) Run whole fleets in virtual time from a seed

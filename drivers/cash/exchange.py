@@ -46,6 +46,11 @@ class Exchange(Generic[Question]):
         if self.asked is None and self.next_at is not None:
             self.next_at = min(self.next_at, at)
 
+    def wait_until(self, at: float) -> None:
+        """There is nothing to ask before ``at``."""
+        if self.asked is None and self.next_at is not None:
+            self.next_at = max(self.next_at, at)
+
     def overdue(self, now: float) -> bool:
         """Whether no answer came in time."""
         return self.asked is not None and now >= self._until

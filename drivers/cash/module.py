@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import NoReturn
 
 from drivers.api.cash import (
     Answered,
@@ -22,6 +23,7 @@ from drivers.api.cash import (
     TroubleKind,
 )
 from drivers.api.device import DeviceConfig, DeviceState, DeviceStatus, SelfTestStep
+from drivers.cash.alarm import Alarm
 from drivers.cash.replay import step_text
 from drivers.cash.steps import (
     Acknowledge,
@@ -40,8 +42,10 @@ from drivers.cash.steps import (
 from drivers.context import DriverContext
 from drivers.errors import ConfigurationError, TransportError
 from drivers.transport.api import ByteTransport
+from drivers.transport.listen import listen
 from drivers.transport.recorder import StepWitness
 
+_TICK = Tick()
 _STARTING = DeviceStatus(DeviceState.STARTING)
 _ENTROPY_BYTES = 64
 
@@ -61,6 +65,8 @@ class _Connection:
     machine: CashMachine
     transport: ByteTransport
     witness: StepWitness | None
+    alarm: Alarm
+    failed: asyncio.Future[NoReturn]
 
 
 class CashDevice:
@@ -76,7 +82,6 @@ class CashDevice:
         self._inputs: deque[Input] = deque()
         self._draining = False
         self._connection: _Connection | None = None
-        self._moved = asyncio.Event()
         self._status: DeviceStatus = _STARTING
         self._box = BoxState.UNKNOWN
 
@@ -155,18 +160,22 @@ class CashDevice:
             self._status = DeviceStatus(DeviceState.ABSENT, error.code)
             raise
         witness = transport if isinstance(transport, StepWitness) else None
-        self._connection = _Connection(self._make_machine(), transport, witness)
+        alarm = Alarm(self._context.monotonic, self._tick)
+        failed: asyncio.Future[NoReturn] = asyncio.get_running_loop().create_future()
+        self._connection = _Connection(self._make_machine(), transport, witness, alarm, failed)
         self._inputs.clear()
         lost: BaseException | None = None
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._put(Opened(self._context.random_bytes(_ENTROPY_BYTES)))
-                tasks.create_task(self._read(transport))
-                tasks.create_task(self._keep_time())
+                self._tick()
+                tasks.create_task(listen(transport, self._receive))
+                await failed
         except* TransportError as group:
             lost = group.exceptions[0]
         finally:
             self._connection = None
+            alarm.stop()
             transport.close()
         if lost is not None:  # Raised out here: from inside except* some versions of Python wrap it in a group again.
             raise self._hung_up(lost) from lost
@@ -177,36 +186,41 @@ class CashDevice:
         self._tell(Lost(code))
         return TransportError(self._config.name, code, self._config.address, money_at_risk=True)
 
-    async def _read(self, transport: ByteTransport) -> None:
-        while True:
-            self._put(Received(await transport.read()))
+    def _tick(self) -> None:
+        self._happens(_TICK)
 
-    async def _keep_time(self) -> None:
-        """Gives the machine its ticks: at its deadline, or at once when an input has moved the deadline."""
-        self._put(Tick())
-        while self._connection is not None:
-            deadline = self._connection.machine.deadline
-            self._moved.clear()
-            try:
-                async with asyncio.timeout(None if deadline is None else max(0, deadline - self._context.monotonic())):
-                    await self._moved.wait()
-            except TimeoutError:
-                self._put(Tick())
+    def _receive(self, data: bytes) -> None:
+        self._happens(Received(data))
+
+    def _happens(self, happened: Input) -> None:
+        """For what the loop calls: an error, of a handler for one, ends :meth:`run`."""
+        connection = self._connection
+        if connection is None:
+            return
+        try:
+            self._put(happened)
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            connection.failed.set_exception(error)
 
     def _put(self, happened: Input) -> None:
-        """Run the machine. An event's handler may put more; that is done after what the event came with."""
-        if self._connection is None:
+        """Run the machine. An event's handler may put more; that is done after what the event came with. Once one has
+        failed, nothing goes to the device any more: what it was told is perhaps not on record.
+        """
+        connection = self._connection
+        if connection is None or connection.failed.done():
             return
         self._inputs.append(happened)
         if self._draining:
             return
         self._draining = True
         try:
-            while self._inputs and (connection := self._connection):
+            while self._inputs:
                 self._carry_out(connection, self._inputs.popleft())
         finally:
             self._draining = False
-            self._moved.set()
+            connection.alarm.set(connection.machine.deadline)
 
     def _carry_out(self, connection: _Connection, happened: Input) -> None:
         now = self._context.monotonic()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from typing import NoReturn, Protocol, runtime_checkable
 
 
 class ByteTransport(Protocol):
@@ -25,6 +25,17 @@ class ByteTransport(Protocol):
 
     def close(self) -> None:
         """Give the line up. May be called twice."""
+        ...
+
+
+@runtime_checkable
+class DirectTransport(ByteTransport, Protocol):
+    """A line that can hand over what comes in the very turn of the loop in which it comes. A wrapper need not: then it
+    is read, one turn later (see :func:`drivers.transport.listen.listen`).
+    """
+
+    async def listen(self, received: Callable[[bytes], None]) -> NoReturn:
+        """Hand what comes to ``received``, which must not raise, until cancelled; raises when the line is gone."""
         ...
 
 

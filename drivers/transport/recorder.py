@@ -7,10 +7,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Protocol, runtime_checkable
+from typing import NoReturn, Protocol, runtime_checkable
 
 from drivers.api.device import DeviceIdentity
 from drivers.transport.api import ByteTransport, OpenTransport
+from drivers.transport.listen import listen
 from drivers.transport.recording import Header, Mark, Moment, Recording, identity_moment
 
 FIRST = 256
@@ -133,6 +134,15 @@ class RecordedTransport:
         data = await self._inner.read()
         self._tape.note(Moment(self._monotonic(), Mark.RECEIVED, data))
         return data
+
+    async def listen(self, received: Callable[[bytes], None]) -> NoReturn:
+        """Hand what comes to ``received``, as directly as the line can give it."""
+
+        def heard(data: bytes) -> None:
+            self._tape.note(Moment(self._monotonic(), Mark.RECEIVED, data))
+            received(data)
+
+        await listen(self._inner, heard)
 
     def write(self, data: bytes) -> None:
         """Put ``data`` on the line."""

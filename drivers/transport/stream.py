@@ -6,6 +6,7 @@ import asyncio
 import errno
 import os
 from collections.abc import Callable
+from typing import NoReturn
 
 from drivers.errors import TransportError
 
@@ -32,6 +33,7 @@ class DescriptorTransport:
         self._outgoing = bytearray()
         self._failure: TransportError | None = None
         self._closed = False
+        self._listener: Callable[[bytes], None] | None = None
         self._loop.add_reader(descriptor, self._readable)
 
     async def read(self) -> bytes:
@@ -44,6 +46,15 @@ class DescriptorTransport:
         data = bytes(self._incoming)
         self._incoming.clear()
         return data
+
+    async def listen(self, received: Callable[[bytes], None]) -> NoReturn:
+        """Hand what comes to ``received`` in the loop's own readiness callback."""
+        try:
+            while True:
+                received(await self.read())  # What has come before; then only the end of the line ends the wait.
+                self._listener = received
+        finally:
+            self._listener = None
 
     def write(self, data: bytes) -> None:
         """Put ``data`` on the line now, or as soon as it takes them."""
@@ -83,6 +94,9 @@ class DescriptorTransport:
         if not data:
             self._fail(TransportError(self._device, "hung-up", "the other end closed"))
             return
+        if self._listener is not None:
+            self._listener(data)
+            return
         self._incoming += data
         self._received.set()
 
@@ -95,7 +109,7 @@ class DescriptorTransport:
             self._fail(self._hung_up(error))
             return
         del self._outgoing[:sent]
-        if not self._outgoing:
+        if not self._outgoing and not self._empty.is_set():
             self._loop.remove_writer(self._descriptor)
             self._empty.set()
 

@@ -8,10 +8,14 @@ exchange with a validator uses; it is refused. (CashCode NET common specificatio
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
+
+from drivers.cash.crc import kermit
 
 SYNC = 0x02
 VALIDATOR = 0x03
 _OVERHEAD = 5
+_REMEMBERED = 128
 MAX_PAYLOAD = 250 - _OVERHEAD
 
 
@@ -19,27 +23,12 @@ class FramingError(ValueError):
     """A payload that no frame carries."""
 
 
-def _crc_table() -> tuple[int, ...]:
-    table: list[int] = []
-    for byte in range(256):
-        crc = byte
-        for _ in range(8):
-            crc = (crc >> 1) ^ 0x8408 if crc & 1 else crc >> 1
-        table.append(crc)
-    return tuple(table)
-
-
-_CRC_TABLE = _crc_table()
-
-
 def crc16(data: bytes) -> int:
     """CRC-16/KERMIT: polynomial 1021 reflected, from zero. Over a whole good frame it is 0."""
-    crc = 0
-    for byte in data:
-        crc = (crc >> 8) ^ _CRC_TABLE[(crc ^ byte) & 0xFF]
-    return crc
+    return kermit(data)
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def frame(payload: bytes, address: int = VALIDATOR) -> bytes:
     """The frame around ``payload`` (1 to 245 bytes). Raises :class:`FramingError` for another size."""
     if not 1 <= len(payload) <= MAX_PAYLOAD:
@@ -65,6 +54,13 @@ class Noise:
     damaged: bool
 
 
+@lru_cache(maxsize=_REMEMBERED)
+def _whole(raw: bytes, address: int) -> Frame | None:
+    """The frame that ``raw`` is, if it is one and nothing more. A device at rest says the same thousands of times."""
+    fits = _OVERHEAD < len(raw) < 256 and raw[:3] == bytes((SYNC, address, len(raw)))
+    return Frame(address, raw[3:-2], raw) if fits and crc16(raw) == 0 else None
+
+
 @dataclass(slots=True)
 class Deframer:
     """Finds the frames in what a line brings, in whatever pieces it comes. Holds at most one frame's bytes."""
@@ -74,6 +70,8 @@ class Deframer:
 
     def feed(self, data: bytes) -> list[Frame | Noise]:
         """What ``data`` completes, in order."""
+        if not self._pending and (alone := _whole(data, self.address)) is not None:
+            return [alone]
         self._pending += data
         found: list[Frame | Noise] = []
         noise = bytearray()
@@ -85,12 +83,11 @@ class Deframer:
             if len(self._pending) < length:
                 break
             raw = bytes(self._pending[:length])
-            if crc16(raw) == 0:
-                self._flush(noise, found)
-                found.append(Frame(raw[1], raw[3:-2], raw))
+            self._flush(noise, found)
+            if (whole := _whole(raw, self.address)) is not None:
+                found.append(whole)
                 del self._pending[:length]
             else:
-                self._flush(noise, found)
                 found.append(Noise(raw, damaged=True))
                 # A frame may begin inside what only looked like one: only its first byte is given up.
                 del self._pending[:1]

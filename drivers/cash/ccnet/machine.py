@@ -83,6 +83,8 @@ class Phase(Enum):
 
 
 _SLOW = frozenset({Command.IDENTIFICATION, Command.GET_NOTE_TABLE})
+_POLL = Request(Command.POLL)
+_ACK = Send(frame(bytes((Command.ACK,))))
 _COUNTER_MODULUS = 65536
 _TRIES = 3
 _NOT_IDENTIFIED = Trouble(TroubleKind.FAILURE, "not-identified")
@@ -183,7 +185,7 @@ class Machine:
             self._do(now)
         elif self.phase is not Phase.REPORTED:
             self.known.polled()
-            self._ask(Request(Command.POLL), now)
+            self._ask(_POLL, now)
         else:
             self._line.next_at = None
 
@@ -257,7 +259,7 @@ class Machine:
             case PollAnswer():
                 self._polled(answer, found, now)
             case Identification() | NoteTable() | StackedCount():
-                self._out.append(Send(frame(bytes((Command.ACK,)))))
+                self._out.append(_ACK)
                 self._line.finish(now, self.timing.quiet)
                 self._learn(answer, now)
             case Acknowledged() | NotAcknowledged() | Illegal():
@@ -324,7 +326,7 @@ class Machine:
             pause = max(pause, (answer.detail or 0) / 10)
         self._line.finish(now, pause)
         if not self._holding:
-            self._out.append(Send(frame(bytes((Command.ACK,)))))
+            self._out.append(_ACK)
         match self.phase:
             case Phase.KNOCKING:
                 self._first_answer(answer, found)
@@ -379,7 +381,7 @@ class Machine:
     def _acknowledge(self, now: float) -> None:
         if self._holding and self._line.asked is None:
             self._holding = False
-            self._out.append(Send(frame(bytes((Command.ACK,)))))
+            self._out.append(_ACK)
             self._line.next_at = now + self.timing.poll
 
     def _confirm_by_state(self, state: State) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import lru_cache
 
 from guichet.money import Currency, Money, MoneyError
 
@@ -205,6 +206,7 @@ def decode_answer(asked: Command, payload: bytes) -> Answer:
             raise MessageError(f"no answer to {asked.name}: {payload.hex()}")
 
 
+@lru_cache(maxsize=256)
 def _decode_poll(payload: bytes) -> PollAnswer:
     try:
         state = State(payload[0])

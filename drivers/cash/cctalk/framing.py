@@ -10,12 +10,15 @@ Nothing marks a beginning and nothing is stuffed: a frame is found by its addres
 from __future__ import annotations
 
 import re
+from binascii import crc_hqx
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import lru_cache
 
 HOST = 1
 BROADCAST = 0
 _OVERHEAD = 5
+_REMEMBERED = 128
 MAX_DATA = 255
 
 
@@ -30,32 +33,17 @@ class Checksum(Enum):
     CRC16 = "crc16"
 
 
-def _crc_table() -> tuple[int, ...]:
-    table: list[int] = []
-    for byte in range(256):
-        crc = byte << 8
-        for _ in range(8):
-            crc = (crc << 1) ^ 0x1021 if crc & 0x8000 else crc << 1
-        table.append(crc & 0xFFFF)
-    return tuple(table)
-
-
-_CRC_TABLE = _crc_table()
-
-
 def crc16(data: bytes) -> int:
     """CRC-CCITT: polynomial 1021 from zero, most significant bit first, nothing inverted (XMODEM)."""
-    crc = 0
-    for byte in data:
-        crc = ((crc << 8) & 0xFFFF) ^ _CRC_TABLE[(crc >> 8) ^ byte]
-    return crc
+    return crc_hqx(data, 0)
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def frame(
     to: int, header: int, data: bytes = b"", *, source: int = HOST, checksum: Checksum = Checksum.SIMPLE
 ) -> bytes:
     """The frame. ``source`` is not sent with the CRC. Raises :class:`FramingError` for what does not fit."""
-    if len(data) > MAX_DATA or not all(0 <= byte <= 255 for byte in (to, header, source)):
+    if len(data) > MAX_DATA or min(to, header, source) < 0 or max(to, header, source) > 255:
         raise FramingError(f"no frame carries header {header} with {len(data)} bytes from {source} to {to}")
     if checksum is Checksum.CRC16:
         crc = crc16(bytes((to, len(data), header)) + data)
@@ -90,6 +78,14 @@ class Noise:
     damaged: bool
 
 
+@lru_cache(maxsize=_REMEMBERED)
+def _whole(raw: bytes, checksum: Checksum) -> Frame | None:
+    """The frame that ``raw`` is, if it is one and nothing more. A device at rest says the same thousands of times."""
+    if len(raw) < _OVERHEAD or len(raw) != raw[1] + _OVERHEAD or not is_whole(raw, checksum):
+        return None
+    return Frame(raw[0], raw[2] if checksum is Checksum.SIMPLE else None, raw[3], raw[4:-1], raw)
+
+
 @dataclass(slots=True)
 class Deframer:
     """Finds the frames to ``addresses`` in what a line brings, in whatever pieces it comes. ``source``: only from this
@@ -107,6 +103,8 @@ class Deframer:
 
     def feed(self, data: bytes) -> list[Frame | Noise]:
         """What ``data`` completes, in order."""
+        if not self._pending and (alone := _whole(data, self.checksum)) is not None and self._is_for_us(alone):
+            return [alone]
         self._pending += data
         found: list[Frame | Noise] = []
         noise = bytearray()
@@ -119,8 +117,8 @@ class Deframer:
                 break
             raw = bytes(self._pending[:length])
             self._flush(noise, found)
-            if is_whole(raw, self.checksum):
-                found.append(self._frame(raw))
+            if (whole := _whole(raw, self.checksum)) is not None:
+                found.append(whole)
                 del self._pending[:length]
             else:
                 found.append(Noise(raw, damaged=True))
@@ -133,9 +131,8 @@ class Deframer:
         """Forget a frame that was begun: its sender has been silent for too long to go on with it."""
         self._pending.clear()
 
-    def _frame(self, raw: bytes) -> Frame:
-        source = raw[2] if self.checksum is Checksum.SIMPLE else None
-        return Frame(raw[0], source, raw[3], raw[4:-1], raw)
+    def _is_for_us(self, frame: Frame) -> bool:
+        return frame.to in self.addresses and (self.source is None or frame.source in (self.source, None))
 
     def _may_begin(self) -> bool:
         head = self._pending

@@ -259,6 +259,8 @@ class Machine(Asking):
         if now >= self._look_at and self._path.note is None and not self.known.asking:
             self._look_at = now + self.timing.look_over
             self.known.look_over()
+        if self._path.note is None and not (self.known.asking or self._orders or self._look_inside):
+            self._line.wait_until(self._poll_at)
 
     def _questions_may_be_done(self, now: float) -> None:
         known, health = self.known, self._health

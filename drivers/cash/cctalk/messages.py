@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 
 from drivers.cash.cctalk.framing import MAX_DATA
 from drivers.cash.cctalk.values import Scaling
@@ -190,6 +191,7 @@ Answer = (
 _UNITS: Mapping[int, float] = {1: 0.001, 2: 0.01, 3: 1.0, 4: 60.0, 5: 3600.0}
 
 
+@lru_cache(maxsize=256)
 def decode_answer(asked: Header, header: int, data: bytes) -> Answer:
     """The answer to ``asked``. Raises :class:`MessageError` for one that is none."""
     if header == _NAK:
@@ -201,8 +203,7 @@ def decode_answer(asked: Header, header: int, data: bytes) -> Answer:
     if asked in _COMMANDS and not data:
         return Acknowledged()
     if asked in EVENT_HEADERS and len(data) == 1 + 2 * SLOTS:
-        pairs = tuple((data[1 + 2 * slot], data[2 + 2 * slot]) for slot in range(SLOTS))
-        return EventBuffer(data[0], pairs)
+        return EventBuffer(data[0], tuple(zip(data[1::2], data[2::2], strict=True)))
     if asked in _TEXTS and data:
         return Text(data.decode("ascii", "replace"))
     return _decode_numbers(asked, data)

@@ -7,13 +7,17 @@ runs over everything between the first byte and itself, before stuffing. (SSP ma
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 STX = 0x7F
 VALIDATOR = 0x00
 MAX_DATA = 255
 _FLAG = 0x80
+_AROUND = 4
+_SINGLE = bytes((STX,))
 _STUFFED = bytes((STX, STX))
+_DATA = re.compile(b"(?:[^\x7f]++|\x7f\x7f)*+")
 
 
 class FramingError(ValueError):
@@ -49,7 +53,7 @@ def frame(data: bytes, *, flag: bool, address: int = VALIDATOR) -> bytes:
         raise FramingError(f"no such address: {address}")
     body = bytes((address | (_FLAG if flag else 0), len(data))) + data
     body += crc16(body).to_bytes(2, "little")
-    return bytes((STX,)) + body.replace(bytes((STX,)), _STUFFED)
+    return _SINGLE + body.replace(_SINGLE, _STUFFED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,29 +120,25 @@ class Deframer:
         if raw[0] != STX:
             begin = raw.find(STX)
             return _GiveUp(begin if begin > 0 else len(raw))
-        body = bytearray()
-        at = 1
-        while at < len(raw):
-            byte = raw[at]
-            if byte == STX:
-                if at + 1 == len(raw) and at > 1:
-                    return None
-                if at == 1 or raw[at + 1] != STX:
-                    return _GiveUp(at)
-                at += 1
-            at += 1
-            body.append(byte)
-            if len(body) <= 2 and not self._plausible(body):
-                return _GiveUp(1)
-            if len(body) > 2 and len(body) == body[1] + 4:
-                return self._whole(bytes(body), at)
-        return None
+        if len(raw) == 1:
+            return None
+        run = _DATA.match(raw, 1, 1 + 2 * (MAX_DATA + _AROUND))
+        stuffed = run[0] if run is not None else b""
+        body = stuffed.replace(_STUFFED, _SINGLE)
+        if not body or not self._plausible(body):
+            return _GiveUp(1)
+        if len(body) > 1 and len(body) >= body[1] + _AROUND:
+            return self._whole(body[: body[1] + _AROUND])
+        end = 1 + len(stuffed)
+        # A single one that stands last may be the first half of two.
+        return None if end >= len(raw) - 1 else _GiveUp(end)
 
-    def _plausible(self, body: bytearray) -> bool:
+    def _plausible(self, body: bytes) -> bool:
         """Whether its first byte, or the first two, can be a frame's."""
-        return body[0] & ~_FLAG == self.address and (len(body) != 2 or body[1] != 0)
+        return body[0] & ~_FLAG == self.address and (len(body) == 1 or body[1] != 0)
 
-    def _whole(self, body: bytes, length: int) -> Frame | _GiveUp:
+    def _whole(self, body: bytes) -> Frame | _GiveUp:
+        length = 1 + len(body) + body.count(STX)
         if crc16(body[:-2]) != int.from_bytes(body[-2:], "little"):
             return _GiveUp(1, damaged=length)
         return Frame(bool(body[0] & _FLAG), self.address, body[2:-2], bytes(self._pending[:length]))

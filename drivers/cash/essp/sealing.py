@@ -7,8 +7,9 @@ GA138, encryption layer; the CRC stands low byte first, which makes the manual's
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
-from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import ECB
 
@@ -32,16 +33,14 @@ def seal(key: bytes, count: int, data: bytes, packing: Callable[[int], bytes]) -
     text = bytes((len(data),)) + count.to_bytes(4, "little") + data
     text += packing(-(len(text) + 2) % _BLOCK)
     text += crc16(text).to_bytes(2, "little")
-    encryptor = _cipher(key).encryptor()
-    return bytes((SEALED,)) + encryptor.update(text) + encryptor.finalize()
+    return bytes((SEALED,)) + _ends(key)[0].update(text)
 
 
 def unseal(key: bytes, packet: bytes) -> tuple[int, bytes]:
     """The count and the data of a packet. Raises :class:`SealError` for one that is damaged or of another key."""
     if len(packet) <= _BLOCK or packet[0] != SEALED or len(packet) % _BLOCK != 1:
         raise SealError(f"no encrypted packet of {len(packet)} bytes")
-    decryptor = _cipher(key).decryptor()
-    text = decryptor.update(packet[1:]) + decryptor.finalize()
+    text = _ends(key)[1].update(packet[1:])
     if crc16(text[:-2]) != int.from_bytes(text[-2:], "little"):
         raise SealError("not of this key")
     length = text[0]
@@ -50,5 +49,8 @@ def unseal(key: bytes, packet: bytes) -> tuple[int, bytes]:
     return int.from_bytes(text[1:5], "little"), text[5 : 5 + length]
 
 
-def _cipher(key: bytes) -> Cipher[ECB]:
-    return Cipher(AES(key), ECB())  # noqa: S305 - the protocol has no other mode; the count makes every packet differ
+@lru_cache(maxsize=256)
+def _ends(key: bytes) -> tuple[CipherContext, CipherContext]:
+    """Encrypts and decrypts whole blocks. Kept for a connection's life: nothing of a block remains for the next one."""
+    cipher = Cipher(AES(key), ECB())  # noqa: S305 - the protocol has no other mode; the count makes every packet differ
+    return cipher.encryptor(), cipher.decryptor()

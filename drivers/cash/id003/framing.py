@@ -7,9 +7,13 @@ frame is only found by its sync byte, its length and its CRC together. (protocol
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
+
+from drivers.cash.crc import kermit
 
 SYNC = 0xFC
 _OVERHEAD = 4
+_REMEMBERED = 128
 MAX_PAYLOAD = 255 - _OVERHEAD
 
 
@@ -17,27 +21,12 @@ class FramingError(ValueError):
     """A payload that no frame carries."""
 
 
-def _crc_table() -> tuple[int, ...]:
-    table: list[int] = []
-    for byte in range(256):
-        crc = byte
-        for _ in range(8):
-            crc = (crc >> 1) ^ 0x8408 if crc & 1 else crc >> 1
-        table.append(crc)
-    return tuple(table)
-
-
-_CRC_TABLE = _crc_table()
-
-
 def crc16(data: bytes) -> int:
     """CRC-16/KERMIT: polynomial 1021 reflected, from zero. Over a whole good frame it is 0."""
-    crc = 0
-    for byte in data:
-        crc = (crc >> 8) ^ _CRC_TABLE[(crc ^ byte) & 0xFF]
-    return crc
+    return kermit(data)
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def frame(payload: bytes) -> bytes:
     """The frame around ``payload``, code and data (1 to 251 bytes). Raises :class:`FramingError` for another size."""
     if not 1 <= len(payload) <= MAX_PAYLOAD:
@@ -62,6 +51,13 @@ class Noise:
     damaged: bool
 
 
+@lru_cache(maxsize=_REMEMBERED)
+def _whole(raw: bytes) -> Frame | None:
+    """The frame that ``raw`` is, if it is one and nothing more. A device at rest says the same thousands of times."""
+    fits = _OVERHEAD < len(raw) < 256 and raw[:2] == bytes((SYNC, len(raw)))
+    return Frame(raw[2:-2], raw) if fits and crc16(raw) == 0 else None
+
+
 @dataclass(slots=True)
 class Deframer:
     """Finds the frames in what a line brings, in whatever pieces it comes. Holds at most one frame's bytes."""
@@ -70,6 +66,8 @@ class Deframer:
 
     def feed(self, data: bytes) -> list[Frame | Noise]:
         """What ``data`` completes, in order."""
+        if not self._pending and (alone := _whole(data)) is not None:
+            return [alone]
         self._pending += data
         found: list[Frame | Noise] = []
         noise = bytearray()
@@ -82,8 +80,8 @@ class Deframer:
                 break
             raw = bytes(self._pending[:length])
             self._flush(noise, found)
-            if crc16(raw) == 0:
-                found.append(Frame(raw[2:-2], raw))
+            if (whole := _whole(raw)) is not None:
+                found.append(whole)
                 del self._pending[:length]
             else:
                 found.append(Noise(raw, damaged=True))

@@ -79,6 +79,7 @@ class Phase(Enum):
     RUNNING = auto()
 
 
+_STATUS = Request(Command.STATUS)
 _NOT_IDENTIFIED = Trouble(TroubleKind.FAILURE, "not-identified")
 
 
@@ -194,7 +195,7 @@ class Machine:
             self._do_next(now)
         elif self.phase is not Phase.REPORTED:
             self.known.polled()
-            self._ask(Request(Command.STATUS), now)
+            self._ask(_STATUS, now)
         else:
             self._line.next_at = None
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import lru_cache
 
 from guichet.money import Currency, Money, MoneyError
 
@@ -267,6 +268,7 @@ def _text(data: bytes) -> str:
     return data.decode("ascii", "replace").strip(" \0\r\n")
 
 
+@lru_cache(maxsize=256)
 def _decode_status(payload: bytes) -> Status:
     try:
         state = State(payload[0])

@@ -1,0 +1,1 @@
+"""Benchmarks of the cash drivers: against a bare pyserial loop, and against an exhaustive scan."""

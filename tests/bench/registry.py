@@ -1,0 +1,8 @@
+"""Every bench there is. A room that gets benchmarks adds its own here."""
+
+from __future__ import annotations
+
+from tests.bench.cash import decoding, fifty, latency, polling
+from tests.bench.plan import Bench
+
+BENCHES: tuple[Bench, ...] = (polling.BENCH, latency.BENCH, decoding.BENCH, fifty.BENCH)

@@ -17,7 +17,7 @@ from pathlib import Path
 from tests.fuzz import engine, report
 from tests.fuzz.catalogue import decoder, decoders
 from tests.fuzz.decoder import Decoder
-from tests.fuzz.limits import within
+from tests.fuzz.limits import limit_memory, within
 from tests.fuzz.running import Result, Run, fuzz
 
 _RUNS = 10_000_000
@@ -74,6 +74,7 @@ def _run_all(chosen: list[Decoder], run: Run, jobs: int) -> list[Result]:
 
 
 def _replay(chosen: list[Decoder], data: bytes) -> int:
+    limit_memory()
     status = 0
     for each in chosen:
         try:

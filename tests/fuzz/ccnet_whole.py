@@ -33,40 +33,56 @@ class _Device:
 
     def __init__(self) -> None:
         self._asked = Command.POLL
+        self._open = False
+
+    @property
+    def wants(self) -> machines.Wants:
+        if not self._open:
+            return machines.Wants.NOTHING
+        return machines.Wants.NEWS if self._asked is Command.POLL else machines.Wants.ANSWER
 
     def hear(self, data: bytes) -> CashCommand | None:
         must(frame(data[3:-2]) == data, "it sends what is no frame")
         command = decode_request(data[3:-2]).command
         if command not in (Command.ACK, Command.NAK):
-            self._asked = command
+            self._asked, self._open = command, True
         return _MOVES.get(command)
 
     def wrap(self, payload: bytes) -> bytes:
         return frame(payload or b"\0")
 
     def likely(self, choice: int) -> bytes:
+        self._open = False
         answers = LIKELY.get(self._asked, PLAIN)
         return frame(answers[choice % len(answers)])
 
 
-def _make_machine(choice: int) -> tuple[CashMachine, machines.Peer]:
+def make_machine(choice: int) -> tuple[CashMachine, machines.Peer]:
     return Machine(Timing()), _Device()
 
 
 def _machine(data: bytes) -> None:
-    machines.check(_make_machine, data)
+    machines.play(make_machine, data)
 
 
-def _machine_seeds() -> Iterator[bytes]:
-    idle, shut, escrow, stacked = (STATES.index(bytes(state)) for state in (b"\x14", b"\x19", b"\x80\x02", b"\x81\x02"))
-    begin = bytes((0, 0, 3, shut, 7, 3, 0, 7, 3, 0, 10, 7, 3, shut, 7, 3, 0, 7, 3, 0, 7, 3, 0))
-    note = bytes((12, 7, 3, 0, 7, 3, idle, 7, 3, escrow, 0x2C, 7, 3, 0, 7, 3, stacked, 11, 7, 3, idle, 7, 3, 0))
-    yield begin
-    yield begin + note + note
-    yield begin + note[:14] + bytes((0x3C, 7, 13, 40, 7, 3, stacked, 15))
-    yield bytes((0, 0xFF, 3, 1, 7, 3, 0, 7, 3, 0, 10)) + begin
+def machine_seeds() -> Iterator[bytes]:
+    def at(*state: int) -> int:
+        return STATES.index(bytes(state))
+
+    up, begins, shut, idle = at(0x10), at(0x13), at(0x19), at(0x14)
+    rejects = at(0x1C, 0x68)
+    arrives = (idle, at(0x15), at(0x80, 2))
+    ready = (up, machines.PROCEED, begins, shut, shut, shut, machines.ENABLE, *arrives)
+    stacked = (machines.STACK, at(0x17), at(0x81, 2), machines.ACKNOWLEDGE, idle, idle)
+    returned = (machines.RETURN, at(0x18), at(0x82, 2), machines.ACKNOWLEDGE, idle, idle)
+    yield machines.story(
+        make_machine, 0, (*ready, *stacked, *arrives, *returned, machines.DISABLE, rejects, shut, shut)
+    )
+    yield machines.story(make_machine, 0, (*ready, *arrives, machines.AGAIN, idle))
     for state in range(len(STATES)):
-        yield begin + bytes((7, 3, state, 7, 3, state, 15, 7, 3, shut, 10, 7, 3, idle))
+        begins_so = (state, machines.PROCEED, shut, shut)
+        goes_so = (*ready, machines.STACK, state, machines.ACKNOWLEDGE, shut)
+        yield machines.story(make_machine, 0, begins_so if state % 3 == 0 else goes_so)
 
 
 # --- the simulated device -------------------------------------------------------------------------------------------
@@ -110,6 +126,6 @@ def _device_seeds() -> Iterator[bytes]:
 
 
 DECODERS = (
-    Decoder("ccnet-machine", _machine, _machine_seeds, 160, story=True),
+    Decoder("ccnet-machine", _machine, machine_seeds, 384, story=True),
     Decoder("ccnet-simulator", _device, _device_seeds, 160, story=True),
 )

@@ -46,11 +46,18 @@ class _Device:
         self._echo = echo
         self._sent = b""
         self._asked = Request(Header.SIMPLE_POLL)
+        self._open = False
+
+    @property
+    def wants(self) -> machines.Wants:
+        if not self._open:
+            return machines.Wants.NOTHING
+        return machines.Wants.NEWS if self._asked.header is self._role.events else machines.Wants.ANSWER
 
     def hear(self, data: bytes) -> CashCommand | None:
         (found,) = Deframer(frozenset({self._role.address}), None, self._checksum).feed(data)
         assert isinstance(found, Frame)
-        self._sent = data if self._echo else b""
+        self._sent, self._open = data if self._echo else b"", True
         self._asked = decode_request(found.header, found.data)
         return _MOVES.get(Route(self._asked.data[0])) if self._asked.header is Header.ROUTE else None
 
@@ -62,11 +69,12 @@ class _Device:
         return sent + frame(HOST, header, data, source=self._role.address, checksum=self._checksum)
 
     def likely(self, choice: int) -> bytes:
+        self._open = False
         answers = LIKELY.get(self._asked.header, DONE)
         return self._framed(*encode_answer(answers[choice % len(answers)]))
 
 
-def _make_machine(choice: int) -> tuple[CashMachine, machines.Peer]:
+def make_machine(choice: int) -> tuple[CashMachine, machines.Peer]:
     role = COINS if choice & 1 else NOTES
     checksum = Checksum.CRC16 if choice & 2 else Checksum.SIMPLE
     echo = bool(choice & 4)
@@ -76,18 +84,23 @@ def _make_machine(choice: int) -> tuple[CashMachine, machines.Peer]:
 
 
 def _machine(data: bytes) -> None:
-    machines.check(_make_machine, data)
+    machines.play(make_machine, data)
 
 
-def _machine_seeds() -> Iterator[bytes]:
-    answers = bytes((3, 0, 7))
-    for choice in (0, 2, 3, 4, 6):
-        begin = bytes((choice, 0)) + answers * 10 + bytes((10, 7)) + answers * 24
-        yield begin
-        yield begin + bytes((12, 7)) + bytes((3, 1, 7, 3, 1, 7, 3, 2, 7, 3, 2, 7, 0x2C, 7)) + answers
-        for answer in range(len(BUFFERS)):
-            twice = bytes((3, answer, 7)) * 2
-            yield bytes((choice, answer)) + answers * 8 + twice + bytes((10, 11, 7)) + twice + bytes((15, 11))
+def machine_seeds() -> Iterator[bytes]:
+    def twice(*numbers: int) -> tuple[int, ...]:
+        return tuple(number for number in numbers for _ in range(2))
+
+    none, cleared, escrowed, stacked = range(4)
+    ready = (*twice(none, none), machines.PROCEED, *twice(none, none, none), machines.ENABLE, *twice(none))
+    note = (*twice(cleared), machines.ACKNOWLEDGE, *twice(escrowed), machines.STACK, *twice(escrowed, stacked))
+    for option in (0, 2, 3, 4, 6):
+        yield machines.story(make_machine, option, (*ready, *note, machines.ACKNOWLEDGE, *twice(stacked, stacked)))
+    yield machines.story(make_machine, 0, (*ready, *twice(escrowed), machines.AGAIN, *twice(none)))
+    for answer in range(len(BUFFERS)):
+        begins_so = (*twice(answer), machines.PROCEED, machines.ACKNOWLEDGE)
+        goes_so = (*ready, *twice(answer), machines.ACKNOWLEDGE, *twice(none))
+        yield machines.story(make_machine, answer % 4, begins_so if answer % 2 else goes_so)
 
 
 # --- the simulated devices ------------------------------------------------------------------------------------------
@@ -149,6 +162,6 @@ def _device_seeds() -> Iterator[bytes]:
 
 
 DECODERS = (
-    Decoder("cctalk-machine", _machine, _machine_seeds, 192, story=True),
+    Decoder("cctalk-machine", _machine, machine_seeds, 384, story=True),
     Decoder("cctalk-simulator", _device, _device_seeds, 160, story=True),
 )

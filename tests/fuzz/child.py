@@ -5,14 +5,11 @@ The engine ends the process when it is done, or at the first finding.
 
 from __future__ import annotations
 
-import resource
 import sys
 
 from tests.fuzz import engine
 from tests.fuzz.catalogue import decoder
-
-_MOST_MEMORY = 1 << 30
-"""Bytes of address space: what asks for more gets a MemoryError, which is a finding."""
+from tests.fuzz.limits import limit_memory
 
 
 def main() -> int:
@@ -24,7 +21,7 @@ def main() -> int:
         return 2
     with engine.watching(atheris):
         feed = decoder(name).feed
-    resource.setrlimit(resource.RLIMIT_AS, (_MOST_MEMORY, _MOST_MEMORY))
+    limit_memory()
     atheris.Setup([name, *flags], engine.gathered(atheris, feed))
     atheris.Fuzz()
     return 0

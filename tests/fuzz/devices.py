@@ -95,8 +95,9 @@ def seeds(opening: tuple[int, ...], routine: tuple[int, ...]) -> Iterator[bytes]
     opened = b"".join(bytes((3, request, 8, 8)) for request in opening)
     seen_to = b"".join(bytes((3, request, 8, 4)) for request in routine)
     for hand in range(len(HANDS)):
-        yield bytes((hand,)) + opened + bytes((11, 0, 8, 8)) + seen_to + bytes((11, hand)) + seen_to + seen_to
-        yield bytes((hand,)) + bytes((11, hand, 8, 8)) + opened + bytes((13, 13)) + b"insert 50 EUR" + seen_to
+        with_a_note = opened + bytes((11, 0, 8, 8)) + seen_to + bytes((11, hand)) + seen_to + seen_to
+        from_the_start = bytes((11, hand, 8, 8)) + opened + bytes((13, 13)) + b"insert 50 EUR" + seen_to
+        yield bytes((hand,)) + (from_the_start if hand % 3 == 0 else with_a_note)
 
 
 def check(make: Callable[[int], tuple[SimulatedCash, Host]], data: bytes) -> None:

@@ -49,6 +49,7 @@ _EVENTS = tuple(
 LIKELY: Mapping[Command, tuple[bytes, ...]] = {
     Command.POLL: (*_EVENTS, *STATUSES, b"\xf0\xeb\xe8", b"\xf0\xcc\xee\x01", b"\xf0\x99"),
     Command.POLL_WITH_ACK: (*_EVENTS, *STATUSES, b"\xf0\xeb\xe8", b"\xf0\xcc\xee\x01", b"\xf0\x99"),
+    Command.HOLD: (encode_answer(Plain(Status.CANNOT)), *STATUSES),
     Command.SETUP: (encode_answer(TABLE), encode_answer(encode_setup({}, version=5)), *STATUSES),
     Command.SERIAL: (encode_answer(SerialNumber(1873452)), encode_answer(SerialNumber(1)), *STATUSES),
     Command.FIRMWARE: (encode_answer(Version("NV02004333498000")), *STATUSES),

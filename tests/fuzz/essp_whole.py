@@ -12,7 +12,6 @@ from drivers.cash.essp.messages import (
     Command,
     KeyShare,
     Request,
-    Status,
     decode_request,
     encode_answer,
 )
@@ -37,12 +36,19 @@ class _Device:
 
     def __init__(self) -> None:
         self._heard = b""
+        self._open = False
         self._asked = Request(Command.SYNC)
         self._flag = True
         self._key: bytes | None = None
         self._agreed: bytes | None = None
         self._count = 0
         self._generator = self._modulus = 1
+
+    @property
+    def wants(self) -> machines.Wants:
+        if not self._open:
+            return machines.Wants.NOTHING
+        return machines.Wants.NEWS if self._asked.command is Command.POLL_WITH_ACK else machines.Wants.ANSWER
 
     def hear(self, data: bytes) -> CashCommand | None:
         again, self._heard = data == self._heard, data
@@ -62,7 +68,7 @@ class _Device:
         return CashCommand.RETURN if self._asked.command is Command.REJECT and not again else None
 
     def _take(self, request: Request) -> None:
-        self._asked = request
+        self._asked, self._open = request, True
         match request.command:
             case Command.SET_GENERATOR:
                 self._generator = request.number
@@ -80,39 +86,40 @@ class _Device:
         return frame(payload, flag=self._flag)
 
     def likely(self, choice: int) -> bytes:
+        self._open = False
         if self._asked.command is Command.KEY_EXCHANGE and not choice:
             return self.wrap(encode_answer(KeyShare(share(self._generator, self._SECRET, self._modulus))))
         answers = LIKELY.get(self._asked.command, STATUSES)
         return self.wrap(answers[choice % len(answers)])
 
 
-def _make_machine(choice: int) -> tuple[CashMachine, machines.Peer]:
+def make_machine(choice: int) -> tuple[CashMachine, machines.Peer]:
     return Machine(Timing()), _Device()
 
 
 def _machine(data: bytes) -> None:
-    machines.check(_make_machine, data)
+    machines.play(make_machine, data)
 
 
-def _machine_seeds() -> Iterator[bytes]:
+def machine_seeds() -> Iterator[bytes]:
     polls = LIKELY[Command.POLL]
 
     def at(*data: int) -> int:
         return polls.index(bytes((0xF0, *data)))
 
-    cannot = STATUSES.index(bytes((Status.CANNOT,)))
-    disabled = at(0xE8)
-    answers = bytes((3, 0, 7))
-    shut = bytes((3, disabled, 7))
-    begin = bytes((0, 0)) + answers + bytes((3, cannot, 7)) + answers * 7 + shut + answers * 2 + bytes((10, 7))
-    begin += shut * 3 + answers * 3 + shut * 2
-    note = bytes((12, 7)) + answers + bytes((3, at(0xEF, 1), 7)) + answers + bytes((0x2C, 7, 3, at(0xCC), 7))
-    done = bytes((3, at(0xEE, 1), 7, 11, 7)) + answers + shut
-    yield begin
-    yield begin + note
-    yield begin + note + done + shut
-    for answer in range(len(polls)):
-        yield begin + bytes((3, answer, 7, 3, answer, 15, 7)) + answers + shut
+    shut, idle = at(0xE8), polls.index(STATUSES[0])
+    arrives = (idle, at(0xEF, 0), at(0xEF, 1))
+    ready = (shut, machines.PROCEED, shut, shut, shut, machines.ENABLE, *arrives)
+    stacked = (machines.STACK, at(0xCC), at(0xCC, 0xEE, 1), machines.ACKNOWLEDGE, at(0xEB, 0xE8), idle, idle)
+    returned = (machines.RETURN, at(0xED), at(0xEC), idle, idle)
+    yield machines.story(
+        make_machine, 0, (*ready, *stacked, *arrives, *returned, at(0xED), at(0xEC), idle, machines.DISABLE, shut)
+    )
+    yield machines.story(make_machine, 0, (*ready, machines.AGAIN, idle))
+    for answer in range(0, len(polls), 2):
+        begins_so = (answer, machines.PROCEED, shut)
+        goes_so = (*ready, machines.STACK, answer, machines.ACKNOWLEDGE, shut)
+        yield machines.story(make_machine, 0, begins_so if answer % 3 == 0 else goes_so)
 
 
 # --- the simulated device -------------------------------------------------------------------------------------------
@@ -172,6 +179,6 @@ def _device_seeds() -> Iterator[bytes]:
 
 
 DECODERS = (
-    Decoder("essp-machine", _machine, _machine_seeds, 160, story=True),
+    Decoder("essp-machine", _machine, machine_seeds, 384, story=True),
     Decoder("essp-simulator", _device, _device_seeds, 160, story=True),
 )

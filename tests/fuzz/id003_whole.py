@@ -62,44 +62,58 @@ class _Device:
 
     def __init__(self) -> None:
         self._asked = Request(Command.STATUS)
+        self._open = False
+
+    @property
+    def wants(self) -> machines.Wants:
+        if not self._open:
+            return machines.Wants.NOTHING
+        return machines.Wants.NEWS if self._asked.command is Command.STATUS else machines.Wants.ANSWER
 
     def hear(self, data: bytes) -> CashCommand | None:
         must(frame(data[2:-2]) == data, "it sends what is no frame")
         request = decode_request(data[2:-2])
         if request.command is not Command.ACK:
-            self._asked = request
+            self._asked, self._open = request, True
         return _MOVES.get(request.command)
 
     def wrap(self, payload: bytes) -> bytes:
         return frame(payload or b"\0")
 
     def likely(self, choice: int) -> bytes:
+        self._open = False
         if self._asked.command in SETTINGS and not choice:
             return frame(encode_request(self._asked))  # The echo, by which it is accepted.
         answers = LIKELY.get(self._asked.command, DONE)
         return frame(answers[choice % len(answers)])
 
 
-def _make_machine(choice: int) -> tuple[CashMachine, machines.Peer]:
+def make_machine(choice: int) -> tuple[CashMachine, machines.Peer]:
     return Machine(Timing(), {**COUNTRIES, 0x17: "GBP"} if choice & 1 else COUNTRIES), _Device()
 
 
 def _machine(data: bytes) -> None:
-    machines.check(_make_machine, data)
+    machines.play(make_machine, data)
 
 
-def _machine_seeds() -> Iterator[bytes]:
+def machine_seeds() -> Iterator[bytes]:
     def at(*state: int) -> int:
         return STATES.index(bytes(state))
 
-    answers = bytes((7, 3, 0)) * 6
-    begin = bytes((0, 0, 3, at(0x1A))) + answers + bytes((10, 7, 3, at(0x1A))) + answers + answers
-    note = bytes((12, 7, 3, 0, 7, 3, 0, 7, 3, at(0x11), 7, 3, at(0x13, 0x62), 0x2C, 7, 3, 0, 7, 3, at(0x15), 11, 7, 3))
-    yield begin
-    yield begin + note + bytes((at(0x16), 7, 3, at(0x11))) + note
-    yield begin + note[:14] + bytes((0x3C, 7, 13, 40, 7, 3, at(0x18), 15))
+    up, begins, shut, idle = at(0x40), at(0x1B), at(0x1A), at(0x11)
+    rejects = at(0x17, 0x71)
+    arrives = (idle, at(0x12), at(0x13, 0x62))
+    ready = (up, machines.PROCEED, begins, shut, shut, shut, machines.ENABLE, *arrives)
+    stacked = (machines.STACK, at(0x14), at(0x15), machines.ACKNOWLEDGE, at(0x16), idle, idle)
+    returned = (machines.RETURN, at(0x18), idle, idle)
+    yield machines.story(
+        make_machine, 0, (*ready, *stacked, *arrives, *returned, machines.DISABLE, rejects, shut, shut)
+    )
+    yield machines.story(make_machine, 0, (*ready, *arrives, machines.AGAIN, idle))
     for state in range(len(STATES)):
-        yield bytes((0, 0, 3, state)) + answers + bytes((10, 7, 3, state, 15)) + answers + answers
+        begins_so = (state, machines.PROCEED, shut, shut)
+        goes_so = (*ready, machines.STACK, state, machines.ACKNOWLEDGE, shut)
+        yield machines.story(make_machine, 0, begins_so if state % 3 == 0 else goes_so)
 
 
 # --- the simulated device -------------------------------------------------------------------------------------------
@@ -158,6 +172,6 @@ def _device_seeds() -> Iterator[bytes]:
 
 DECODERS = (
     Decoder("id003-countries", _countries, _country_seeds, 64),
-    Decoder("id003-machine", _machine, _machine_seeds, 160, story=True),
+    Decoder("id003-machine", _machine, machine_seeds, 384, story=True),
     Decoder("id003-simulator", _device, _device_seeds, 160, story=True),
 )

@@ -1,7 +1,8 @@
-"""A limit on how long one input may take, where the engine sets none."""
+"""Limits on how long one input may take, where the engine sets none, and on how much memory."""
 
 from __future__ import annotations
 
+import resource
 import signal
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -11,6 +12,16 @@ from tests.fuzz.decoder import Broken
 
 class Endless(Broken):
     """One input takes longer than any should."""
+
+
+_MOST_MEMORY = 1 << 30
+
+
+def limit_memory() -> None:
+    """From now on, what asks for more than 1 GiB of address space in all gets a MemoryError: in a process that is only
+    there to be fuzzed.
+    """
+    resource.setrlimit(resource.RLIMIT_AS, (_MOST_MEMORY, _MOST_MEMORY))
 
 
 @contextmanager

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from typing import Protocol
 
 from drivers.api.cash import CashCommand, Completed
@@ -25,17 +26,35 @@ from drivers.cash.steps import (
 from tests.fuzz.decoder import Broken, Tape, must
 from tests.fuzz.sizes import held
 
+PROCEED, ACKNOWLEDGE, AGAIN = b"\x0a", b"\x0b", b"\x0f"
+ENABLE, DISABLE, STACK, RETURN = b"\x0c", b"\x1c", b"\x2c", b"\x3c"
+"""What happens, as the bytes of an input have it."""
+
 _COMMANDS = tuple(CashCommand)
 _ENTROPY = bytes(range(64))
-_AGAIN = 64
+_TIMES_AGAIN = 64
 _MOST_TICKS = 40
+_MOST_QUESTIONS = 200
 _MOST_OUTPUTS = 200
 _MOST_SENT = 8
 _MOST_HELD = 24 * 1024
 
 
+class Wants(Enum):
+    """What the machine waits for."""
+
+    NOTHING = auto()
+    ANSWER = auto()
+    NEWS = auto()
+
+
 class Peer(Protocol):
     """The device's end of the line: makes good frames of whatever the input has it say."""
+
+    @property
+    def wants(self) -> Wants:
+        """What was asked and not answered yet: how the device is, or something else."""
+        ...
 
     def hear(self, data: bytes) -> CashCommand | None:
         """What the machine sent; raises where that is no request of the protocol. Gives the caller's command, where it
@@ -55,7 +74,7 @@ class Peer(Protocol):
 @dataclass(slots=True)
 class Rig:
     """Machine and peer. ``asked``: commands of the caller without their completion yet; ``may_move``: those that move a
-    note and were not sent yet.
+    note and were not sent yet; ``told``: the kinds of events so far.
     """
 
     machine: CashMachine
@@ -64,6 +83,7 @@ class Rig:
     now: float = 100.0
     asked: int = 0
     may_move: list[CashCommand] = field(default_factory=list[CashCommand])
+    told: set[type] = field(default_factory=set[type])
 
     def step(self, happened: Input) -> None:
         """One input, and the ticks that are due after it."""
@@ -88,11 +108,10 @@ class Rig:
                 self._sent(self.peer.hear(data))
             case Recall():
                 self._put(Recalled(self.mark))
-            case Emit(Completed()):
-                self.asked -= 1
+            case Emit(event):
+                self.told.add(type(event))
+                self.asked -= isinstance(event, Completed)
                 must(self.asked >= 0, "a command that nobody gave is completed")
-            case Emit():
-                pass
 
     def _sent(self, command: CashCommand | None) -> None:
         if command is not None:
@@ -113,19 +132,47 @@ class Rig:
         self.step(Do(command))
 
 
-def check(make: Callable[[int], tuple[CashMachine, Peer]], data: bytes) -> None:
+Make = Callable[[int], tuple[CashMachine, Peer]]
+
+
+def story(make: Make, option: int, happenings: Sequence[int | bytes]) -> bytes:
+    """An input that reaches deep: the device's news one after the other, by their number, with the first of the likely
+    answers to every question between them; and things that happen as their bytes have it.
+    """
+    tape = bytearray((option, 0))
+    rig = _begin(make, option, 0)
+
+    def goes_on(what: bytes) -> None:
+        tape.extend(what)
+        _happens(rig, Tape(what), b"")
+
+    for each in happenings:
+        for _ in range(_MOST_QUESTIONS if isinstance(each, int) or each == PROCEED else 0):
+            wants = rig.peer.wants
+            if wants is Wants.NEWS or (wants is Wants.NOTHING and rig.machine.deadline is None):
+                break
+            goes_on(b"\x03\x00" if wants is Wants.ANSWER else b"\x07")
+        goes_on(bytes((3, each)) if isinstance(each, int) else each)
+    return bytes(tape)
+
+
+def play(make: Make, data: bytes) -> Rig:
     """The first byte chooses the machine's options, the second the mark on record; then one thing after the other
     happens.
     """
     tape = Tape(data)
-    machine, peer = make(tape.byte())
-    mark = tape.byte()
-    rig = Rig(machine, peer, None if mark == 0xFF else mark)
-    rig.step(Opened(_ENTROPY))
-    rig.wait()
+    rig = _begin(make, tape.byte(), tape.byte())
     last = b""
     while tape.more:
         last = _happens(rig, tape, last)
+    return rig
+
+
+def _begin(make: Make, option: int, mark: int) -> Rig:
+    machine, peer = make(option)
+    rig = Rig(machine, peer, None if mark == 0xFF else mark)
+    rig.step(Opened(_ENTROPY))
+    return rig
 
 
 def _happens(rig: Rig, tape: Tape, last: bytes) -> bytes:
@@ -161,6 +208,6 @@ def _happens(rig: Rig, tape: Tape, last: bytes) -> bytes:
 
 def _storm(rig: Rig, last: bytes) -> None:
     """The same again and again: nothing grows by it."""
-    for _ in range(_AGAIN):
+    for _ in range(_TIMES_AGAIN):
         rig.step(Received(last))
     must(held(rig.machine) <= _MOST_HELD, "it keeps more and more")

@@ -32,7 +32,7 @@ SCRIPT = parse(
 _INSIDE = (Place.HEAD, Place.ESCROW, Place.TRANSPORT)
 _AGAIN = 16
 _ANSWER_A_BYTE, _ANSWER = 64, 4096
-_MOST_HELD = 64 * 1024
+_MOST_HELD = 16 * 1024
 
 
 class Host(Protocol):

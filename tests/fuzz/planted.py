@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from drivers.cash.ccnet.framing import Deframer, Frame, Noise, frame
+from drivers.cash.ccnet.machine import Machine
+from drivers.cash.ccnet.timing import Timing
+from drivers.cash.steps import Input, Output
 from tests.fuzz import lines
 from tests.fuzz.decoder import Decoder
 
@@ -58,6 +61,19 @@ class _Careless:
 
     def clear(self) -> None:
         self._inner.clear()
+
+
+class HoardingMachine(Machine):
+    """A machine that forgets nothing that it was told."""
+
+    def __init__(self) -> None:
+        super().__init__(Timing())
+        self._all: list[Input] = []
+
+    def step(self, happened: Input, now: float) -> list[Output]:
+        """As ever, but."""
+        self._all.append(happened)
+        return super().step(happened, now)
 
 
 def _is_damaged(item: lines.Item) -> bool | None:

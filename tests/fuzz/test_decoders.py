@@ -135,6 +135,19 @@ def test_the_seeds_of_a_machine_take_it_through_whole_deposits(whole: Whole) -> 
     assert told >= {Answered, Ready, Escrowed, Stacking, Stacked, Returned, Rejected, Cleared, Completed, Trouble}
 
 
+@pytest.mark.parametrize("whole", [ccnet_whole, id003_whole, essp_whole, cctalk_whole], ids=lambda each: each.__name__)
+def test_a_machine_keeps_nothing_of_what_a_device_says_for_ever(whole: Whole) -> None:
+    rig = machines.play(whole.make_machine, next(whole.machine_seeds()))
+    machines.endure(rig, 20)
+
+
+def test_a_machine_that_forgets_nothing_is_seen() -> None:
+    rig = machines.play(ccnet_whole.make_machine, next(ccnet_whole.machine_seeds()))
+    rig.machine = planted.HoardingMachine()
+    with pytest.raises(Broken, match="more and more"):
+        machines.endure(rig, 20)
+
+
 # --- what is planted is found ---------------------------------------------------------------------------------------
 
 PLANTED = {

@@ -18,7 +18,7 @@ from tests.fuzz import engine, report
 from tests.fuzz.catalogue import decoder, decoders
 from tests.fuzz.decoder import Decoder
 from tests.fuzz.limits import limit_memory, within
-from tests.fuzz.running import Result, Run, fuzz
+from tests.fuzz.running import HarnessError, Result, Run, fuzz
 
 _RUNS = 10_000_000
 _REPLAY_SECONDS = 60
@@ -41,7 +41,14 @@ def main() -> int:
         print("atheris is not installed here; --input works without it, and so do the tests", file=sys.stderr)
         return 2
     run = Run(arguments.runs, arguments.seed, arguments.corpus.resolve(), arguments.timeout)
-    results = _run_all(chosen, run, arguments.jobs)
+    try:
+        results = _run_all(chosen, run, arguments.jobs)
+    except KeyboardInterrupt:
+        print(f"interrupted; the corpus is in {arguments.corpus}", file=sys.stderr)
+        return 130
+    except HarnessError as error:
+        print(error, file=sys.stderr)
+        return 2
     print(report.as_json(results) if arguments.json else report.table(results))
     for result in results:
         if result.finding is not None:

@@ -32,7 +32,7 @@ from drivers.cash.essp.messages import (
     is_readable,
 )
 from drivers.cash.essp.notetable import decode_setup, encode_setup
-from drivers.cash.essp.sealing import MAX_SEALED, SEALED, SealError, seal, unseal
+from drivers.cash.essp.sealing import MAX_SEALED, SEALED, Seal, SealError
 from guichet.money import parse_money
 from tests.fuzz import lines
 from tests.fuzz.decoder import Decoder, Tape, must
@@ -160,11 +160,11 @@ def _sealing(data: bytes) -> None:
     how, content = data[0] if data else 0, data[1:]
     packet = content if how & _AS_IT_COMES else _sealed_as_it_is(content)
     try:
-        count, text = unseal(_KEY, packet)
+        count, text = Seal(_KEY).open(packet)
     except SealError:
         return
     must(1 <= len(text) <= len(packet), "more comes out than was in it")
-    again = unseal(_KEY, seal(_KEY, count, text, zeros)) if len(text) <= MAX_SEALED else (count, text)
+    again = Seal(_KEY).open(Seal(_KEY).close(count, text, zeros)) if len(text) <= MAX_SEALED else (count, text)
     must(again == (count, text), "what is sealed anew is something else")
 
 
@@ -176,7 +176,7 @@ def _sealed_as_it_is(text: bytes) -> bytes:
 
 def _sealing_seeds() -> Iterator[bytes]:
     for data in (b"\x56", b"\xf0", bytes(MAX_SEALED), b"\xf0\xee\x01"):
-        yield b"\x80" + seal(_KEY, 7, data, zeros)
+        yield b"\x80" + Seal(_KEY).close(7, data, zeros)
         yield b"\x00" + bytes((len(data), 1, 0, 0, 0)) + data
     yield bytes(4)
     yield b"\x00\xff" + bytes(40)

@@ -15,7 +15,7 @@ from drivers.cash.essp.messages import (
     decode_request,
     encode_answer,
 )
-from drivers.cash.essp.sealing import SEALED, SealError, seal, unseal
+from drivers.cash.essp.sealing import SEALED, Seal, SealError
 from drivers.cash.essp.simulator_device import Validator
 from drivers.cash.essp.timing import Timing
 from drivers.cash.essp.wire import Wire
@@ -59,7 +59,7 @@ class _Device:
         payload = found.payload
         if payload[0] == SEALED:
             try:
-                self._count, payload = unseal(self._agreed or bytes(16), payload)
+                self._count, payload = Seal(self._agreed or bytes(16)).open(payload)
             except SealError:
                 return None
             self._key = self._agreed
@@ -82,7 +82,7 @@ class _Device:
     def wrap(self, payload: bytes) -> bytes:
         payload = payload or b"\xf0"
         if self._key is not None:
-            payload = seal(self._key, (self._count + 1) % (1 << 32), payload, zeros)
+            payload = Seal(self._key).close((self._count + 1) % (1 << 32), payload, zeros)
         return frame(payload, flag=self._flag)
 
     def likely(self, choice: int) -> bytes:

@@ -18,7 +18,7 @@ from drivers.cash.essp.messages import (
     decode_answer,
     decode_request,
 )
-from drivers.cash.essp.sealing import SEALED, SealError, unseal
+from drivers.cash.essp.sealing import SEALED, Seal, SealError
 from drivers.narration import FrameNarrator, describe
 
 _SPARE_DRAWS = 32
@@ -40,12 +40,12 @@ class Narrator(FrameNarrator[Frame]):
         self._asked = Request(Command.POLL)
         self._version = VERSIONS[0]
         self._generator = self._modulus = self._host_share = 0
-        self._key: bytes | None = None
+        self._seal: Seal | None = None
         self._draws = _SPARE_DRAWS
 
     def opened(self, entropy: bytes) -> None:
         """What the keys of this connection come from."""
-        self._dice, self._key, self._draws = Dice(entropy), None, _SPARE_DRAWS
+        self._dice, self._seal, self._draws = Dice(entropy), None, _SPARE_DRAWS
 
     def missed(self, count: int) -> None:
         """Packets that drew numbers were among it."""
@@ -63,10 +63,10 @@ class Narrator(FrameNarrator[Frame]):
     def _in_clear(self, payload: bytes, words: Callable[[bytes], str]) -> str:
         if payload[0] != SEALED:
             return self._guarded(payload, words)
-        if self._key is None:
+        if self._seal is None:
             return "encrypted"
         try:
-            _, data = unseal(self._key, payload)
+            _, data = self._seal.open(payload)
         except SealError:
             return "encrypted, by another key"
         return f"{self._guarded(data, words)} (encrypted)"
@@ -89,7 +89,7 @@ class Narrator(FrameNarrator[Frame]):
             case Command.KEY_EXCHANGE:
                 self._host_share = request.number
             case Command.SYNC:
-                self._key = None
+                self._seal = None
             case _:
                 pass
         return describe(request)
@@ -99,10 +99,10 @@ class Narrator(FrameNarrator[Frame]):
         if self._asked.command is Command.PROTOCOL and answer == Plain(Status.OK):
             self._version = self._asked.number
         if isinstance(answer, KeyShare):
-            self._key = self._agreed(answer.number)
+            self._seal = self._agreed(answer.number)
         return describe(answer)
 
-    def _agreed(self, device_share: int) -> bytes | None:
+    def _agreed(self, device_share: int) -> Seal | None:
         """A packet draws at most one number between two exchanges, so no more than that many are tried."""
         if self._dice is None or self._modulus < 2:
             return None
@@ -110,5 +110,5 @@ class Narrator(FrameNarrator[Frame]):
         for _ in range(tries):
             secret = self._dice.number()
             if share(self._generator, secret, self._modulus) == self._host_share:
-                return session_key(self._fixed_key, share(device_share, secret, self._modulus))
+                return Seal(session_key(self._fixed_key, share(device_share, secret, self._modulus)))
         return None

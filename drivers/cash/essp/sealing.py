@@ -7,9 +7,8 @@ GA138, encryption layer; the CRC stands low byte first, which makes the manual's
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
 
-from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext
+from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import ECB
 
@@ -26,31 +25,35 @@ class SealError(ValueError):
     """Data that cannot be sealed, or a packet that this key did not seal."""
 
 
-def seal(key: bytes, count: int, data: bytes, packing: Callable[[int], bytes]) -> bytes:
-    """A packet around ``data`` (1 to 233 bytes); ``packing`` gives so many bytes to fill the last block with."""
-    if not 1 <= len(data) <= MAX_SEALED:
-        raise SealError(f"an encrypted packet carries 1 to {MAX_SEALED} bytes, not {len(data)}")
-    text = bytes((len(data),)) + count.to_bytes(4, "little") + data
-    text += packing(-(len(text) + 2) % _BLOCK)
-    text += crc16(text).to_bytes(2, "little")
-    return bytes((SEALED,)) + _ends(key)[0].update(text)
+class Seal:
+    """Closes and opens packets with one key. ECB carries nothing from block to block: one cipher serves them all."""
 
+    def __init__(self, key: bytes) -> None:
+        cipher = Cipher(AES(key), ECB())  # noqa: S305 - the protocol has no other mode; the count makes packets differ
+        self._encryptor, self._decryptor = cipher.encryptor(), cipher.decryptor()
 
-def unseal(key: bytes, packet: bytes) -> tuple[int, bytes]:
-    """The count and the data of a packet. Raises :class:`SealError` for one that is damaged or of another key."""
-    if len(packet) <= _BLOCK or packet[0] != SEALED or len(packet) % _BLOCK != 1:
-        raise SealError(f"no encrypted packet of {len(packet)} bytes")
-    text = _ends(key)[1].update(packet[1:])
-    if crc16(text[:-2]) != int.from_bytes(text[-2:], "little"):
-        raise SealError("not of this key")
-    length = text[0]
-    if not 1 <= length <= len(text) - _OVERHEAD:
-        raise SealError(f"{length} bytes in a packet of {len(text)}")
-    return int.from_bytes(text[1:5], "little"), text[5 : 5 + length]
+    def __repr__(self) -> str:
+        return "Seal(****)"
 
+    def close(self, count: int, data: bytes, packing: Callable[[int], bytes]) -> bytes:
+        """A packet around ``data`` (1 to 233 bytes); ``packing`` gives so many bytes to fill the last block with.
+        Raises :class:`SealError` for another size.
+        """
+        if not 1 <= len(data) <= MAX_SEALED:
+            raise SealError(f"an encrypted packet carries 1 to {MAX_SEALED} bytes, not {len(data)}")
+        text = bytes((len(data),)) + count.to_bytes(4, "little") + data
+        text += packing(-(len(text) + 2) % _BLOCK)
+        text += crc16(text).to_bytes(2, "little")
+        return bytes((SEALED,)) + self._encryptor.update(text)
 
-@lru_cache(maxsize=256)
-def _ends(key: bytes) -> tuple[CipherContext, CipherContext]:
-    """Encrypts and decrypts whole blocks. Kept for a connection's life: nothing of a block remains for the next one."""
-    cipher = Cipher(AES(key), ECB())  # noqa: S305 - the protocol has no other mode; the count makes every packet differ
-    return cipher.encryptor(), cipher.decryptor()
+    def open(self, packet: bytes) -> tuple[int, bytes]:
+        """The count and the data of a packet. Raises :class:`SealError` for one that is damaged or of another key."""
+        if len(packet) <= _BLOCK or packet[0] != SEALED or len(packet) % _BLOCK != 1:
+            raise SealError(f"no encrypted packet of {len(packet)} bytes")
+        text = self._decryptor.update(packet[1:])
+        if crc16(text[:-2]) != int.from_bytes(text[-2:], "little"):
+            raise SealError("not of this key")
+        length = text[0]
+        if not 1 <= length <= len(text) - _OVERHEAD:
+            raise SealError(f"{length} bytes in a packet of {len(text)}")
+        return int.from_bytes(text[1:5], "little"), text[5 : 5 + length]

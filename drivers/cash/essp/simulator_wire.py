@@ -22,7 +22,7 @@ from drivers.cash.essp.messages import (
     decode_request,
     encode_answer,
 )
-from drivers.cash.essp.sealing import COUNT_MODULUS, SEALED, SealError, seal, unseal
+from drivers.cash.essp.sealing import COUNT_MODULUS, SEALED, Seal, SealError
 
 _NO_KEY = bytes((Status.NO_KEY,))
 
@@ -42,7 +42,7 @@ class DeviceWire:
         self.deafen()
         self._last: tuple[bool, bytes] | None = None
         self._generator = self._modulus = 0
-        self._key: bytes | None = None
+        self._seal: Seal | None = None
         self._count = 0
         self._forgot = True
 
@@ -79,15 +79,15 @@ class DeviceWire:
         return None if answer is None else encode_answer(answer)
 
     def _open_sealed(self, payload: bytes) -> bytes | None:
-        if self._key is None:
+        if self._seal is None:
             return _NO_KEY
         try:
-            count, data = unseal(self._key, payload)
+            count, data = self._seal.open(payload)
         except SealError:
             return None
         if count != self._count:
             return None
-        key = self._key
+        seal = self._seal
         try:
             answer = self._carry_out(decode_request(data))
             told = None if answer is None else encode_answer(answer)
@@ -96,7 +96,7 @@ class DeviceWire:
         if told is None:
             return None
         self._count = (count + 1) % COUNT_MODULUS
-        return seal(key, self._count, told, self._dice.draw)
+        return seal.close(self._count, told, self._dice.draw)
 
     def _exchange(self, request: Request) -> Answer | None:
         match request.command:
@@ -109,7 +109,7 @@ class DeviceWire:
             case Command.KEY_EXCHANGE if self._generator and self._modulus:
                 secret = self._dice.number()
                 agreed = share(request.number, secret, self._modulus)
-                self._key, self._count = session_key(self._fixed_key, agreed), 0
+                self._seal, self._count = Seal(session_key(self._fixed_key, agreed)), 0
                 return KeyShare(share(self._generator, secret, self._modulus))
             case Command.KEY_EXCHANGE:
                 return Plain(Status.FAIL)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from drivers.cash.essp.framing import Frame, frame
 from drivers.cash.essp.keys import Dice
 from drivers.cash.essp.messages import Command, Request, Status, encode_request
-from drivers.cash.essp.sealing import COUNT_MODULUS, SEALED, SealError, seal, unseal
+from drivers.cash.essp.sealing import COUNT_MODULUS, SEALED, Seal, SealError
 
 _NO_KEY = bytes((Status.NO_KEY,))
 
@@ -21,22 +21,22 @@ class Wire:
         self.dice = Dice(b"")
         self.last = b""
         self._flag = True
-        self._key: bytes | None = None
+        self._seal: Seal | None = None
         self._count = 0
 
     def agree(self, key: bytes) -> None:
         """The key exchange is done; packets are counted from 0."""
-        self._key, self._count = key, 0
+        self._seal, self._count = Seal(key), 0
 
     def pack(self, request: Request) -> bytes:
         """The frame of a new command; :attr:`last` is the same bytes, for asking again."""
         if request.command is Command.SYNC:
-            self._flag, self._key = True, None
+            self._flag, self._seal = True, None
         else:
             self._flag = not self._flag
         data = encode_request(request)
-        if self._key is not None:
-            data = seal(self._key, self._count, data, self.dice.draw)
+        if self._seal is not None:
+            data = self._seal.close(self._count, data, self.dice.draw)
         self.last = frame(data, flag=self._flag)
         return self.last
 
@@ -46,12 +46,12 @@ class Wire:
         """
         if found.flag is not self._flag:
             return None
-        if self._key is None:
+        if self._seal is None:
             return None if found.payload[0] == SEALED else found.payload
         if found.payload == _NO_KEY:
             return found.payload
         try:
-            count, data = unseal(self._key, found.payload)
+            count, data = self._seal.open(found.payload)
         except SealError:
             return None
         expected = (self._count + 1) % COUNT_MODULUS

@@ -18,7 +18,7 @@ from drivers.cash.cctalk import messages as cctalk_messages
 from drivers.cash.essp import framing as essp
 from drivers.cash.essp import messages as essp_messages
 from drivers.cash.essp.events import Event, EventCode
-from drivers.cash.essp.sealing import seal, unseal
+from drivers.cash.essp.sealing import Seal
 from drivers.cash.id003 import framing as id003
 from drivers.cash.id003 import messages as id003_messages
 
@@ -109,7 +109,7 @@ def _essp_said(dice: Random) -> bytes:
     codes = (EventCode.ALL_DISABLED, EventCode.STACKING, EventCode.READ, EventCode.CREDIT)
     events = tuple(_essp_event(code, dice) for code in dice.sample(codes, dice.randrange(3)))
     data = essp_messages.encode_answer(essp_messages.Polled(events))
-    return essp.frame(seal(_KEY, dice.randrange(1 << 32), data, dice.randbytes), flag=dice.random() < 0.5)
+    return essp.frame(Seal(_KEY).close(dice.randrange(1 << 32), data, dice.randbytes), flag=dice.random() < 0.5)
 
 
 def _essp_event(code: EventCode, dice: Random) -> Event:
@@ -126,7 +126,7 @@ def _essp_frame(raw: bytes) -> essp.Frame | None:
 
 
 def _essp_decode(found: essp.Frame) -> object:
-    _, data = unseal(_KEY, found.payload)
+    _, data = Seal(_KEY).open(found.payload)
     return essp_messages.decode_answer(essp_messages.Command.POLL_WITH_ACK, data)
 
 

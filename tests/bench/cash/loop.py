@@ -16,7 +16,7 @@ from pathlib import Path
 import serial
 
 from drivers.cash.essp.framing import frame
-from drivers.cash.essp.sealing import SEALED, seal
+from drivers.cash.essp.sealing import SEALED, Seal
 from tests.bench.cash.trace import Exchange
 from tests.bench.errors import BenchError
 from tests.bench.sides import Pipe
@@ -70,7 +70,7 @@ def _repeat(port: serial.Serial, trace: tuple[Exchange, ...], driver: str, stamp
     for count, exchange in enumerate(trace):
         time.sleep(exchange.pause)
         if essp and exchange.request[_SEALED_AT] == SEALED:
-            frame(seal(_KEY, count, _POLL, bytes), flag=True)
+            frame(Seal(_KEY).close(count, _POLL, bytes), flag=True)
         port.write(exchange.request)
         if exchange.answer:
             begun = port.read(head)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from drivers.cash.essp.framing import Deframer, Frame, crc16, frame
 from drivers.cash.essp.keys import DEFAULT_FIXED_KEY, Dice, is_prime, session_key, share
 from drivers.cash.essp.messages import Command, Request
-from drivers.cash.essp.sealing import MAX_SEALED, SealError, seal, unseal
+from drivers.cash.essp.sealing import MAX_SEALED, Seal, SealError
 from drivers.cash.essp.wire import Wire
 
 KEY = bytes.fromhex("67452301674523015EFAE50D00000000")
@@ -31,36 +31,36 @@ def test_the_published_exchange_gives_the_published_key() -> None:
 
 
 def test_the_published_poll_with_ack_is_sealed_byte_for_byte() -> None:
-    packet = seal(session_key(DEFAULT_FIXED_KEY, 0xE4E0), 0, b"\x56", zeros)
+    packet = Seal(session_key(DEFAULT_FIXED_KEY, 0xE4E0)).close(0, b"\x56", zeros)
     assert frame(packet, flag=True) == bytes.fromhex("7F80117EA67A94718AAC60465AA1F259C4A6740D59A1")
 
 
 def test_the_published_protocol_version_is_opened() -> None:
     (found,) = Deframer().feed(bytes.fromhex("7F80117E8601F3A785EC6F4B3D0FF0FED48D16642A23"))
     assert isinstance(found, Frame)
-    assert unseal(KEY, found.payload) == (0, bytes.fromhex("0606"))
+    assert Seal(KEY).open(found.payload) == (0, bytes.fromhex("0606"))
 
 
 @given(st.binary(min_size=1, max_size=MAX_SEALED), st.integers(0, 2**32 - 1), st.binary(min_size=16, max_size=16))
 def test_what_is_sealed_is_opened_by_its_key_alone(data: bytes, count: int, key: bytes) -> None:
-    packet = seal(key, count, data, Dice(data).draw)
+    packet = Seal(key).close(count, data, Dice(data).draw)
     assert len(packet) % 16 == 1
-    assert unseal(key, packet) == (count, data)
+    assert Seal(key).open(packet) == (count, data)
     with pytest.raises(SealError):
-        unseal(bytes(byte ^ 1 for byte in key), packet)
+        Seal(bytes(byte ^ 1 for byte in key)).open(packet)
 
 
 @given(st.binary(max_size=260))
 def test_whatever_comes_is_opened_or_refused(packet: bytes) -> None:
     for payload in (packet, b"\x7e" + packet):
         with pytest.raises(SealError):
-            unseal(KEY, payload)
+            Seal(KEY).open(payload)
 
 
 @pytest.mark.parametrize("size", [0, MAX_SEALED + 1])
 def test_data_that_no_packet_carries_is_refused(size: int) -> None:
     with pytest.raises(SealError, match=str(size)):
-        seal(KEY, 0, bytes(size), zeros)
+        Seal(KEY).close(0, bytes(size), zeros)
 
 
 @pytest.mark.parametrize("length", [0, 30])
@@ -69,7 +69,7 @@ def test_a_packet_that_says_a_length_that_it_has_no_room_for_is_refused(length: 
     whole = text + crc16(text).to_bytes(2, "little")
     encryptor = Cipher(AES(KEY), ECB()).encryptor()  # noqa: S305 - the protocol has no other mode
     with pytest.raises(SealError, match=f"{length} bytes"):
-        unseal(KEY, b"\x7e" + encryptor.update(whole))
+        Seal(KEY).open(b"\x7e" + encryptor.update(whole))
 
 
 def test_primes_are_told_from_what_is_none() -> None:
@@ -141,11 +141,11 @@ def test_a_command_carries_the_count_and_its_answer_one_more() -> None:
     wire = agreed()
     for count in range(3):
         asked = found(wire.pack(Request(Command.POLL_WITH_ACK)))
-        assert unseal(KEY, asked.payload) == (count, b"\x56")
+        assert Seal(KEY).open(asked.payload) == (count, b"\x56")
         for wrong in (count - 1, count, count + 2):
-            answer = seal(KEY, wrong % 2**32, b"\xf0", zeros)
+            answer = Seal(KEY).close(wrong % 2**32, b"\xf0", zeros)
             assert wire.unpack(found(frame(answer, flag=asked.flag))) is None, "an answer of another count is dropped"
-        answer = seal(KEY, count + 1, b"\xf0", zeros)
+        answer = Seal(KEY).close(count + 1, b"\xf0", zeros)
         assert wire.unpack(found(frame(answer, flag=asked.flag))) == b"\xf0"
 
 
@@ -153,11 +153,21 @@ def test_with_a_key_nothing_is_believed_in_clear_but_that_there_is_no_key() -> N
     wire = agreed()
     flag = found(wire.pack(Request(Command.POLL_WITH_ACK))).flag
     assert wire.unpack(found(frame(b"\xf0\xee\x01", flag=flag))) is None
-    assert wire.unpack(found(frame(seal(bytes(16), 1, b"\xf0", zeros), flag=flag))) is None
+    assert wire.unpack(found(frame(Seal(bytes(16)).close(1, b"\xf0", zeros), flag=flag))) is None
     assert wire.unpack(found(frame(b"\xfa", flag=flag))) == b"\xfa"
 
 
 def test_without_a_key_an_encrypted_answer_is_of_an_earlier_life() -> None:
     wire = Wire()
     wire.pack(Request(Command.SYNC))
-    assert wire.unpack(found(frame(seal(KEY, 1, b"\xf0", zeros), flag=True))) is None
+    assert wire.unpack(found(frame(Seal(KEY).close(1, b"\xf0", zeros), flag=True))) is None
+
+
+def test_a_packet_that_cannot_be_opened_disturbs_none_after_it_and_the_key_prints_as_stars() -> None:
+    seal = Seal(KEY)
+    packet = seal.close(7, b"\x56", zeros)
+    for bad in (packet[:-1] + bytes((packet[-1] ^ 1,)), packet[:-16], packet + b"\x00"):
+        with pytest.raises(SealError):
+            seal.open(bad)
+        assert seal.open(packet) == (7, b"\x56")
+    assert repr(seal) == "Seal(****)"

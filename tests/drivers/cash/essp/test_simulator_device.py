@@ -19,7 +19,7 @@ from drivers.cash.essp.messages import (
     decode_answer,
     encode_request,
 )
-from drivers.cash.essp.sealing import seal, unseal
+from drivers.cash.essp.sealing import Seal
 from drivers.cash.essp.simulator_device import Says
 from drivers.simulation.mechanism import Box
 from drivers.simulation.notes import Place
@@ -47,12 +47,12 @@ class Hand:
         self.flag = True if request.command is Command.SYNC else not self.flag
         data = encode_request(request)
         if self.key is not None:
-            data = seal(self.key, self.count, data, bytes)
+            data = Seal(self.key).close(self.count, data, bytes)
         payload = self.put(frame(data, flag=self.flag))
         if payload is None:
             return None
         if self.key is not None and payload[0] == 0x7E:
-            count, payload = unseal(self.key, payload)
+            count, payload = Seal(self.key).open(payload)
             assert count == self.count + 1
             self.count = count
         return decode_answer(request.command, payload)
@@ -203,7 +203,7 @@ def test_a_packet_of_another_count_or_key_is_ignored_as_if_it_had_not_come(hand:
     hand.agree()
     key = hand.key
     assert key is not None
-    for packet in (seal(key, 1, b"\x18", bytes), seal(bytes(16), 0, b"\x18", bytes)):
+    for packet in (Seal(key).close(1, b"\x18", bytes), Seal(bytes(16)).close(0, b"\x18", bytes)):
         assert hand.put(frame(packet, flag=not hand.flag)) is None
     assert hand.ask(Command.HOLD) == CANNOT
     assert hand.count == 1
@@ -227,9 +227,9 @@ def test_what_it_does_not_know_is_f2_and_what_is_malformed_f3(hand: Hand) -> Non
     assert hand.put(frame(b"\x07", flag=False, address=0x10)) is None
     hand.agree()
     assert hand.key is not None
-    packet = hand.put(frame(seal(hand.key, 0, b"\x66", bytes), flag=not hand.flag))
+    packet = hand.put(frame(Seal(hand.key).close(0, b"\x66", bytes), flag=not hand.flag))
     assert packet is not None
-    assert unseal(hand.key, packet) == (1, b"\xf2")
+    assert Seal(hand.key).open(packet) == (1, b"\xf2")
 
 
 def test_a_power_cut_forgets_everything_but_the_paper(hand: Hand) -> None:

@@ -73,10 +73,12 @@ class Asking(ABC):
         self._orders = Orders(self._emit)
         self._unreadable = self._unidentified = False
         self._out: list[Output] = []
+        self._slot_open = self._open_when_lost = False
         self._begin_anew()
 
     def _begin_anew(self) -> None:
-        """Nothing that was known of the device holds any more."""
+        """Nothing that was known of the device holds any more; only whether it was taking what came is remembered."""
+        self._open_when_lost = self._open_when_lost or self._slot_open
         self.phase = Phase.KNOCKING
         self.known.forget()
         self._orders.fail_all(Refusal.LOST)

@@ -178,7 +178,10 @@ class Machine(Asking):
             self._path.comes(UNKNOWN_NOTE if first.note_type is None else first.note_type)
         if first.presence is Presence.MOVING:
             self._path.leaves(now)
-        if judged.missed:
+        # A coin that fell as the power went is in no buffer, and where none had fallen before, no number shows it.
+        swallowed = self._open_when_lost and self.known.restarted and not self.role.capabilities.escrow
+        self._open_when_lost = False
+        if judged.missed or swallowed:
             self._emit(Trouble(TroubleKind.EVENTS_MISSED))
         raw, identity = self._events.raw, self.known.identity
         self._emit(Answered(identity, first.presence, raw, first.note_type, mark=first.mark))

@@ -245,3 +245,31 @@ def test_the_sheets_idle_answer_is_what_the_simulator_says() -> None:
     assert device.receive(frame(2, 229), 0.0) == bytes.fromhex("010B0200 0000000000000000000000 F2")
     device.post(3, 2)
     assert device.receive(frame(2, 229), 0.0) == bytes.fromhex("010B0200 0103020000000000000000 EC")
+
+
+def blink(b: Bench) -> None:
+    """The device loses its power for a second; until it can be enabled again."""
+    b.device.cut_power(b.now)
+    b.run(1)
+    b.device.restore_power(b.now)
+    b.until(Answered)
+    b.until(Ready)
+
+
+@pytest.mark.parametrize("fallen", [0, 1])
+def test_a_power_cut_with_the_slot_open_may_have_swallowed_a_coin_whatever_the_number_says(fallen: int) -> None:
+    """Its number is 0 before and after, where none had fallen yet."""
+    b = Bench(coins())
+    b.enabled()
+    for _ in range(fallen):
+        acceptor(b).post(EURO, 1)
+        b.until(Stacked)
+    blink(b)
+    assert b.codes().count("events-missed") == 1
+
+
+def test_a_power_cut_with_the_slot_shut_has_swallowed_none() -> None:
+    b = Bench(coins())
+    b.ready()
+    blink(b)
+    assert "events-missed" not in b.codes()

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from drivers.cash.ccnet.framing import Deframer, Frame, Noise, frame
 from drivers.cash.ccnet.machine import Machine
 from drivers.cash.ccnet.timing import Timing
-from drivers.cash.steps import Input, Output
+from drivers.cash.steps import Input, Output, Received
 from tests.fuzz import lines
 from tests.fuzz.decoder import Decoder
 
@@ -64,15 +64,16 @@ class _Careless:
 
 
 class HoardingMachine(Machine):
-    """A machine that forgets nothing that it was told."""
+    """A machine that forgets nothing that was said to it."""
 
     def __init__(self) -> None:
         super().__init__(Timing())
-        self._all: list[Input] = []
+        self._all: list[bytearray] = []
 
     def step(self, happened: Input, now: float) -> list[Output]:
         """As ever, but."""
-        self._all.append(happened)
+        if isinstance(happened, Received):
+            self._all.append(bytearray(happened.data))
         return super().step(happened, now)
 
 

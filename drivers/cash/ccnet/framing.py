@@ -57,7 +57,7 @@ class Noise:
 @lru_cache(maxsize=_REMEMBERED)
 def _whole(raw: bytes, address: int) -> Frame | None:
     """The frame that ``raw`` is, if it is one and nothing more. A device at rest says the same thousands of times."""
-    fits = _OVERHEAD < len(raw) < 256 and raw[:3] == bytes((SYNC, address, len(raw)))
+    fits = _OVERHEAD < len(raw) <= _OVERHEAD + MAX_PAYLOAD and raw[:3] == bytes((SYNC, address, len(raw)))
     return Frame(address, raw[3:-2], raw) if fits and crc16(raw) == 0 else None
 
 

@@ -112,9 +112,15 @@ class Process:
 
     async def read(self) -> str:
         """The next line that it prints."""
-        assert self.popen is not None
-        assert self.popen.stdout is not None
-        return (await asyncio.to_thread(self.popen.stdout.readline)).strip()
+        popen = self.popen
+        assert popen is not None
+        assert popen.stdout is not None
+        try:
+            async with asyncio.timeout(DEADLINE):
+                return (await asyncio.to_thread(popen.stdout.readline)).strip()
+        except TimeoutError:
+            popen.kill()  # The thread that reads ends with it.
+            raise
 
     async def typed(self, line: str) -> str:
         """What it answers to a line from the keyboard."""

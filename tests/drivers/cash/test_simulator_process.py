@@ -175,11 +175,12 @@ def test_wrong_words_end_with_2_and_say_what_is_wrong(
     ],
 )  # fmt: skip
 def test_a_file_that_it_cannot_use_ends_it_with_1_and_is_named(
-    name: str, option: str, text: str, error: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    name: str, option: str, text: str, error: str, tmp_path: Path, run_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "file"
     file.write_text(text)
-    assert main([name, "--pty", "port", "--control", "hands", option, str(file)]) == 1
+    nowhere = str(tmp_path / "nowhere" / "port")  # Whatever is wrong with the test, it never becomes a device.
+    assert main([name, "--pty", nowhere, "--control", str(run_dir / "unused"), option, str(file)]) == 1
     said = capsys.readouterr().err
     assert said.startswith(f"guichet-sim {name}: {file}")
     assert error in said
@@ -197,7 +198,7 @@ def test_a_port_that_is_taken_ends_it_with_1(name: str, run_dir: Path, capsys: p
 def test_a_place_that_is_not_there_ends_it_with_1(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main([name, "--pty", "port", "--control", str(tmp_path / "nowhere" / "hands")]) == 1
+    assert main([name, "--pty", str(tmp_path / "port"), "--control", str(tmp_path / "nowhere" / "hands")]) == 1
     assert "No such file" in capsys.readouterr().err
 
 

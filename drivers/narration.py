@@ -193,6 +193,11 @@ def describe(value: object) -> str:
             return str(value)
 
 
+def printable(text: str) -> str:
+    """``text`` for somebody's screen: what a device or a file says may not command the terminal that shows it."""
+    return "".join(sign if sign.isprintable() else f"\\x{ord(sign):02x}" for sign in text)
+
+
 def _sequence(values: tuple[object, ...]) -> str:
     if all(isinstance(each, int) for each in values):
         return "/".join(describe(each) for each in values)

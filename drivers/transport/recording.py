@@ -25,6 +25,7 @@ from drivers.api.device import DeviceIdentity
 from guichet.ids import DeviceSerial
 
 TITLE = "guichet wire recording 1"
+_YEAR_10000_US = 253_402_300_800_000_000
 MAX_LINE = 1 << 20
 """No line is longer: what one read brings is 4 KiB at most."""
 
@@ -217,6 +218,8 @@ def header_of(line: str) -> Header:
     options, began_us, identity = values.get("options"), values.get("began_us"), values.get("identity")
     if not isinstance(options, dict) or type(began_us) is not int:
         raise BadRecording("a header has options and began_us")
+    if not 0 <= began_us < _YEAR_10000_US:
+        raise BadRecording(f"began_us is no time: {began_us}")
     return Header(
         _text(values, "device"),
         _text(values, "driver"),

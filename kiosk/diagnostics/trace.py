@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
@@ -14,7 +15,7 @@ from drivers.cash.module import CashDevice
 from drivers.cash.replay import Replayed, replay
 from drivers.context import DriverContext
 from drivers.errors import ConfigurationError, TransportError
-from drivers.narration import describe
+from drivers.narration import describe, printable
 from drivers.registry import open_device
 from drivers.transport.api import ByteTransport
 from drivers.transport.recording import TITLE, BadRecording, Diverged, Header, Recording, from_lines
@@ -56,6 +57,10 @@ def trace(arguments: argparse.Namespace) -> int:
             else:
                 _show(lines, every=arguments.every)
     except KeyboardInterrupt:
+        return 0
+    except BrokenPipeError:
+        # Whoever read this has seen enough; what Python would still flush at its end has nowhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (BadRecording, ConfigError, TerminalNotRunning, OSError, RuntimeError, UnicodeDecodeError) as error:
         print(f"guichet-kiosk diag trace: {error}", file=sys.stderr)
@@ -161,7 +166,7 @@ def replay_file(arguments: argparse.Namespace) -> int:
         return 2
     began = recording.moments[0].at
     for at, event in done.events if arguments.events else ():
-        print(f"{at - began:10.3f}  {describe(event)}")
+        print(f"{at - began:10.3f}  {printable(describe(event))}")
     print(f"the same: {done.steps} steps, {done.sent} bytes sent, {len(done.events)} events")
     return 0
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from drivers.api.device import DeviceIdentity
 from drivers.cash.replay import BYTES, TICK
-from drivers.narration import Narrator, Saying, narrator_for
+from drivers.narration import Narrator, Saying, narrator_for, printable
 from drivers.transport.recording import TITLE, Header, Mark, Moment, header_of, identity_of, moment_of
 
 _HEX_BYTES = 16
@@ -148,13 +148,13 @@ def header_line(header: Header) -> str:
     """Whose line it is, and since when."""
     began = datetime.fromtimestamp(header.began_us / 1_000_000, UTC).strftime("%Y-%m-%d %H:%M:%S")
     who = f", {identity_words(header.identity)}" if header.identity is not None else ""
-    return f"{header.device}: {header.driver} at {header.address}{who}, from {began} UTC"
+    return printable(f"{header.device}: {header.driver} at {header.address}{who}, from {began} UTC")
 
 
 def entry_lines(entry: Entry) -> list[str]:
     """One entry: the time, the way, the bytes and beside them the words."""
     hexes = [entry.raw[at : at + _HEX_BYTES].hex(" ").upper() for at in range(0, len(entry.raw), _HEX_BYTES)]
-    words = textwrap.wrap(entry.words, _WORDS_WIDTH) or [""]
+    words = textwrap.wrap(printable(entry.words), _WORDS_WIDTH) or [""]
     lines: list[str] = []
     for number in range(max(len(hexes), len(words))):
         left = f"{entry.at:10.3f}  {entry.mark.value}" if number == 0 else " " * 13

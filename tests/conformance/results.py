@@ -55,7 +55,7 @@ async def _scripted(subject: Subject, place: Path, script: str) -> Tally:
     rig = Rig(subject, place, path, record=True)
     rig.begin()
     await Customer(rig, subject.faces).deposit()
-    # What fell into a device that has gone dark since is known to nobody before it is back; of a note there is a record.
+    # What fell into a device that is dark by now is known to nobody before it is back; of a note there is a record.
     await (rig.at_rest() if subject.escrow else rig.heard_again())
     rig.conserve()
     await rig.kill()

@@ -79,6 +79,8 @@ def test_keys_are_stars() -> None:
         (2, "[" * 100_000, "line 2: expected a JSON object"),
         (2, "{}", "line 2: a header has options and began_us"),
         (2, '{"options": {}, "began_us": 1}', "line 2: device is missing, or no text"),
+        (2, '{"options": {}, "began_us": -1}', "line 2: began_us is no time: -1"),
+        (2, '{"options": {}, "began_us": 999999999999999999999}', "line 2: began_us is no time"),
         (2, '{"options": {}, "began_us": true}', "line 2: a header has options and began_us"),
         (3, "103.25", "line 3: expected a time and one of > < ! = ~ ."),
         (3, "noon > 00", "line 3: expected a time"),

@@ -14,11 +14,12 @@ import grpc
 import pytest
 
 from drivers.api.device import DeviceConfig, DeviceIdentity, DeviceState, DeviceStatus, SelfTestStep
+from drivers.cash.ccnet.framing import frame as ccnet_frame
 from drivers.context import DriverContext
 from drivers.transport.api import ByteTransport
 from drivers.transport.memory import MemoryTransport, memory_pair
 from drivers.transport.recorder import FIRST, LATEST, Tape
-from drivers.transport.recording import Header, Mark, Moment, from_lines
+from drivers.transport.recording import Header, Mark, Moment, from_lines, identity_moment, moment_line
 from guichet.ids import DeviceSerial
 from guichet.system import SystemRandom
 from guichet.v1 import health_pb2
@@ -114,6 +115,39 @@ def test_bytes_that_were_not_kept_are_stars(tmp_path: Path, capsys: pytest.Captu
     assert "**** 28 bytes that are not kept" in out
     assert "GAP: 12 moments are not kept" in out
     assert out.endswith("closed\n")
+
+
+def test_what_a_device_says_does_not_command_the_terminal_that_shows_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "rude.wire"
+    head = CCNET.read_text().splitlines()[:2]
+    part = b"\x1b]0;rude\x07".ljust(15)
+    answer = ccnet_frame(part + b"SERIAL".ljust(12) + bytes(7)).hex(" ")
+    rude = DeviceIdentity("ccnet", "\x1b[2J", DeviceSerial("1\r\n2"), "", False)
+    lines = [
+        *head,
+        f"1.0 > {ccnet_frame(bytes((0x37,))).hex(' ')}",
+        f"1.1 < {answer}",
+        moment_line(identity_moment(1.2, rude)),
+    ]
+    path.write_text("\n".join(lines) + "\n")
+    assert main(["diag", "trace", "--file", str(path)]) == 0
+    out = capsys.readouterr().out
+    assert "\\x1b]0;rude\\x07" in out
+    assert "\\x1b[2J 1\\x0d\\x0a2" in out
+    assert not any(sign != "\n" and not sign.isprintable() for sign in out)
+
+
+def test_a_reader_that_has_seen_enough_ends_it_quietly() -> None:
+    command = [sys.executable, "-c", "import sys; from kiosk.cli import main; sys.exit(main())"]
+    process = subprocess.Popen(
+        [*command, "diag", "trace", "--every", "--file", str(ESSP)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    process.stdout.close()
+    _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (0, b"")
 
 
 def folded(*words: str) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from collections.abc import Callable
 
 
@@ -16,6 +17,7 @@ class Alarm:
         self._loop = asyncio.get_running_loop()
         self._monotonic = monotonic
         self._ring = ring
+        self._context = contextvars.copy_context()  # Else the loop would copy it for every timer.
         self._at: float | None = None
         self._timer: asyncio.TimerHandle | None = None
 
@@ -28,7 +30,8 @@ class Alarm:
         self._at, self._timer = at, None
         if at is not None:
             # The loop's clock is read last: a microsecond too late does no harm, one too early costs another turn.
-            self._timer = self._loop.call_at(at + (-self._monotonic() + self._loop.time()), self._go_off)
+            when = at + (-self._monotonic() + self._loop.time())
+            self._timer = self._loop.call_at(when, self._go_off, context=self._context)
 
     def stop(self) -> None:
         """Do not ring."""

@@ -14,7 +14,6 @@ What holds throughout (CashCode NET common specification 2.6, and its power-up s
 from __future__ import annotations
 
 from dataclasses import replace
-from enum import Enum, auto
 
 from drivers.api.cash import (
     Accepting,
@@ -35,7 +34,7 @@ from drivers.api.cash import (
     TroubleKind,
 )
 from drivers.cash.ccnet.framing import Deframer, Frame, frame
-from drivers.cash.ccnet.knowledge import Knowledge, Standing
+from drivers.cash.ccnet.knowledge import Knowledge
 from drivers.cash.ccnet.messages import (
     REJECT_REASONS,
     Acknowledged,
@@ -67,27 +66,17 @@ from drivers.cash.ccnet.states import (
     trouble_of,
 )
 from drivers.cash.ccnet.timing import Timing
+from drivers.cash.connection import NOT_IDENTIFIED, Phase
 from drivers.cash.exchange import Exchange
 from drivers.cash.orders import MOVES_NOTE, Orders
+from drivers.cash.questions import Standing
 from drivers.cash.steps import Acknowledge, Do, Emit, Input, Opened, Output, Proceed, Recalled, Received, Send, Tick
-
-
-class Phase(Enum):
-    """Where in its life the connection is."""
-
-    KNOCKING = auto()
-    REPORTED = auto()
-    SETTLING = auto()
-    READING = auto()
-    RUNNING = auto()
-
 
 _SLOW = frozenset({Command.IDENTIFICATION, Command.GET_NOTE_TABLE})
 _POLL = Request(Command.POLL)
 _ACK = Send(frame(bytes((Command.ACK,))))
 _COUNTER_MODULUS = 65536
 _TRIES = 3
-_NOT_IDENTIFIED = Trouble(TroubleKind.FAILURE, "not-identified")
 
 
 class Machine:
@@ -307,7 +296,7 @@ class Machine:
             case Standing.GIVEN_UP if not self.known.asking:
                 self._report_presence()
             case Standing.TOO_OFTEN:
-                self._emit(_NOT_IDENTIFIED)
+                self._emit(NOT_IDENTIFIED)
             case Standing.GIVEN_UP | Standing.GOES_ON:
                 pass
 
@@ -470,8 +459,9 @@ class Machine:
             self.known.want(Command.COUNT_STACKED)
 
     def _learn(self, answer: Identification | NoteTable | StackedCount, now: float) -> None:
-        if self.known.learn(answer):
-            self._emit(replace(_NOT_IDENTIFIED, over=True))
+        self.known.learn(answer)
+        if self.known.got_on():
+            self._emit(replace(NOT_IDENTIFIED, over=True))
         if isinstance(answer, StackedCount):
             self._answered_all(now)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import replace
-from enum import Enum, auto
 
 from drivers.api.cash import CashCommand, CashEvent, Lost, Refusal, Stacking, Trouble, TroubleKind
 from drivers.cash.cctalk.events import UNKNOWN_NOTE
@@ -35,21 +34,11 @@ from drivers.cash.cctalk.roles import Role
 from drivers.cash.cctalk.timing import Timing
 from drivers.cash.cctalk.values import CoinUnit
 from drivers.cash.cctalk.wire import Errand, Garbled, Wire
+from drivers.cash.connection import NOT_IDENTIFIED, Phase
 from drivers.cash.orders import MOVES_NOTE, Orders
 from drivers.cash.steps import Do, Emit, Output, Send
 
 _TRIES = 3
-_NOT_IDENTIFIED = Trouble(TroubleKind.FAILURE, "not-identified")
-
-
-class Phase(Enum):
-    """Where in its life the connection is."""
-
-    KNOCKING = auto()
-    REPORTED = auto()
-    SETTLING = auto()
-    READING = auto()
-    RUNNING = auto()
 
 
 class Asking(ABC):
@@ -139,7 +128,7 @@ class Asking(ABC):
             case Errand.QUESTION:
                 if self.known.failed(request) is Standing.TOO_OFTEN and not self._unidentified:
                     self._unidentified = True
-                    self._emit(_NOT_IDENTIFIED)
+                    self._emit(NOT_IDENTIFIED)
                 self._questions_may_be_done(now)
             case Errand.LOOK:
                 self._looks += 1
@@ -265,7 +254,7 @@ class Asking(ABC):
                 self.known.learn(request, answer)
                 if self._unidentified and request.header in INDISPENSABLE:
                     self._unidentified = False
-                    self._emit(replace(_NOT_IDENTIFIED, over=True))
+                    self._emit(replace(NOT_IDENTIFIED, over=True))
                 self._questions_may_be_done(now)
             case _:
                 self._failed(request, now)

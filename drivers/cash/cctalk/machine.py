@@ -31,7 +31,7 @@ from drivers.api.cash import (
     Trouble,
     TroubleKind,
 )
-from drivers.cash.cctalk.asking import Asking, Phase
+from drivers.cash.cctalk.asking import Asking
 from drivers.cash.cctalk.events import (
     UNKNOWN_NOTE,
     GivenBack,
@@ -53,6 +53,7 @@ from drivers.cash.cctalk.messages import (
 from drivers.cash.cctalk.path import Path
 from drivers.cash.cctalk.reader import News
 from drivers.cash.cctalk.recall import First, Look, Unread, first_answer
+from drivers.cash.connection import Phase
 from drivers.cash.steps import (
     Acknowledge,
     Do,

@@ -13,8 +13,9 @@ from dataclasses import replace
 from enum import Enum, auto
 from hashlib import sha256
 
-from drivers.api.cash import Trouble, TroubleKind
+from drivers.api.cash import Trouble
 from drivers.api.device import DeviceIdentity
+from drivers.cash.connection import NOT_IDENTIFIED
 from drivers.cash.essp.events import VERSIONS
 from drivers.cash.essp.keys import DEFAULT_FIXED_KEY, Dice, session_key, share
 from drivers.cash.essp.messages import (
@@ -36,7 +37,6 @@ from guichet.money import Money
 COUNTER_MODULUS = 1 << 32
 _SIMULATED = "GUICHET-SIM"
 _MANY_TRIES = 10
-_NOT_IDENTIFIED = Trouble(TroubleKind.FAILURE, "not-identified")
 _EXCHANGE = (Command.SET_GENERATOR, Command.SET_MODULUS, Command.KEY_EXCHANGE)
 # What a device may say no to and still be a good one: a name, a lamp, a count, a reason.
 _MAY_BE_REFUSED = frozenset({Command.FIRMWARE, Command.DISPLAY_ON, Command.COUNTERS, Command.LAST_REJECT})
@@ -174,9 +174,9 @@ def told(standing: Standing) -> Trouble | None:
     """What a person must look at, or need not any more."""
     match standing:
         case Standing.TOO_OFTEN:
-            return _NOT_IDENTIFIED
+            return NOT_IDENTIFIED
         case Standing.BETTER:
-            return replace(_NOT_IDENTIFIED, over=True)
+            return replace(NOT_IDENTIFIED, over=True)
         case Standing.AGAIN | Standing.GOES_ON:
             return None
 

@@ -16,8 +16,6 @@ What holds throughout (SSP manual GA138, poll events, hold, poll with ack):
 
 from __future__ import annotations
 
-from enum import Enum, auto
-
 from drivers.api.cash import (
     Answered,
     CashCapabilities,
@@ -31,6 +29,7 @@ from drivers.api.cash import (
     Rejected,
     Trouble,
 )
+from drivers.cash.connection import Phase
 from drivers.cash.essp.arrival import Arrival, Found, is_at_rest
 from drivers.cash.essp.events import EventCode
 from drivers.cash.essp.holding import Holding
@@ -56,17 +55,6 @@ from drivers.cash.essp.talk import Talk
 from drivers.cash.essp.timing import Timing
 from drivers.cash.orders import MOVES_NOTE, Orders
 from drivers.cash.steps import Acknowledge, Do, Emit, Input, Opened, Output, Proceed, Recalled, Received, Send, Tick
-
-
-class Phase(Enum):
-    """Where in its life the connection is."""
-
-    KNOCKING = auto()
-    REPORTED = auto()
-    SETTLING = auto()
-    READING = auto()
-    RUNNING = auto()
-
 
 _COUNT = Request(Command.COUNTERS)
 _HELD = bytes((Status.OK,))

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from enum import Enum, auto
 
 from drivers.api.cash import (
     Answered,
@@ -30,11 +29,12 @@ from drivers.api.cash import (
     Trouble,
     TroubleKind,
 )
+from drivers.cash.connection import NOT_IDENTIFIED, Phase
 from drivers.cash.exchange import Exchange
 from drivers.cash.id003.commands import MOVES, SLOT, Commands
 from drivers.cash.id003.framing import Deframer, Frame, frame
 from drivers.cash.id003.initialising import PowerRecovery
-from drivers.cash.id003.knowledge import REPORT, WHOLE, Knowledge, Standing
+from drivers.cash.id003.knowledge import REPORT, WHOLE, Knowledge
 from drivers.cash.id003.messages import (
     COUNTRIES,
     Answer,
@@ -66,21 +66,10 @@ from drivers.cash.id003.states import (
 )
 from drivers.cash.id003.timing import Timing
 from drivers.cash.id003.watch import NoteWatch
+from drivers.cash.questions import Standing
 from drivers.cash.steps import Acknowledge, Do, Emit, Input, Opened, Output, Proceed, Recalled, Received, Send, Tick
 
-
-class Phase(Enum):
-    """Where in its life the connection is."""
-
-    KNOCKING = auto()
-    REPORTED = auto()
-    SETTLING = auto()
-    READING = auto()
-    RUNNING = auto()
-
-
 _STATUS = Request(Command.STATUS)
-_NOT_IDENTIFIED = Trouble(TroubleKind.FAILURE, "not-identified")
 
 
 class Machine:
@@ -293,7 +282,7 @@ class Machine:
     def _question_failed(self, question: Command) -> None:
         only_report = self.phase is Phase.KNOCKING
         if self.known.failed(question, only_report=only_report) is Standing.TOO_OFTEN:
-            self._emit(_NOT_IDENTIFIED)
+            self._emit(NOT_IDENTIFIED)
         if only_report and not self.known.asking:
             self._report_presence()
 
@@ -330,7 +319,7 @@ class Machine:
             return
         self.known.drop()
         if status.state in TELLS_IDENTITY:
-            self.known.want(WHOLE if status.state in POWER_UP else REPORT)
+            self.known.want(*(WHOLE if status.state in POWER_UP else REPORT))
             self._line.next_at = now + self.timing.quiet
         else:
             self._report_presence()
@@ -403,7 +392,7 @@ class Machine:
         if self.phase is Phase.SETTLING:
             if state is State.DISABLED:
                 self.phase = Phase.READING
-                self.known.want(WHOLE)
+                self.known.want(*WHOLE)
             elif not self._commands:
                 self._commands.post(Do(CashCommand.DISABLE, own=True))
         elif self.phase is Phase.RUNNING and self._note.clear_pending:
@@ -413,7 +402,7 @@ class Machine:
     def _got_on(self, now: float) -> None:
         """A question has its answer."""
         if self.known.got_on():
-            self._emit(replace(_NOT_IDENTIFIED, over=True))
+            self._emit(replace(NOT_IDENTIFIED, over=True))
         self._line.next_at = now + self.timing.quiet
         if self.known.asking:
             return

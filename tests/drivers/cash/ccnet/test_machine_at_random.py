@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize
 
-from drivers.cash.ccnet.machine import Phase
 from drivers.cash.ccnet.messages import Command, Request, State
+from drivers.cash.connection import Phase
 from tests.drivers.cash.at_random import SETTINGS, States
 from tests.drivers.cash.ccnet.virtual import Bench, device
 

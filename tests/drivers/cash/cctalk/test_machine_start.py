@@ -6,10 +6,11 @@ from dataclasses import replace
 from itertools import pairwise
 
 from drivers.api.cash import Answered, Lost, Presence
-from drivers.cash.cctalk.machine import Machine, Phase
+from drivers.cash.cctalk.machine import Machine
 from drivers.cash.cctalk.messages import Header, Request
 from drivers.cash.cctalk.roles import NOTES
 from drivers.cash.cctalk.timing import Timing
+from drivers.cash.connection import Phase
 from drivers.cash.steps import Opened, Proceed, Tick
 from guichet.money import parse_money
 from tests.drivers.cash.bench import On, nothing

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from drivers.api.cash import Answered, CashCommand, Cleared, Escrowed, Presence, Ready, Returned, Stacked
-from drivers.cash.id003.machine import Phase
+from drivers.cash.connection import Phase
 from drivers.cash.id003.messages import Command, Request, State
 from drivers.cash.id003.simulator_device import Firmware
 from drivers.simulation.notes import Place

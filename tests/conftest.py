@@ -1,7 +1,8 @@
-"""What every test has: asyncio's debug mode, and a place of the run's own."""
+"""What every test has: asyncio's debug mode, an ear for Ctrl-C, and a place of the run's own."""
 
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,10 @@ from hypothesis import settings
 
 # `make test` sets this too; here for those who start pytest by hand. asyncio reads it whenever a loop is made.
 os.environ.setdefault("PYTHONASYNCIODEBUG", "1")
+
+# A shell without job control starts what runs behind it deaf to Ctrl-C, and what the tests start would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # No test is timed: another process on the machine must not be able to fail one.
 settings.register_profile("untimed", deadline=None)

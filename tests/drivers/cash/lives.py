@@ -136,7 +136,12 @@ class Process:
             return 0
         popen, self.popen = self.popen, None
         popen.send_signal(how)
-        popen.communicate(timeout=DEADLINE)
+        try:
+            popen.communicate(timeout=DEADLINE)
+        except subprocess.TimeoutExpired:
+            popen.kill()
+            popen.communicate()
+            raise
         return popen.returncode
 
     async def tell(self, line: str) -> str:

@@ -7,14 +7,24 @@ with every call; nothing here waits.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import assert_never
 
 from drivers.simulation.mechanism import Box, Mechanism, Moved, Spot, Verdict
 from drivers.simulation.notes import PhysicalNote, Place, Vault
 from drivers.simulation.script import AtTime, Fault, OnAck, OnByte, OnNote, Rule, What
 from guichet.money import Money
+
+
+class Order(Enum):
+    """What a host may order that a note's fate, or the memory of it, depends on."""
+
+    RESET = "reset"
+    STACK = "stack"
+    RETURN = "return"
+    ACKNOWLEDGE = "acknowledge"
 
 
 @dataclass(slots=True)
@@ -48,6 +58,7 @@ class SimulatedCash(ABC):
         self.inserted = len(vault.notes)
         self.bytes_sent = 0
         self.acknowledgements = 0
+        self.on_order: Callable[[Order], None] = _nobody_looks
         self._rules = list(script)
         self._born: float | None = None
         self._timers: list[tuple[float, What]] = []
@@ -104,6 +115,11 @@ class SimulatedCash(ABC):
     @abstractmethod
     def deafen(self) -> None:
         """Forget a frame that has begun to arrive."""
+
+    @property
+    def told_of_money(self) -> bool:
+        """Whether what it holds until it is acknowledged, and has told, is about a note in the box or on its way out."""
+        return True
 
     # --- what people do ---------------------------------------------------------------------------------------------
 
@@ -317,7 +333,11 @@ class SimulatedCash(ABC):
         return not self._rules
 
     def acknowledge_arrives(self, now: float) -> None:
-        """The host acknowledges; a protocol's device calls this instead of :meth:`acknowledged`."""
+        """The host acknowledges an event that this device holds; a protocol's device calls this instead of
+        :meth:`acknowledged`.
+        """
+        if self.told_of_money:
+            self.on_order(Order.ACKNOWLEDGE)
         self.acknowledgements += 1
         self._follow_script(now, OnAck(self.acknowledgements))
         line = self.line
@@ -366,3 +386,7 @@ class SimulatedCash(ABC):
             if not self.powered:
                 break
         return bytes(sent)
+
+
+def _nobody_looks(_: Order) -> None:
+    """For whoever watches what the host orders: ``on_order``, called by a protocol's device before it obeys."""

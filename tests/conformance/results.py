@@ -19,7 +19,9 @@ from tests.virtual_time import run_virtually
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Notes of a scripted deposit. ``over``: every fault of the script has happened. ``recordings``: of its lines."""
+    """Notes of a scripted deposit. ``over``: every fault of the script has happened. ``served``: so was the next
+    customer, who came afterwards. ``recordings``: of its lines.
+    """
 
     box: int
     credited: int
@@ -27,6 +29,7 @@ class Tally:
     found: int
     over: bool
     bytes_sent: int
+    served: bool
     recordings: tuple[Recording, ...]
 
 
@@ -58,14 +61,24 @@ async def _scripted(subject: Subject, place: Path, script: str) -> Tally:
     # What fell into a device that is dark by now is known to nobody before it is back; of a note there is a record.
     await (rig.at_rest() if subject.escrow else rig.heard_again())
     rig.conserve()
-    await rig.kill()
     assert rig.recorder is not None
-    return Tally(
+    tally = Tally(
         rig.paper().total(),
         rig.credited.total(),
         len(rig.fold.in_doubt),
         rig.notes_by(NotePhase.FOUND).total(),
         rig.device.script_is_over,
         rig.device.bytes_sent,
+        await _next_customer_is_served(rig),
         tuple(rig.recorder.recordings),
     )
+    await rig.kill()
+    return tally
+
+
+async def _next_customer_is_served(rig: Rig) -> bool:
+    before, face = rig.credited.total(), rig.subject.faces[-1]
+    await Customer(rig, (face,)).deposit()
+    await rig.at_rest()
+    rig.conserve()
+    return rig.credited.total() == before + 1 and not rig.unrest

@@ -35,6 +35,7 @@ from kiosk.journal.store import Journal
 from kiosk.terminal.cash_desk import CashDesk
 from kiosk.terminal.desk_view import Stage
 from kiosk.terminal.note_book import NoteBook
+from tests.conformance.conduct import Conduct, WatchedLine, WatchedModule
 from tests.conformance.subject import Subject
 
 TERMINAL = TerminalId("GVA-0001")
@@ -112,7 +113,8 @@ class Rig:
         self.vault = Vault(None)
         self._others: list[Vault] = []
         self._before = 0
-        self.device: SimulatedCash = subject.device(self.vault, script)
+        self.conduct = Conduct(acknowledges=subject.acknowledges)
+        self.device = self._watched(subject.device(self.vault, script))
         self.path = place / "journal.db"
         self.told: list[CashEvent] = []
         self.lives = 0
@@ -143,7 +145,8 @@ class Rig:
         assert isinstance(journal, MortalJournal)
         self.journal = journal
         context = DriverContext(lambda: self.now, self._random, self._recorded())
-        self.module = self.subject.module(context)
+        self.conduct.begin()
+        self.module = WatchedModule(self.subject.module(context), self.conduct)
         self.module.subscribe(self.told.append)
         self.desk = CashDesk(self.module, NoteBook(TERMINAL, journal, Clock(), self._ids, SIGNER))
         self._life = asyncio.create_task(self._live())
@@ -167,12 +170,15 @@ class Rig:
         if life is not None:
             life.cancel()
             await asyncio.gather(life, return_exceptions=True)
-            if life.done() and not life.cancelled() and life.exception() is not None:
-                error = life.exception()
-                assert isinstance(error, Dead), error
             self.journal.close()
+            _check(life)
         if self._far is not None:
             self._far.close()
+
+    def check_life(self) -> None:
+        """Raises what has ended the terminal's process, where that was no death that was meant."""
+        if self._life is not None:
+            _check(self._life)
 
     @property
     def dead(self) -> bool:
@@ -193,19 +199,24 @@ class Rig:
 
     # --- the wire ---------------------------------------------------------------------------------------------------
 
+    def _watched(self, device: SimulatedCash) -> SimulatedCash:
+        device.on_order = self.conduct.ordered
+        return device
+
     async def _open(self, address: str) -> ByteTransport:
         if not self.plugged:
             raise TransportError("cash", "absent", address)
         near, far = memory_pair("cash")
         self._far = far
+        self.conduct.connected()
         asyncio.get_running_loop().create_task(self._be_the_device(far))
-        return near
+        return WatchedLine(near, self.conduct)
 
     async def _be_the_device(self, far: MemoryTransport) -> None:
         with suppress(TransportError):
             while True:
                 data = await far.read()
-                answer = self.device.receive(data, self.now)
+                answer = b"".join([self.device.receive(part, self.now) for part in self.conduct.arriving(data)])
                 await asyncio.sleep(_LATENCY)
                 if answer:
                     far.write(answer)
@@ -242,6 +253,7 @@ class Rig:
         """Until ``true()``; fails with ``what`` was waited for."""
         end = self.now + seconds
         while not true():
+            self.check_life()
             assert self.now < end, f"{self.subject.name}: never {what}; told {self.told[-6:]}, view {self.desk.view}"
             await asyncio.sleep(0.03)
 
@@ -249,14 +261,21 @@ class Rig:
         """Until a deposit can begin."""
         await self.until(lambda: self.desk.view.ready, "ready")
 
+    @property
+    def unrest(self) -> str:
+        """What keeps the desk from taking the next note; empty where nothing does."""
+        wants = {
+            "not ready": not self.desk.view.ready,
+            f"undecided: {self.fold.open_note}": self.desk.undecided,
+            "the deposit is open": self.fold.open_deposit is not None,
+        }
+        return ", ".join(what for what, is_so in wants.items() if is_so)
+
     async def at_rest(self, seconds: float = 180.0) -> None:
         """Until every note is decided and the device can take the next one, or so many seconds have passed."""
-
-        def rests() -> bool:
-            return self.desk.view.ready and not self.desk.undecided and self.fold.open_deposit is None
-
         end = self.now + seconds
-        while not rests() and self.now < end:  # noqa: ASYNC110 - in virtual time a look costs nothing
+        while self.unrest and self.now < end:
+            self.check_life()
             await asyncio.sleep(0.05)
 
     async def heard_again(self) -> None:
@@ -339,7 +358,7 @@ class Rig:
         """
         self._others.append(self.vault)
         self.vault = Vault(None, box="OTHER-BOX", counter=self.vault.counter + 1)
-        self.device = self.subject.device(self.vault, serial="OTHER-000001")
+        self.device = self._watched(self.subject.device(self.vault, serial="OTHER-000001"))
 
     # --- the count --------------------------------------------------------------------------------------------------
 
@@ -362,7 +381,11 @@ class Rig:
         return TroubleKind.EVENTS_MISSED.value in incidents
 
     def conserve(self) -> None:
-        """credited + found <= notes in the box <= credited + found + in doubt, by value (design, section 1)."""
+        """credited + found <= notes in the box <= credited + found + in doubt, by value (design, section 1); and the
+        driver did nothing that it may not do (:class:`tests.conformance.conduct.Conduct`).
+        """
+        self.check_life()
+        assert not self.conduct.wrongs, f"{self.subject.name}: {self.conduct.wrongs}"
         box, certain = self.paper(), self.credited + self.notes_by(NotePhase.FOUND)
         doubt = self.notes_by(NotePhase.IN_DOUBT)
         unknown = sum(1 for n in self.fold.notes.values() if n.phase is NotePhase.FOUND and n.value is None)
@@ -371,3 +394,8 @@ class Rig:
         if not self.subject.escrow and self._events_missed():
             return  # A coin that fell and was never told: nobody can know which, and an attendant has been called.
         assert over.total() <= unknown, f"{self.subject.name}: in the box and nobody's: {over}"
+
+
+def _check(life: asyncio.Task[None]) -> None:
+    if life.done() and not life.cancelled() and (error := life.exception()) is not None and not isinstance(error, Dead):
+        raise error

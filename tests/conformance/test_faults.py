@@ -43,6 +43,7 @@ def name(part: Subject | str) -> str:
 @pytest.mark.parametrize(("subject", "script"), cases(CERTAIN), ids=name)
 def test_a_fault_that_hides_nothing_leaves_nothing_in_doubt(subject: Subject, script: str) -> None:
     tally = scripted(subject, script)
+    assert tally.served
     assert tally.over, "the fault never came"
     assert tally.in_doubt == 0
     assert tally.credited == tally.box >= 2
@@ -51,6 +52,7 @@ def test_a_fault_that_hides_nothing_leaves_nothing_in_doubt(subject: Subject, sc
 @pytest.mark.parametrize(("subject", "script"), cases(LEAVES_A_DOUBT), ids=name)
 def test_a_fault_that_hides_a_note_leaves_that_one_in_doubt_at_most(subject: Subject, script: str) -> None:
     tally = scripted(subject, script)
+    assert tally.served
     assert tally.over, "the fault never came"
     assert tally.in_doubt <= 1
     assert tally.credited >= 2
@@ -64,5 +66,6 @@ def test_a_power_cut_at_any_byte_of_the_device_loses_and_doubles_nothing(subject
     assert count > 200
     for byte in range(1, count, max(1, count // 15)):
         tally = run_scripted(subject, f"{when} byte {byte}: power off 3")
+        assert tally.served
         assert tally.over
         assert tally.in_doubt <= 1

@@ -26,7 +26,7 @@ from drivers.cash.ccnet.messages import (
     decode_request,
     encode_answer,
 )
-from drivers.simulation.cash_device import SimulatedCash
+from drivers.simulation.cash_device import Order, SimulatedCash
 from drivers.simulation.mechanism import Box, Moved, Step, Verdict
 from drivers.simulation.notes import PhysicalNote, Place, Vault
 from drivers.simulation.script import Rule
@@ -225,7 +225,8 @@ class Validator(SimulatedCash):
     def _answer(self, request: Request, now: float) -> Answer | None:
         match request.command:
             case Command.ACK:
-                self.acknowledge_arrives(now)
+                if self._held is not None and self._told:
+                    self.acknowledge_arrives(now)
                 return None
             case Command.NAK:
                 return None
@@ -254,11 +255,11 @@ class Validator(SimulatedCash):
 
     def acknowledged(self, now: float) -> None:
         """The event that was told goes."""
-        if self._held is not None and self._told:
-            self._held, self._told = None, False
-            self.vault.remember(_UNACKNOWLEDGED, None)
+        self._held, self._told = None, False
+        self.vault.remember(_UNACKNOWLEDGED, None)
 
     def _reset(self, now: float) -> Answer:
+        self.on_order(Order.RESET)
         self._enabled = self._escrow = frozenset()
         if self.state is not State.JAM_BOX:
             self._held = None
@@ -274,6 +275,7 @@ class Validator(SimulatedCash):
         return Acknowledged()
 
     def _decide(self, command: Command, now: float) -> Answer:
+        self.on_order(Order.STACK if command is Command.STACK else Order.RETURN)
         if self.state is not State.ESCROW:
             return Illegal()
         done = self.metal.stack(now) if command is Command.STACK else self.metal.give_back(now)

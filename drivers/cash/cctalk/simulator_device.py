@@ -34,7 +34,7 @@ from drivers.cash.cctalk.messages import (
 )
 from drivers.cash.cctalk.roles import COINS, NOTES, Role
 from drivers.cash.cctalk.values import COUNTRY_OF, Scaling
-from drivers.simulation.cash_device import SimulatedCash
+from drivers.simulation.cash_device import Order, SimulatedCash
 from drivers.simulation.mechanism import Box, Moved, Spot, Step, Verdict
 from drivers.simulation.notes import PhysicalNote, Place, Vault
 from drivers.simulation.script import Rule
@@ -42,6 +42,7 @@ from guichet.money import Money
 
 _SERIALS = 1 << 24
 _PARTIAL_SECONDS = 0.05
+_ORDERS = {int(Route.STACK): Order.STACK, int(Route.RETURN): Order.RETURN}
 _SCALING = Scaling(100, 2)
 _NO_SCALING = Scaling(0, 0)
 _VALIDATION, _INHIBITED_NOTE, _REJECTED_COIN, _INHIBITED_COIN = 2, 4, 1, 2
@@ -205,6 +206,7 @@ class SimulatedBus(SimulatedCash):
             case Header.SIMPLE_POLL:
                 return Acknowledged()
             case Header.RESET:
+                self.on_order(Order.RESET)
                 self.cut_power(now)
                 self.restore_power(now)
                 return Acknowledged()
@@ -332,6 +334,8 @@ class Validator(SimulatedBus):
                 return super().answer(request, now)
 
     def _route(self, where: int, now: float) -> Answer | None:
+        if where in _ORDERS:
+            self.on_order(_ORDERS[where])
         if self.metal.step is Step.JAMMED:
             return NotRouted.FAILED
         if self.metal.step is not Step.ESCROW:

@@ -26,7 +26,7 @@ from drivers.cash.essp.messages import (
     Version,
 )
 from drivers.cash.essp.simulator_wire import DeviceWire
-from drivers.simulation.cash_device import SimulatedCash
+from drivers.simulation.cash_device import Order, SimulatedCash
 from drivers.simulation.mechanism import Box, Moved, Step, Verdict
 from drivers.simulation.notes import PhysicalNote, Place, Vault
 from drivers.simulation.script import Rule
@@ -269,6 +269,7 @@ class Validator(SimulatedCash):
             case Command.HOLD:
                 return _OK if self._in_escrow() else _CANNOT
             case Command.REJECT:
+                self.on_order(Order.RETURN)
                 return self._give_back(_BY_HOST)
             case Command.PROTOCOL:
                 return self._agree(request.number)
@@ -285,6 +286,7 @@ class Validator(SimulatedCash):
                 self._enabled = False
                 self._give_back(_BY_HOST_DISABLED)  # No text says what becomes of the note: this is the worst of it.
             case Command.RESET:
+                self.on_order(Order.RESET)
                 self.metal.wake()
                 self.woke(None)
                 self.advance(self._now)
@@ -337,10 +339,15 @@ class Validator(SimulatedCash):
             return None
         return _OK if waits else _CANNOT
 
+    @property
+    def told_of_money(self) -> bool:
+        """An attempt to cheat is held too."""
+        return any(event.code is not EventCode.FRAUD for event in self._told)
+
     def acknowledged(self, now: float) -> None:
         """The events that were told go; one that came since stays."""
         self._ack_arrived = True
-        if any(event.code is not EventCode.FRAUD for event in self._told):
+        if self.told_of_money:
             self.vault.remember(_UNACKNOWLEDGED, None)
         self._held = [event for event in self._held if event not in self._told]
         self._told = []
@@ -360,6 +367,7 @@ class Validator(SimulatedCash):
         return Polled((*once, *lasting, *held))
 
     def _stack(self) -> None:
+        self.on_order(Order.STACK)
         note = self.metal.note
         self.metal.stack(self._now)
         if self.early_credit and note is not None:

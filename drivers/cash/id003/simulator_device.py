@@ -30,7 +30,7 @@ from drivers.cash.id003.messages import (
     set_of,
 )
 from drivers.cash.id003.states import IDLE, IN_ESCROW, POWER_UP
-from drivers.simulation.cash_device import SimulatedCash
+from drivers.simulation.cash_device import Order, SimulatedCash
 from drivers.simulation.mechanism import Box, Moved, Step, Verdict
 from drivers.simulation.notes import PhysicalNote, Place, Vault
 from drivers.simulation.script import Rule
@@ -331,6 +331,7 @@ class Validator(SimulatedCash):
         self.vault.remember(_UNACKNOWLEDGED, None)
 
     def _reset(self, now: float) -> Answer:
+        self.on_order(Order.RESET)
         if self.state is not State.JAM_STACKER:
             if self._held_since is not None:
                 self._held_since = None  # It is gone: why nobody should send RESET now.
@@ -356,6 +357,8 @@ class Validator(SimulatedCash):
         return Setting(request.command, request.data)
 
     def _decide(self, command: Command, now: float) -> Answer:
+        if command is not Command.HOLD:
+            self.on_order(Order.RETURN if command is Command.RETURN else Order.STACK)
         if self.state not in IN_ESCROW:
             return Invalid()
         match command:

@@ -12,16 +12,20 @@ Question = TypeVar("Question")
 class Exchange(Generic[Question]):
     """What was asked, until when an answer may come, and when the next question may go out.
 
-    ``lost_after``: seconds of silence after which the device counts as gone. ``next_at`` is None while nothing is to be
-    sent until something happens from outside.
+    ``lost_after``: seconds of silence after which the device counts as gone. ``late``: seconds for which an answer that
+    did not come in time may still be under way. Where answers do not name their question, it would be taken for the
+    answer to the next one: so nothing is asked until it is there, or that time is over. ``next_at`` is None while
+    nothing is to be sent until something happens from outside.
     """
 
     lost_after: float
+    late: float = 0.0
     asked: Question | None = None
     next_at: float | None = None
     lost: bool = False
     _until: float = 0.0
     _heard_at: float | None = None
+    _clear_at: float = 0.0
 
     def begin(self, now: float) -> None:
         """The line is open: silence counts from here, and the first question may go out at once."""
@@ -31,7 +35,9 @@ class Exchange(Generic[Question]):
     @property
     def deadline(self) -> float | None:
         """When time itself brings something about."""
-        return self._until if self.asked is not None else self.next_at
+        if self.asked is not None:
+            return self._until
+        return None if self.next_at is None else max(self.next_at, self._clear_at)
 
     def ask(self, question: Question, now: float, patience: float) -> None:
         """``question`` goes out now; an answer may take ``patience`` seconds."""
@@ -40,6 +46,16 @@ class Exchange(Generic[Question]):
     def finish(self, now: float, pause: float) -> None:
         """The exchange is over; the next may begin after ``pause``."""
         self.asked, self.next_at = None, now + pause
+
+    def give_up(self, now: float, pause: float, late: float | None = None) -> None:
+        """The exchange is over without an answer, which may still come within ``late`` seconds if not ``self.late``."""
+        self.finish(now, pause)
+        silent_since = self._heard_at if self._heard_at is not None else now
+        self._clear_at = min(now + (self.late if late is None else late), max(now, silent_since + self.lost_after))
+
+    def late_answer(self, now: float, pause: float) -> None:
+        """An answer came that nothing waits for: the line is clear of the one that was given up."""
+        self._clear_at = min(self._clear_at, now + pause)
 
     def hurry(self, at: float) -> None:
         """The next exchange need not wait longer than until ``at``."""
@@ -57,7 +73,7 @@ class Exchange(Generic[Question]):
 
     def may_ask(self, now: float) -> bool:
         """Whether it is time for the next question."""
-        return self.asked is None and self.next_at is not None and now >= self.next_at
+        return self.asked is None and self.next_at is not None and now >= max(self.next_at, self._clear_at)
 
     def heard(self, now: float) -> None:
         """The device said something that can be understood as coming from it."""
@@ -68,5 +84,5 @@ class Exchange(Generic[Question]):
         silent = now - (self._heard_at if self._heard_at is not None else now)
         if silent < self.lost_after or self.lost:
             return False
-        self.lost = True
+        self.lost, self._clear_at = True, now  # Nothing is under way for so long.
         return True

@@ -118,7 +118,7 @@ class SimulatedCash(ABC):
 
     @property
     def told_of_money(self) -> bool:
-        """Whether what it holds until it is acknowledged, and has told, is about a note in the box or on its way out."""
+        """Whether what it has told, and holds until it is acknowledged, is about a note in the box or given back."""
         return True
 
     # --- what people do ---------------------------------------------------------------------------------------------

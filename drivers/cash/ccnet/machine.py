@@ -54,6 +54,7 @@ from drivers.cash.ccnet.messages import (
 )
 from drivers.cash.ccnet.states import (
     HELD,
+    IDLE,
     IN_ESCROW,
     LEAVES_ESCROW_ALONE,
     PASSING,
@@ -88,7 +89,7 @@ class Machine:
         self.timing = timing
         self.phase = Phase.KNOCKING
         self.known = Knowledge()
-        self._line: Exchange[Request] = Exchange(timing.lost)
+        self._line: Exchange[Request] = Exchange(timing.lost, timing.late)
         self._orders = Orders(self._emit)
         self._deframer = Deframer()
         self._last_reset: float | None = None
@@ -138,11 +139,14 @@ class Machine:
         if self._line.may_ask(now):
             self._send_next(now)
 
-    def _unanswered(self, request: Request, now: float) -> None:
-        """Silence counts as NAK; what a command did is then read from the state, not assumed."""
+    def _unanswered(self, request: Request, now: float, late: float | None = None) -> None:
+        """Silence counts as NAK; what a command did is then read from the state, not assumed. ``late``: how long an
+        answer may still be under way, if not as long as after silence.
+        """
         self._deframer.clear()
         self._holding = False
-        self._line.finish(now, self.timing.quiet)
+        self._state_is_old = True
+        self._line.give_up(now, self.timing.quiet, late)
         if request.command in (Command.STACK, Command.RETURN):
             self._orders.unconfirmed = True
         elif request.command is Command.ENABLE_NOTE_TYPES:
@@ -179,11 +183,10 @@ class Machine:
             self._line.next_at = None
 
     def _may_do_next(self) -> bool:
-        """Whether there is a command whose time has come. After one that moves a note, a poll comes before another."""
-        order = self._orders.first
-        if order is None or self._orders.unconfirmed or self.phase not in (Phase.SETTLING, Phase.RUNNING):
+        """Whether there is a command whose time has come: each goes out on what a poll has just said, and only then."""
+        if self._orders.first is None or self._orders.unconfirmed or self._state_is_old:
             return False
-        return not (self._state_is_old and order.command in MOVES_NOTE)
+        return self.phase in (Phase.SETTLING, Phase.RUNNING)
 
     def _ask(self, request: Request, now: float) -> None:
         self._deframer.clear()
@@ -214,7 +217,7 @@ class Machine:
             self._orders.complete(Refusal.NOT_READY)
             self._line.next_at = now
         else:
-            self._state_is_old |= order.command in MOVES_NOTE
+            self._state_is_old = True
             self._ask(request_for(order.command), now)
 
     def _complete(self, refused: Refusal | None = None) -> None:
@@ -229,12 +232,15 @@ class Machine:
                 self._hear(found, now)
             elif found.damaged and self._line.asked is not None:
                 self._out.append(Send(frame(bytes((Command.NAK,)))))
-                self._unanswered(self._line.asked, now)
+                self._unanswered(self._line.asked, now, self.timing.answer)  # It may follow noise.
+            elif found.damaged:
+                self._line.late_answer(now, self.timing.quiet)
 
     def _hear(self, found: Frame, now: float) -> None:
         request = self._line.asked
         if request is None:
-            return  # A late answer to a question that was given up: the next exchange asks again.
+            self._line.late_answer(now, self.timing.quiet)
+            return
         self._line.heard(now)
         try:
             answer = decode_answer(request.command, found.payload)
@@ -263,7 +269,7 @@ class Machine:
         if not self._unreadable:
             self._unreadable = True
             self._emit(Trouble(TroubleKind.UNREADABLE))
-        self._unanswered(request, now)
+        self._unanswered(request, now, 0.0)
         self._line.next_at = now + self.timing.poll
 
     def _confirmed(self, asked: Command, answer: Answer, now: float) -> None:
@@ -313,7 +319,7 @@ class Machine:
         pause = self.timing.poll
         if answer.state is State.BUSY:
             pause = max(pause, (answer.detail or 0) / 10)
-        self._line.finish(now, pause)
+        self._line.finish(now, self.timing.quiet if self._may_do_next() else pause)
         if not self._holding:
             self._out.append(_ACK)
         match self.phase:
@@ -384,6 +390,10 @@ class Machine:
             self._trouble_is_over(before)
         if answer.state not in LEAVES_ESCROW_ALONE:
             self._announced = None
+        if self.phase is Phase.RUNNING and self.known.asking and answer.state not in IDLE:
+            # How many notes it has stacked is asked when this one is where it goes.
+            self.known.drop()
+            self._clear_pending = True
         match answer.state:
             case State.STACKED:
                 self._clear_pending = True
@@ -391,7 +401,7 @@ class Machine:
             case State.RETURNED:
                 self._clear_pending = True
                 self._emit(Returned(found.raw))
-            case State.IDLING | State.DISABLED:
+            case state if state in IDLE:
                 self._idle(changed)
             case _ if answer.state in POWER_UP and changed:
                 self._came_back(found)
@@ -414,10 +424,11 @@ class Machine:
                 self._clear_pending = True
                 self._emit(Accepting())
             case State.ESCROW if self._announced != answer:
-                self._announced = answer
+                self._announced, self._clear_pending = answer, True
                 note_type = answer.detail or 0
                 self._emit(Escrowed(note_type, self.known.values.get(note_type), found.raw, self.known.table_hash))
             case State.STACKING:
+                self._clear_pending = True
                 self._emit(Stacking())
             case State.REJECTING:
                 self._clear_pending = True
@@ -475,9 +486,8 @@ class Machine:
             self._clear_pending = False
             known = self.known
             self._emit(Ready(identity, known.values, known.table_hash, known.stacked))
-        elif self.phase is Phase.RUNNING:
-            idling = self._state is not None and self._state.state is State.IDLING
-            self._emit(Cleared(self.known.stacked, idling))
+        elif self.phase is Phase.RUNNING and self._state is not None and self._state.state in IDLE:
+            self._emit(Cleared(self.known.stacked, self._state.state is State.IDLING))
 
     def _emit(self, event: CashEvent) -> None:
         self._out.append(Emit(event))

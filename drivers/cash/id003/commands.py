@@ -47,11 +47,8 @@ class Commands:
 
     @property
     def next_may_go(self) -> bool:
-        """Whether there is one whose time has come. After one that moves a note, a poll comes before another."""
-        order = self._orders.first
-        if order is None or self._orders.unconfirmed:
-            return False
-        return self._polled_since or order.command not in MOVES_NOTE
+        """Whether there is one whose time has come: each goes out on what a poll has just said, and only then."""
+        return self._polled_since and self._orders.first is not None and not self._orders.unconfirmed
 
     def next(self, state: State | None, *, ready: bool) -> Request | None:
         """What to send for the first one; None: it was refused, because of ``state`` or because the device is not
@@ -66,7 +63,7 @@ class Commands:
         if order.command is CashCommand.ENABLE and not ready:
             self._complete(Refusal.NOT_READY)
             return None
-        self._polled_since = self._polled_since and order.command not in MOVES_NOTE
+        self._polled_since = False
         return self._request(order.command)
 
     def _request(self, command: CashCommand) -> Request:
@@ -81,6 +78,10 @@ class Commands:
                 return OPEN if self._denominations_set else ALL_DENOMINATIONS
             case CashCommand.DISABLE:
                 return SHUT
+
+    def look_first(self) -> None:
+        """Something was not answered: what the last poll said is old."""
+        self._polled_since = False
 
     # --- what became of it ------------------------------------------------------------------------------------------
 

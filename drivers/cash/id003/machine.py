@@ -85,7 +85,7 @@ class Machine:
         self.phase = Phase.KNOCKING
         self.known = Knowledge()
         self._countries = countries
-        self._line: Exchange[Request] = Exchange(timing.lost)
+        self._line: Exchange[Request] = Exchange(timing.lost, timing.late)
         self._commands = Commands(self._emit)
         self._deframer = Deframer()
         self._option = PowerRecovery()
@@ -133,17 +133,16 @@ class Machine:
         if self._line.may_ask(now):
             self._send_next(now)
 
-    def _unanswered(self, request: Request, now: float) -> None:
-        """What a command did is then read from the state, not assumed; what only asks or sets is sent again."""
+    def _unanswered(self, request: Request, now: float, late: float | None = None) -> None:
+        """What a command did is then read from the state, not assumed; what only asks or sets is sent again. ``late``:
+        how long an answer may still be under way, if not as long as after silence.
+        """
         self._deframer.clear()
         self._holding = False
-        self._line.finish(now, self.timing.quiet)
+        self._commands.look_first()
+        self._line.give_up(now, self.timing.quiet, late)
         match request.command:
-            case command if command in MOVES:
-                self._commands.unanswered(request)
-                # An answer to an earlier poll may still be under way: what it says is older than this command.
-                self._line.next_at = now + self.timing.late
-            case command if command in SLOT:
+            case command if command in MOVES | SLOT:
                 self._commands.unanswered(request)
             case Command.SET_OPTIONS:
                 self._option.answered(accepted=False)
@@ -180,13 +179,16 @@ class Machine:
         elif self._reset_due(now):
             self._resets.sent(now)
             self._ask(Request(Command.RESET), now)
-        elif self._commands.next_may_go and self.phase in (Phase.SETTLING, Phase.RUNNING):
+        elif self._may_do_next():
             self._do_next(now)
         elif self.phase is not Phase.REPORTED:
             self.known.polled()
             self._ask(_STATUS, now)
         else:
             self._line.next_at = None
+
+    def _may_do_next(self) -> bool:
+        return self._commands.next_may_go and self.phase in (Phase.SETTLING, Phase.RUNNING)
 
     def _option_due(self) -> bool:
         mine = self.phase in (Phase.SETTLING, Phase.READING, Phase.RUNNING)
@@ -218,12 +220,15 @@ class Machine:
             if isinstance(found, Frame):
                 self._hear(found, now)
             elif found.damaged and self._line.asked is not None:
-                self._unanswered(self._line.asked, now)
+                self._unanswered(self._line.asked, now, self.timing.answer)  # It may follow noise.
+            elif found.damaged:
+                self._line.late_answer(now, self.timing.quiet)
 
     def _hear(self, found: Frame, now: float) -> None:
         request = self._line.asked
         if request is None:
-            return  # A late answer to a question that was given up: the next exchange asks again.
+            self._line.late_answer(now, self.timing.quiet)
+            return
         self._line.heard(now)
         self._resets.heard()
         try:
@@ -253,8 +258,8 @@ class Machine:
         if not self._unreadable:
             self._unreadable = True
             self._emit(Trouble(TroubleKind.UNREADABLE))
-        self._unanswered(request, now)
-        self._line.next_at = max(self._line.next_at or now, now + self.timing.poll)
+        self._unanswered(request, now, 0.0)
+        self._line.next_at = now + self.timing.poll
 
     def _confirmed(self, asked: Request, answer: Answer, now: float) -> None:
         match asked.command:
@@ -307,7 +312,7 @@ class Machine:
             case Phase.REPORTED | Phase.READING:
                 pass
         if self.phase not in (Phase.KNOCKING, Phase.REPORTED) and not self._option_due():
-            self._line.next_at = now + self.timing.poll
+            self._line.next_at = now + (self.timing.quiet if self._may_do_next() else self.timing.poll)
 
     def _first_answer(self, status: Status, found: Frame, now: float) -> None:
         if status.state in PASSING and self._resets.lasts(now) < self.timing.passing:

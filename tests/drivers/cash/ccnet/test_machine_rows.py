@@ -148,6 +148,7 @@ def test_a_stack_that_was_lost_and_a_note_that_came_back_by_time_out_is_returned
     b = bench()
     books = keep_books(b)
     b.escrowed()
+    b.run(0.3)  # The slot is shut by then.
     b.to_device = On(Command.STACK, b, 1, nothing)
     b.device.metal.due = b.now  # Its ten seconds are over.
     intend(b, books, STACK)

@@ -25,12 +25,13 @@ class Exchange(Generic[Question]):
     lost: bool = False
     _until: float = 0.0
     _heard_at: float | None = None
+    _sign_at: float | None = None
     _clear_at: float = 0.0
 
     def begin(self, now: float) -> None:
         """The line is open: silence counts from here, and the first question may go out at once."""
         if self._heard_at is None:
-            self._heard_at = self.next_at = now
+            self._heard_at = self._sign_at = self.next_at = now
 
     @property
     def deadline(self) -> float | None:
@@ -50,11 +51,14 @@ class Exchange(Generic[Question]):
     def give_up(self, now: float, pause: float, late: float | None = None) -> None:
         """The exchange is over without an answer, which may still come within ``late`` seconds if not ``self.late``."""
         self.finish(now, pause)
-        silent_since = self._heard_at if self._heard_at is not None else now
-        self._clear_at = min(now + (self.late if late is None else late), max(now, silent_since + self.lost_after))
+        self._clear_at = now + (self.late if late is None else late)
+        if self._sign_at is not None:
+            # A device that has said nothing at all for so long is not slow, but dark.
+            self._clear_at = min(self._clear_at, max(now, self._sign_at + self.lost_after))
 
     def late_answer(self, now: float, pause: float) -> None:
         """An answer came that nothing waits for: the line is clear of the one that was given up."""
+        self._sign_at = now
         self._clear_at = min(self._clear_at, now + pause)
 
     def hurry(self, at: float) -> None:
@@ -77,12 +81,13 @@ class Exchange(Generic[Question]):
 
     def heard(self, now: float) -> None:
         """The device said something that can be understood as coming from it."""
-        self._heard_at, self.lost = now, False
+        self._heard_at = self._sign_at = now
+        self.lost = False
 
     def falls_silent(self, now: float) -> bool:
         """Whether the device counts as gone from now on; true once for each time that it goes."""
         silent = now - (self._heard_at if self._heard_at is not None else now)
         if silent < self.lost_after or self.lost:
             return False
-        self.lost, self._clear_at = True, now  # Nothing is under way for so long.
+        self.lost = True
         return True

@@ -49,9 +49,13 @@ class Orders:
         self._end(order, refusal)
 
     def complete(self, refused: Refusal | None = None) -> None:
-        """The first one is done, or will not be."""
+        """The first one is done, or will not be. So are those right behind it that want the slot to be the same."""
         self.unconfirmed = False
-        if self._waiting:
+        if not self._waiting:
+            return
+        done = self._waiting.popleft()
+        self._end(done, refused)
+        while self._waiting and self._waiting[0].command is done.command and done.command not in MOVES_NOTE:
             self._end(self._waiting.popleft(), refused)
 
     def fail_all(self, refusal: Refusal) -> None:

@@ -30,15 +30,16 @@ class Order(Enum):
 @dataclass(slots=True)
 class LineFaults:
     """What goes wrong on the wire. ``garbage`` and ``lost``: how many answers arrive damaged or not at all; ``mute``:
-    says nothing; ``slow``: seconds that every answer comes late; ``noise``: bytes before the next answer;
-    ``lose_acks``: how many acknowledgements of the host never arrive; ``repeat_acks``: how many arrive twice;
-    ``late_ack``: seconds after which the next one takes effect.
+    says nothing; ``slow``: seconds that every answer comes late; ``late``: the same for the next answer only;
+    ``noise``: bytes before the next answer; ``lose_acks``: how many acknowledgements of the host never arrive;
+    ``repeat_acks``: how many arrive twice; ``late_ack``: seconds after which the next one takes effect.
     """
 
     garbage: int = 0
     lost: int = 0
     mute: bool = False
     slow: float = 0.0
+    late: float = 0.0
     noise: bytes = b""
     lose_acks: int = 0
     repeat_acks: int = 0
@@ -190,6 +191,8 @@ class SimulatedCash(ABC):
                 self._timers.append((now + what.seconds, what))
             case Fault.SLOW:
                 self.line.slow = what.seconds
+            case Fault.LATE:
+                self.line.late = what.seconds
             case Fault.LOSE:
                 self.line.lost += what.count
             case Fault.WRONG_CRC:
@@ -233,7 +236,7 @@ class SimulatedCash(ABC):
             case Fault.NOT_TAKEN:
                 self.metal.mishaps.customer_leaves = True
             case (
-                Fault.POWER_OFF | Fault.MUTE | Fault.SLOW | Fault.LOSE | Fault.WRONG_CRC | Fault.NOISE
+                Fault.POWER_OFF | Fault.MUTE | Fault.SLOW | Fault.LATE | Fault.LOSE | Fault.WRONG_CRC | Fault.NOISE
                 | Fault.LOSE_ACK | Fault.REPEAT_ACK | Fault.LATE_ACK
             ):  # fmt: skip
                 raise ValueError(f"{what.fault.value} is not done to the metal")
@@ -354,8 +357,10 @@ class SimulatedCash(ABC):
 
     def _put_out(self, answer: bytes, now: float) -> bytes:
         disturbed = self._disturbed(answer)
-        if self.line.slow:
-            self._outbox.append((now + self.line.slow, disturbed))
+        late, self.line.late = self.line.slow + self.line.late, 0.0
+        if late or self._outbox:
+            # An answer does not overtake one that is under way.
+            self._outbox.append((max([now + late, *(at for at, _ in self._outbox)]), disturbed))
             return b""
         return self._counted(disturbed, now)
 

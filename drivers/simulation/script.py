@@ -12,12 +12,13 @@ WHEN                                    WHAT
 note N                                  power off SECONDS        everything stops, and begins again after it
   when the N-th note is pushed in       mute SECONDS             it hears and says nothing
 note N in PHASE                         slow SECONDS             every answer comes that much later, from now on
-  drawing-in, escrow, stacking,         lose COUNT               so many answers never arrive
-  returning, rejecting                  wrong crc COUNT          so many answers arrive damaged
-before byte N, after byte N             noise HEX                these bytes are on the line before the next answer
-  of all that the device has sent       jam in head|transport|box    the note sticks there
-ack N                                   free                     the stuck note is taken out by hand
-  at the N-th acknowledgement           box full, box removed, box back    the cash box
+  drawing-in, escrow, stacking,         late SECONDS             the next answer comes that much later
+  returning, rejecting                  lose COUNT               so many answers never arrive
+before byte N, after byte N             wrong crc COUNT          so many answers arrive damaged
+  of all that the device has sent       noise HEX                these bytes are on the line before the next answer
+ack N                                   jam in head|transport|box    the note sticks there
+  at the N-th acknowledgement, from 1,  free                     the stuck note is taken out by hand
+  of an event that the device holds     box full, box removed, box back    the cash box
 at SECONDS                              box swapped NAME         another box, an empty one
   after the device came to life         cheat, second note       somebody pulls at a note, or pushes another in
                                         fail                     a failure of its own, until the power is cut
@@ -58,7 +59,7 @@ class OnByte:
 
 @dataclass(frozen=True, slots=True)
 class OnAck:
-    """At the ``number``-th acknowledgement, from 1, that reaches the device."""
+    """At the ``number``-th acknowledgement, from 1, that reaches the device while it holds an event."""
 
     number: int
 
@@ -79,6 +80,7 @@ class Fault(Enum):
     POWER_OFF = "power off"
     MUTE = "mute"
     SLOW = "slow"
+    LATE = "late"
     LOSE = "lose"
     WRONG_CRC = "wrong crc"
     NOISE = "noise"
@@ -184,6 +186,7 @@ _MEASURED: tuple[tuple[str, Callable[[str], What]], ...] = (
     (r"power off (\d{1,6}(?:\.\d{1,6})?)", lambda v: What(Fault.POWER_OFF, seconds=float(v))),
     (r"mute (\d{1,6}(?:\.\d{1,6})?)", lambda v: What(Fault.MUTE, seconds=float(v))),
     (r"slow (\d{1,6}(?:\.\d{1,6})?)", lambda v: What(Fault.SLOW, seconds=float(v))),
+    (r"late (\d{1,6}(?:\.\d{1,6})?)", lambda v: What(Fault.LATE, seconds=float(v))),
     (r"lose (\d{1,6})", lambda v: What(Fault.LOSE, count=int(v))),
     (r"wrong crc (\d{1,6})", lambda v: What(Fault.WRONG_CRC, count=int(v))),
     (r"noise ((?:[0-9A-Fa-f]{2} ?){1,64})", lambda v: What(Fault.NOISE, noise=bytes.fromhex(v))),

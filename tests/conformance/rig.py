@@ -105,7 +105,9 @@ class Recorder:
 
 
 class Rig:
-    """One terminal's cash part, one device, one wire. ``told`` is every event of every life, in order."""
+    """One terminal's cash part, one device, one wire. ``told`` is every event of every life, in order; ``latency`` how
+    many seconds each answer is under way.
+    """
 
     def __init__(self, subject: Subject, place: Path, script: Path | None = None, *, record: bool = False) -> None:
         self.subject = subject
@@ -119,6 +121,7 @@ class Rig:
         self.told: list[CashEvent] = []
         self.lives = 0
         self.plugged = True
+        self.latency: Callable[[], float] = lambda: _LATENCY
         self._ids = Ids()
         self._life: asyncio.Task[None] | None = None
         self._far: MemoryTransport | None = None
@@ -213,21 +216,24 @@ class Rig:
         return WatchedLine(near, self.conduct)
 
     async def _be_the_device(self, far: MemoryTransport) -> None:
+        last = 0.0
         with suppress(TransportError):
             while True:
                 data = await far.read()
                 answer = b"".join([self.device.receive(part, self.now) for part in self.conduct.arriving(data)])
-                await asyncio.sleep(_LATENCY)
                 if answer:
-                    far.write(answer)
+                    last = max(last, self.now + self.latency())
+                    asyncio.get_running_loop().call_at(last, self._say, far, answer)
                 if (at := self.device.late_at) is not None:
                     asyncio.get_running_loop().call_at(at, self._say_late, far)
 
     def _say_late(self, far: MemoryTransport) -> None:
-        late = self.device.collect(self.now)
-        if late:
-            with suppress(TransportError):
-                far.write(late)
+        if late := self.device.collect(self.now):
+            self._say(far, late)
+
+    def _say(self, far: MemoryTransport, answer: bytes) -> None:
+        with suppress(TransportError):
+            far.write(answer)
 
     def unplug(self) -> None:
         """The cable is pulled: the line hangs up, and cannot be opened until :meth:`plug`."""

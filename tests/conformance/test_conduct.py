@@ -33,8 +33,8 @@ class ResetsBeforeItReports(Machine):
 
 
 class StacksAgainWithoutLooking(Machine):
-    def _unanswered(self, request: Request, now: float) -> None:
-        super()._unanswered(request, now)
+    def _unanswered(self, request: Request, now: float, late: float | None = None) -> None:
+        super()._unanswered(request, now, late)
         self._orders.unconfirmed = self._state_is_old = False
 
 

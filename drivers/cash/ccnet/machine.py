@@ -73,7 +73,6 @@ from drivers.cash.orders import MOVES_NOTE, Orders
 from drivers.cash.questions import Standing
 from drivers.cash.steps import Acknowledge, Do, Emit, Input, Opened, Output, Proceed, Recalled, Received, Send, Tick
 
-_SLOW = frozenset({Command.IDENTIFICATION, Command.GET_NOTE_TABLE})
 _POLL = Request(Command.POLL)
 _ACK = Send(frame(bytes((Command.ACK,))))
 _COUNTER_MODULUS = 65536
@@ -183,15 +182,16 @@ class Machine:
             self._line.next_at = None
 
     def _may_do_next(self) -> bool:
-        """Whether there is a command whose time has come: each goes out on what a poll has just said, and only then."""
+        """Whether there is a command whose time has come. After one that moves a note, and after one that came to
+        nothing, a poll comes before another.
+        """
         if self._orders.first is None or self._orders.unconfirmed or self._state_is_old:
             return False
         return self.phase in (Phase.SETTLING, Phase.RUNNING)
 
     def _ask(self, request: Request, now: float) -> None:
         self._deframer.clear()
-        slow = request.command in _SLOW
-        self._line.ask(request, now, self.timing.slow_answer if slow else self.timing.answer)
+        self._line.ask(request, now, self.timing.answer)
         self._out.append(Send(frame(encode_request(request))))
 
     def _reset_due(self, now: float) -> bool:
@@ -217,7 +217,7 @@ class Machine:
             self._orders.complete(Refusal.NOT_READY)
             self._line.next_at = now
         else:
-            self._state_is_old = True
+            self._state_is_old |= order.command in MOVES_NOTE
             self._ask(request_for(order.command), now)
 
     def _complete(self, refused: Refusal | None = None) -> None:
@@ -275,6 +275,7 @@ class Machine:
     def _confirmed(self, asked: Command, answer: Answer, now: float) -> None:
         self._line.finish(now, self.timing.quiet)
         done = isinstance(answer, Acknowledged)
+        self._state_is_old |= not done
         match asked:
             case Command.STACK | Command.RETURN if done:
                 self._complete()

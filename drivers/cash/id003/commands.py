@@ -47,7 +47,9 @@ class Commands:
 
     @property
     def next_may_go(self) -> bool:
-        """Whether there is one whose time has come: each goes out on what a poll has just said, and only then."""
+        """Whether there is one whose time has come. After one that moves a note, and after one that came to nothing, a
+        poll comes before another.
+        """
         return self._polled_since and self._orders.first is not None and not self._orders.unconfirmed
 
     def next(self, state: State | None, *, ready: bool) -> Request | None:
@@ -63,7 +65,7 @@ class Commands:
         if order.command is CashCommand.ENABLE and not ready:
             self._complete(Refusal.NOT_READY)
             return None
-        self._polled_since = False
+        self._polled_since = self._polled_since and order.command not in MOVES_NOTE
         return self._request(order.command)
 
     def _request(self, command: CashCommand) -> Request:
@@ -95,6 +97,7 @@ class Commands:
     def answered(self, sent: Request, answer: Answer) -> None:
         """``sent``, of :data:`MOVES` or :data:`SLOT`, had ``answer``. A setting is accepted by its echo."""
         done = isinstance(answer, Acknowledged) or answer == Setting(sent.command, sent.data)
+        self._polled_since = self._polled_since and done
         if sent.command in MOVES and not done:
             # The note has left escrow, or the command arrived damaged: the state says which.
             self._orders.unconfirmed = True

@@ -196,8 +196,7 @@ class Machine:
 
     def _ask(self, request: Request, now: float) -> None:
         self._deframer.clear()
-        slow = request.command in WHOLE
-        self._line.ask(request, now, self.timing.slow_answer if slow else self.timing.answer)
+        self._line.ask(request, now, self.timing.answer)
         self._out.append(Send(frame(encode_request(request))))
 
     def _reset_due(self, now: float) -> bool:

@@ -8,18 +8,16 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True)
 class Timing:
     """Seconds; the specification's own values are not published, these cover what public drivers use (protocols/id003,
-    section 3). ``answer``: how long an answer may take; ``slow_answer``: the same for identity and note table.
-    ``quiet``: between the end of one exchange and the next. ``late``: how long an answer that was missed may still be
-    under way; it does not say what it answers. ``lost``: silence after which the device counts as gone.
-    ``reset_again``: between two attempts to free a stuck one. ``passing``: how long a state that passes by itself is
-    waited for when the device comes back.
+    section 3). ``answer``: how long an answer may take. ``quiet``: between the end of one exchange and the next.
+    ``late``: how much longer an answer may still be under way; it does not say what it answers. ``lost``: silence after
+    which the device counts as gone. ``reset_again``: between two attempts to free a stuck one. ``passing``: how long a
+    state that passes by itself is waited for when the device comes back.
     """
 
     poll: float = 0.2
-    answer: float = 0.3
-    slow_answer: float = 2.0
+    answer: float = 2.0
     quiet: float = 0.05
-    late: float = 2.0
+    late: float = 1.0
     lost: float = 5.0
     reset_again: float = 10.0
     passing: float = 30.0

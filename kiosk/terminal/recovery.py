@@ -134,6 +134,9 @@ def _escrowed(situation: Situation) -> Decision:
 
 def _return_intended(situation: Situation) -> Decision:
     match situation.presence:
+        case Presence.PATH_EMPTY if situation.count in (Count.ONE_MORE, Count.OTHER):
+            # STACK was sent before, and seemed to come to nothing: the count says that it did not.
+            return Decision(Outcome.IN_DOUBT, Action.PROCEED, incident=True)
         case Presence.PATH_EMPTY | Presence.RETURNABLE:
             return Decision(Outcome.RETURNED, Action.PROCEED)
         case Presence.IN_ESCROW:

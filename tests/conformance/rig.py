@@ -230,6 +230,9 @@ class Rig:
     def _say_late(self, far: MemoryTransport) -> None:
         if late := self.device.collect(self.now):
             self._say(far, late)
+        if (at := self.device.late_at) is not None:
+            # Another one, or this one: a timer may go off by a rounding too early.
+            asyncio.get_running_loop().call_at(max(at, self.now + 0.001), self._say_late, far)
 
     def _say(self, far: MemoryTransport, answer: bytes) -> None:
         with suppress(TransportError):

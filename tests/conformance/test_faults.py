@@ -16,6 +16,7 @@ CERTAIN = (
     "note 2 in escrow: lose 3", "note 2 in escrow: wrong crc 3", "note 2 in stacking: lose 4",
     "note 2 in stacking: wrong crc 4", "note 2: noise 00 FF 02 03 7F FC 28 55", "note 2 in stacking: noise 7F 7F 02",
     "note 2: mute 3", "note 2 in stacking: mute 3", "note 2 in escrow: mute 2", "note 2: slow 0.05",
+    "note 2: slow 0.3", "note 2: late 1.5", "note 2 in escrow: late 1.5", "note 2 in stacking: late 1.5",
     "note 2: cheat", "note 2 in escrow: second note", "note 2 in stacking: second note",
     "note 3: not taken", "note 3: box full", "note 3: box removed",
     "note 2 in drawing-in: power off 2", "note 2 in escrow: power off 2",

@@ -40,6 +40,7 @@ WHATS: dict[str, What] = {
     "power off 2": What(Fault.POWER_OFF, seconds=2.0),
     "mute 0.5": What(Fault.MUTE, seconds=0.5),
     "slow 0.1": What(Fault.SLOW, seconds=0.1),
+    "late 1.5": What(Fault.LATE, seconds=1.5),
     "lose 3": What(Fault.LOSE, count=3),
     "wrong crc 2": What(Fault.WRONG_CRC, count=2),
     "noise 7F fc 02": What(Fault.NOISE, noise=b"\x7f\xfc\x02"),

@@ -25,7 +25,7 @@ TABLE = {
         "returned proceed, ? return, returned proceed, doubt finish!, credited acknowledge!|doubt acknowledge!,"
         "doubt stop!, doubt proceed!, doubt ask!, doubt proceed!",
     LastRecord.RETURN_INTENDED:
-        "returned proceed, ? return, returned proceed, doubt finish!, doubt acknowledge!,"
+        "counter, ? return, returned proceed, doubt finish!, doubt acknowledge!,"
         "doubt stop!, doubt proceed!, doubt ask!, doubt proceed!",
     LastRecord.STACK_INTENDED:
         "counter, ? return, returned proceed, ? finish, credited acknowledge|doubt acknowledge!,"
@@ -37,6 +37,13 @@ TABLE = {
         "- proceed",
 }  # fmt: skip
 BY_COUNTER = {
+    # A note for which STACK was intended before: it seemed to come to nothing, and the counter says otherwise.
+    LastRecord.RETURN_INTENDED: {
+        Count.UNKNOWN: "returned proceed",
+        Count.SAME: "returned proceed",
+        Count.ONE_MORE: "doubt proceed!",
+        Count.OTHER: "doubt proceed!",
+    },
     LastRecord.STACK_INTENDED: {
         Count.UNKNOWN: "doubt proceed",
         Count.SAME: "returned proceed",

@@ -28,12 +28,12 @@ from drivers.cash.cctalk.messages import (
     route,
     set_master,
 )
-from drivers.cash.cctalk.order import Kind
 from drivers.cash.cctalk.path import Path
 from drivers.cash.cctalk.reader import Reader
 from drivers.cash.cctalk.recall import Escrow
 from drivers.cash.cctalk.roles import Role
 from drivers.cash.cctalk.timing import Timing
+from drivers.cash.cctalk.under_way import Kind
 from drivers.cash.cctalk.values import CoinUnit
 from drivers.cash.cctalk.wire import Errand, Garbled, Wire
 from drivers.cash.connection import NOT_IDENTIFIED, Phase
@@ -172,7 +172,7 @@ class Asking(ABC):
             self._line.next_at = self._poll_at
 
     def _prove(self, by: Kind, now: float) -> None:
-        """No answer to another question may be under way. (Both questions move nothing, and every device has them.)"""
+        """Ask what shows that no answer to another question is under way. It moves nothing, and every device has it."""
         if by is Kind.EMPTY:
             self._ask(Errand.PROOF, Request(Header.SIMPLE_POLL), now)
         else:

@@ -8,8 +8,8 @@ from enum import Enum, auto
 from drivers.cash.cctalk.echo import Echo
 from drivers.cash.cctalk.framing import Checksum, Deframer, Frame, frame
 from drivers.cash.cctalk.messages import Answer, MessageError, Request, decode_answer, encode_request
-from drivers.cash.cctalk.order import Kind, Order
 from drivers.cash.cctalk.timing import Timing
+from drivers.cash.cctalk.under_way import Kind, UnderWay
 from drivers.cash.exchange import Exchange
 
 
@@ -49,14 +49,14 @@ class Wire:
         self._checksum = checksum
         self._timing = timing
         self._slow = False
-        self._order = Order()
+        self._under_way = UnderWay()
         self._echo = Echo(present=echo)
         self._deframer = Deframer(source=address, checksum=checksum)
 
     @property
     def proof(self) -> Kind | None:
         """What the next question must be answered by before anything else is asked; None: ask what you like."""
-        return self._order.proof
+        return self._under_way.proof
 
     def begin_anew(self) -> None:
         """What came late from a device that was lost says nothing of the one that comes."""
@@ -69,13 +69,12 @@ class Wire:
         self.errand = errand
         self._deframer.clear()
         self._echo.expect(raw)
-        patient = self._slow or self.proof is not None
-        self.exchange.ask(request, now, self._timing.late if patient else self._timing.answer)
+        self.exchange.ask(request, now, self._timing.late if self._slow else self._timing.answer)
         return raw
 
     def missed(self, request: Request, now: float) -> None:
         """``request`` has no answer that could be believed: it may still be under way."""
-        self._order.missed(request.header)
+        self._under_way.missed(request.header)
         self.exchange.finish(now, self._timing.drain)
 
     def receive(self, data: bytes, now: float) -> Heard | None:
@@ -97,7 +96,7 @@ class Wire:
             self._slow |= wanted is not None
             return False
         self.exchange.heard(now)
-        if self._order.proves(found):
+        if self._under_way.proves(found):
             return True
         self._slow = True
         if self.proof is not wanted:

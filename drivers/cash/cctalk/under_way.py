@@ -23,6 +23,9 @@ class Kind(Enum):
     DATA = auto()
 
 
+_OTHER = {Kind.EMPTY: Kind.DATA, Kind.DATA: Kind.EMPTY}
+
+
 def kind_of(asked: Header) -> Kind:
     """What ``asked`` is answered by."""
     return Kind.EMPTY if asked in COMMANDS else Kind.DATA
@@ -35,7 +38,7 @@ def kind_heard(answer: Frame) -> Kind | None:
     return {0: Kind.EMPTY, _BUFFER: Kind.DATA}.get(len(answer.data))
 
 
-class Order:
+class UnderWay:
     """The kinds of the answers that may still be under way, oldest first; of each kind that follows another any number.
     With proofs as :attr:`proof` names them there are at most two.
     """
@@ -46,13 +49,9 @@ class Order:
     @property
     def proof(self) -> Kind | None:
         """By an answer of which kind the next question must prove that nothing is under way; None: nothing is."""
-        match self._late:
-            case []:
-                return None
-            case [alone]:
-                return Kind.DATA if alone is Kind.EMPTY else Kind.EMPTY
-            case [*_, newest]:
-                return newest
+        if len(self._late) > 1:
+            return self._late[-1]
+        return _OTHER[self._late[0]] if self._late else None
 
     def missed(self, asked: Header) -> None:
         """``asked`` was not answered in time, or by what is no answer to it: its own may still come."""

@@ -25,7 +25,7 @@ from drivers.cash.cctalk.messages import (
     encode_answer,
     encode_request,
 )
-from drivers.cash.cctalk.values import CoinUnit, Scaling, coin_value, country_of, note_value
+from drivers.cash.cctalk.values import CoinUnit, Scaling, coin_value, is_identifier, note_value
 from guichet.money import Money
 from tests.fuzz import lines
 from tests.fuzz.decoder import Decoder, Tape, must
@@ -157,7 +157,7 @@ def _values(data: bytes) -> None:
     tape = Tape(data)
     scaling = Scaling(tape.byte() << 8 | tape.byte(), tape.byte())
     identifier = tape.rest().decode("ascii", "replace")
-    country_of(identifier)
+    is_identifier(identifier, note=True)
     worth = note_value(identifier, scaling)
     _must_be_worth_something(worth)
     if worth is not None and identifier[2:6].isdigit() and scaling.decimals == worth.currency.exponent:

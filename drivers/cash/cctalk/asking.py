@@ -1,7 +1,8 @@
 """What a ccTalk machine sends, when, and what an answer does to it; what is told of it is the machine's part. Pure.
 
-A request goes out for one of four errands: reading the events, which comes first whenever a note is about to be moved;
-a question; a look into escrow; a command of the caller. (Sheet sections 2, 3, 6 and 7.)
+A request goes out for one of five errands: reading the events, which comes first whenever a note is about to be moved;
+a question; a look into escrow; a command of the caller; and, before any of them after an answer that did not come, the
+proof that none is under way. (Sheet sections 2, 3, 6 and 7.)
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from drivers.cash.cctalk.reader import Reader
 from drivers.cash.cctalk.recall import Escrow
 from drivers.cash.cctalk.roles import Role
 from drivers.cash.cctalk.timing import Timing
+from drivers.cash.cctalk.under_way import Kind
 from drivers.cash.cctalk.values import CoinUnit
 from drivers.cash.cctalk.wire import Errand, Garbled, Wire
 from drivers.cash.connection import NOT_IDENTIFIED, Phase
@@ -56,7 +58,7 @@ class Asking(ABC):
         self.role = role
         self.timing = timing
         self.known = Knowledge(role, unit)
-        self._events = Reader(role, checksum)
+        self._events = Reader(role)
         self._wire = Wire(role.address, checksum, timing, echo=echo)
         self._line = self._wire.exchange
         self._orders = Orders(self._emit)
@@ -70,6 +72,7 @@ class Asking(ABC):
         self._open_when_lost = self._open_when_lost or self._slot_open
         self.phase = Phase.KNOCKING
         self.known.forget()
+        self._wire.begin_anew()
         self._orders.fail_all(Refusal.LOST)
         self._events.forget()
         self._health, self._path = Health(), Path()
@@ -114,7 +117,7 @@ class Asking(ABC):
 
     def _unanswered(self, request: Request, now: float) -> None:
         """Silence, noise, or a collision: what a command did is then read from the device, not assumed."""
-        self._line.finish(now, self.timing.late)
+        self._wire.missed(request, now)
         self._failed(request, now)
         self._look_at = now  # A device that was silent may have begun anew.
         if self._line.falls_silent(now):
@@ -126,9 +129,7 @@ class Asking(ABC):
             case Errand.EVENTS:
                 self._poll_at = now
             case Errand.QUESTION:
-                if self.known.failed(request) is Standing.TOO_OFTEN and not self._unidentified:
-                    self._unidentified = True
-                    self._emit(NOT_IDENTIFIED)
+                self._stands(self.known.failed(request))
                 self._questions_may_be_done(now)
             case Errand.LOOK:
                 self._looks += 1
@@ -141,12 +142,21 @@ class Asking(ABC):
                 self._tries += 1  # Asking twice does no harm: it opens or shuts the slot, and moves nothing.
                 if self._tries >= _TRIES:
                     self._complete(Refusal.NO_ANSWER)
+            case Errand.PROOF:
+                pass
+
+    def _stands(self, standing: Standing) -> None:
+        if standing is Standing.TOO_OFTEN and not self._unidentified:
+            self._unidentified = True
+            self._emit(NOT_IDENTIFIED)
 
     # --- sending ----------------------------------------------------------------------------------------------------
 
     def _send_next(self, now: float) -> None:
         """What is most urgent. Between two reads that are only due, one other thing that waits has its turn."""
-        if self.phase is Phase.KNOCKING and self.known.asking:
+        if (proof := self._wire.proof) is not None:
+            self._prove(proof, now)
+        elif self.phase is Phase.KNOCKING and self.known.asking:
             self._ask(Errand.QUESTION, self.known.next(), now)
         elif self._must_read_first(now) or (now >= self._poll_at and self._wire.errand is not Errand.EVENTS):
             self._ask(Errand.EVENTS, Request(self.role.events), now)
@@ -160,6 +170,13 @@ class Asking(ABC):
             self._ask(Errand.EVENTS, Request(self.role.events), now)
         else:
             self._line.next_at = self._poll_at
+
+    def _prove(self, by: Kind, now: float) -> None:
+        """Ask what shows that no answer to another question is under way. It moves nothing, and every device has it."""
+        if by is Kind.EMPTY:
+            self._ask(Errand.PROOF, Request(Header.SIMPLE_POLL), now)
+        else:
+            self._ask(Errand.EVENTS, Request(self.role.events), now)
 
     def _must_read_first(self, now: float) -> bool:
         """The events come before whatever moves a note, or says where one is after that."""
@@ -237,6 +254,8 @@ class Asking(ABC):
     def _heard(self, request: Request, answer: Answer, now: float) -> None:
         done = isinstance(answer, Acknowledged)
         match self._wire.errand:
+            case Errand.PROOF:
+                pass
             case _ if isinstance(answer, Busy):
                 self._failed(request, now)
             case Errand.LOOK if done:
@@ -251,7 +270,7 @@ class Asking(ABC):
                     self._slot_open = order.command is CashCommand.ENABLE
                 self._complete(None if done else Refusal.REFUSED)
             case Errand.QUESTION if not isinstance(answer, NotAcknowledged):
-                self.known.learn(request, answer)
+                self._stands(self.known.learn(request, answer))
                 if self._unidentified and request.header in INDISPENSABLE:
                     self._unidentified = False
                     self._emit(replace(NOT_IDENTIFIED, over=True))

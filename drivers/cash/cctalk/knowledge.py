@@ -1,19 +1,21 @@
 """What is known of a ccTalk device, and what must still be asked of it. Pure.
 
-Nothing that is asked here moves a note or lets one in, so every question is safe to repeat.
+Nothing that is asked here moves a note or lets one in, so every question is safe to repeat. Who it is and what its
+positions are worth is asked in two rounds, forward and then backward, and believed when both agree: no answer names its
+question, and one that came after another question than its own would come after yet another on the way back.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import Enum, auto
 from hashlib import sha256
 
 from drivers.api.device import DeviceIdentity
 from drivers.cash.cctalk.messages import Answer, Code, Header, Mask, PollEvery, Request, SerialNumber, Text, set_master
 from drivers.cash.cctalk.roles import Role
-from drivers.cash.cctalk.values import CoinUnit, Scaling, coin_value, country_of, note_value
+from drivers.cash.cctalk.values import CoinUnit, Scaling, coin_value, is_identifier, note_value
 from guichet.ids import DeviceSerial
 from guichet.money import Money
 
@@ -32,6 +34,11 @@ WHO = (
 )  # fmt: skip
 """Asked of a device that came back, before anything else."""
 
+# The other names only describe it.
+_WHO_AGAIN = (Header.GET_INHIBITS, Header.MANUFACTURER, Header.SERIAL)
+
+_TWICE = frozenset({*_WHO_AGAIN, Header.NOTE_ID, Header.COIN_ID, Header.SCALING, Header.REVISION})
+
 INDISPENSABLE = frozenset({Header.SERIAL, Header.SET_INHIBITS, Header.SET_MASTER})
 """Questions without whose answer there is no going on."""
 
@@ -43,12 +50,23 @@ class Standing(Enum):
     TOO_OFTEN = auto()
 
 
+class _Round(Enum):
+    """What is being asked. NONE: nothing that must be said twice."""
+
+    NONE = auto()
+    WHO = auto()
+    WHO_AGAIN = auto()
+    TABLE = auto()
+    TABLE_AGAIN = auto()
+
+
 class Knowledge:
     """Who it is, what its positions are worth, which of them are enabled, how often it wants to be polled."""
 
     def __init__(self, role: Role, unit: CoinUnit) -> None:
         self._role = role
         self._unit = unit
+        self._disagreed = 0
         self.forget()
 
     def forget(self) -> None:
@@ -64,6 +82,8 @@ class Knowledge:
         self._identifiers: dict[int, str] = {}
         self._scalings: dict[str, Scaling] = {}
         self._revisions: dict[str, str] = {}
+        self._round = _Round.WHO
+        self._said: dict[Request, Answer] = {}
         self._questions: deque[Request] = deque(Request(header) for header in WHO)
         self._given_up: set[Header] = set()
         self._failed = 0
@@ -100,6 +120,7 @@ class Knowledge:
     def drop(self) -> None:
         """What is still to be asked will be asked anew."""
         self._questions.clear()
+        self._round = _Round.NONE
         self.fault = None
 
     def initialise(self) -> None:
@@ -107,7 +128,9 @@ class Knowledge:
         shut.
         """
         self._questions.clear()
-        self._identifiers.clear()
+        for known in (self._said, self._identifiers, self._scalings, self._revisions):
+            known.clear()
+        self._round = _Round.TABLE
         self._unnamed_in_a_row = 0
         self._questions.append(Request(self._role.ids, b"\x01"))
 
@@ -136,15 +159,25 @@ class Knowledge:
             return Standing.GOES_ON
         self._failed = 0
         self._given_up.add(question.header)
+        if self._must_agree(question):
+            return self._disagrees()
         if question.header is self._role.ids:
             self._identified(question.data[0], "")
-        return Standing.GOES_ON
+        return self._next_round()
 
     # --- answers ----------------------------------------------------------------------------------------------------
 
-    def learn(self, question: Request, answer: Answer) -> None:
+    def learn(self, question: Request, answer: Answer) -> Standing:
         """Take an answer."""
         self._failed = 0
+        if self._must_agree(question):
+            return self._next_round() if self._said[question] == answer else self._disagrees()
+        if question.header in _TWICE and self._round in (_Round.WHO, _Round.TABLE):
+            self._said[question] = answer
+        self._take(question, answer)
+        return self._next_round()
+
+    def _take(self, question: Request, answer: Answer) -> None:
         match answer:
             case SerialNumber(number):
                 self._serial = number
@@ -170,21 +203,60 @@ class Knowledge:
 
     def _identified(self, position: int, identifier: str) -> None:
         self._unnamed_in_a_row = 0 if identifier else self._unnamed_in_a_row + 1
-        if country_of(identifier) is not None:
+        if is_identifier(identifier, note=self._role.capabilities.escrow):
             self._identifiers[position] = identifier
         more = position < self._role.most_types and self._unnamed_in_a_row < _EMPTY_ENDS
         if more and (position != _USUAL_POSITIONS or position in self._identifiers):
             self._questions.append(Request(self._role.ids, bytes((position + 1,))))
-        else:
-            self._ask_for_the_rest()
-
-    def _ask_for_the_rest(self) -> None:
-        self._scalings.clear()
-        if self._role.capabilities.escrow:
-            countries = sorted({identifier[:2] for identifier in self._identifiers.values()})
-            for country in countries:
+        elif self._role.capabilities.escrow:
+            for country in sorted({identifier[:2] for identifier in self._identifiers.values()}):
                 self._questions.append(Request(Header.SCALING, country.encode("ascii")))
                 self._questions.append(Request(Header.REVISION, country.encode("ascii")))
+
+    # --- rounds -----------------------------------------------------------------------------------------------------
+
+    def _next_round(self) -> Standing:
+        """Where nothing more is to be asked in this one."""
+        if self._questions:
+            return Standing.GOES_ON
+        match self._round:
+            case _Round.WHO:
+                self._round = _Round.WHO_AGAIN
+                self._again(Request(header) for header in _WHO_AGAIN)
+            case _Round.TABLE:
+                self._round = _Round.TABLE_AGAIN
+                self._again(question for question in reversed(self._said) if self._is_worth_something(question))
+            case _Round.TABLE_AGAIN:
+                self._set_up()
+            case _Round.WHO_AGAIN | _Round.NONE:
+                self._round = _Round.NONE
+        return Standing.GOES_ON
+
+    def _again(self, questions: Iterable[Request]) -> None:
+        self._questions.extend(question for question in questions if question in self._said)
+        if not self._questions:
+            self._next_round()
+
+    def _is_worth_something(self, question: Request) -> bool:
+        """An empty position needs no second look: no money can come of it."""
+        return question.header is not self._role.ids or question.data[0] in self._identifiers
+
+    def _must_agree(self, question: Request) -> bool:
+        return self._round in (_Round.WHO_AGAIN, _Round.TABLE_AGAIN) and question in self._said
+
+    def _disagrees(self) -> Standing:
+        """Two answers to one question differ: one of them, or all, belong to another. Everything is asked anew."""
+        if self._round in (_Round.WHO, _Round.WHO_AGAIN):
+            self.forget()
+        else:
+            self.initialise()
+        self._disagreed += 1
+        return Standing.TOO_OFTEN if self._disagreed == _MANY_TRIES else Standing.GOES_ON
+
+    def _set_up(self) -> None:
+        self._round = _Round.NONE
+        self._disagreed = 0
+        if self._role.capabilities.escrow:
             self._questions.append(Request(Header.SET_MODE, _STACKER_AND_ESCROW))
         self._questions.append(Request(Header.SET_INHIBITS, self._positions()))
         self._questions.append(set_master(accepting=False))

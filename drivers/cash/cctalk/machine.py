@@ -122,7 +122,7 @@ class Machine(Asking):
         self._fresh = True
         match news:
             case News.FIRST:
-                if (identity := self.known.identity) is not None:
+                if (identity := self.known.identity) is not None and not self.known.asking:
                     self._out.append(Recall(identity.serial))
             case News.BEGAN_ANEW:
                 self._begin_anew()

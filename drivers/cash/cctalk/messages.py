@@ -66,7 +66,7 @@ _TEXTS = frozenset({
 })  # fmt: skip
 _ONE_BYTE = frozenset({Header.COIN_ID, Header.NOTE_ID, Header.ROUTE, Header.SET_MODE, Header.SET_MASTER})
 _COUNTRY = frozenset({Header.SCALING, Header.REVISION})
-_COMMANDS = frozenset({
+COMMANDS = frozenset({
     Header.RESET, Header.SIMPLE_POLL, Header.SET_INHIBITS, Header.SET_MASTER, Header.ROUTE, Header.SET_MODE,
 })  # fmt: skip
 """Headers whose good answer is ACK."""
@@ -200,7 +200,7 @@ def decode_answer(asked: Header, header: int, data: bytes) -> Answer:
         return Busy()
     if header != REPLY:
         raise MessageError(f"no answer has header {header}")
-    if asked in _COMMANDS and not data:
+    if asked in COMMANDS and not data:
         return Acknowledged()
     if asked in EVENT_HEADERS and len(data) == 1 + 2 * SLOTS:
         return EventBuffer(data[0], tuple(zip(data[1::2], data[2::2], strict=True)))

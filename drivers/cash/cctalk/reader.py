@@ -7,7 +7,6 @@ from dataclasses import replace
 from enum import Enum, auto
 
 from drivers.cash.cctalk.events import Judgement, Nothing, OfNote, distance, unread
-from drivers.cash.cctalk.framing import Checksum
 from drivers.cash.cctalk.messages import SLOTS, EventBuffer
 from drivers.cash.cctalk.recall import Unread
 from drivers.cash.cctalk.roles import Role
@@ -32,9 +31,8 @@ class Reader:
     it that were not told yet, oldest first.
     """
 
-    def __init__(self, role: Role, checksum: Checksum) -> None:
+    def __init__(self, role: Role) -> None:
         self._role = role
-        self._twice = checksum is Checksum.SIMPLE
         self.forget()
 
     def forget(self) -> None:
@@ -50,8 +48,9 @@ class Reader:
         new = buffer.counter != self._last
         # The same number with other events: a power cut between two reads, and as many events since as before it.
         rewritten = self._last is not None and not new and buffer.events != self.buffer.events
-        if (new or rewritten) and self._twice and buffer != self._seen:
-            # Eight bits of checksum let one disturbance in 256 through: money is only believed when it is said twice.
+        if (new or rewritten) and buffer != self._seen:
+            # Eight bits of checksum let one disturbance in 256 through, and no checksum an answer to something else
+            # that happens to be as long: money is only believed when it is said twice.
             self._seen = buffer
             return News.AGAIN
         self._seen = None

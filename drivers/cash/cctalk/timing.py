@@ -8,17 +8,19 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True)
 class Timing:
     """Seconds. ``poll``: between reads of the events, unless the device asks for another pace and ``poll_is_fixed`` is
-    false. ``answer``: how long an answer may take. ``late``: how long an answer that did not come in time is waited
-    out, so that it is not taken for the answer to something else. ``quiet``: between two exchanges. ``lost``: silence
-    after which the device counts as gone. ``hold``: between restarts of the time of escrow, which is 30 s or more.
-    ``look_over``: between checks that the device has not begun anew and is well; ``check``: between checks while it is
-    not. ``event``: how long the event of a note that has left escrow may take.
+    false. ``answer``: how long an answer may take. ``late``: how long it may take where the line has brought one later
+    than that. ``drain``: how long the line is left to an answer that did not come in time, so that nobody talks into
+    it. ``quiet``: between two exchanges. ``lost``: silence after which the device counts as gone. ``hold``: between
+    restarts of the time of escrow, which is 30 s or more. ``look_over``: between checks that the device has not begun
+    anew and is well; ``check``: between checks while it is not. ``event``: how long the event of a note that has left
+    escrow may take.
     """
 
     poll: float = 0.2
     poll_is_fixed: bool = False
     answer: float = 0.3
-    late: float = 0.2
+    late: float = 1.2
+    drain: float = 0.2
     quiet: float = 0.02
     lost: float = 5.0
     hold: float = 5.0

@@ -48,10 +48,15 @@ class CoinUnit(Enum):
     MAJOR = "major"
 
 
-def country_of(identifier: str) -> str | None:
-    """The two letters of a note's or coin's country; None for an empty position."""
-    country = identifier[:2]
-    return country if re.fullmatch(r"[A-Z]{2}", country) else None
+_NOTE_IDENTIFIER = re.compile(r"[A-Z]{2}[0-9.]{4}[A-Z0-9]", re.ASCII)
+_COIN_IDENTIFIER = re.compile(r"[A-Z]{2}[0-9.mKMG]{3}[A-Z0-9]", re.ASCII)
+
+
+def is_identifier(text: str, *, note: bool) -> bool:
+    """Whether ``text`` has the form of a note's or a coin's identifier: an empty position's has not, nor has what was
+    said to another question.
+    """
+    return (_NOTE_IDENTIFIER if note else _COIN_IDENTIFIER).fullmatch(text) is not None
 
 
 def note_value(identifier: str, scaling: Scaling) -> Money | None:

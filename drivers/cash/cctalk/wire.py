@@ -9,16 +9,18 @@ from drivers.cash.cctalk.echo import Echo
 from drivers.cash.cctalk.framing import Checksum, Deframer, Frame, frame
 from drivers.cash.cctalk.messages import Answer, MessageError, Request, decode_answer, encode_request
 from drivers.cash.cctalk.timing import Timing
+from drivers.cash.cctalk.under_way import Kind, UnderWay
 from drivers.cash.exchange import Exchange
 
 
 class Errand(Enum):
-    """What a request was sent for."""
+    """What a request was sent for. PROOF: to know that no other answer is under way."""
 
     EVENTS = auto()
     QUESTION = auto()
     LOOK = auto()
     ORDER = auto()
+    PROOF = auto()
 
 
 class Garbled(Enum):
@@ -45,9 +47,20 @@ class Wire:
         self.errand = Errand.EVENTS
         self._address = address
         self._checksum = checksum
-        self._answer_seconds = timing.answer
+        self._timing = timing
+        self._slow = False
+        self._under_way = UnderWay()
         self._echo = Echo(present=echo)
         self._deframer = Deframer(source=address, checksum=checksum)
+
+    @property
+    def proof(self) -> Kind | None:
+        """What the next question must be answered by before anything else is asked; None: ask what you like."""
+        return self._under_way.proof
+
+    def begin_anew(self) -> None:
+        """What came late from a device that was lost says nothing of the one that comes."""
+        self._slow = False
 
     def ask(self, errand: Errand, request: Request, now: float) -> bytes:
         """The bytes to send."""
@@ -56,21 +69,39 @@ class Wire:
         self.errand = errand
         self._deframer.clear()
         self._echo.expect(raw)
-        self.exchange.ask(request, now, self._answer_seconds)
+        self.exchange.ask(request, now, self._timing.late if self._slow else self._timing.answer)
         return raw
+
+    def missed(self, request: Request, now: float) -> None:
+        """``request`` has no answer that could be believed: it may still be under way."""
+        self._under_way.missed(request.header)
+        self.exchange.finish(now, self._timing.drain)
 
     def receive(self, data: bytes, now: float) -> Heard | None:
         """What ``data`` amounts to. An answer that nobody waits for any more is nothing."""
         said, request = self._echo.take(data), self.exchange.asked
-        if request is None:
-            return None
         if said is None:
-            return Heard(request, Garbled.COLLISION)
+            return Heard(request, Garbled.COLLISION) if request is not None else None
         for found in self._deframer.feed(said):
-            if isinstance(found, Frame):
-                self.exchange.heard(now)
+            if isinstance(found, Frame) and self._is_certain(found, now) and request is not None:
                 return Heard(request, self._understood(request, found), found.raw)
+            if self.exchange.asked is None:
+                break
         return None
+
+    def _is_certain(self, found: Frame, now: float) -> bool:
+        """Whether it answers what was asked last. After a late one of the proof's own kind, the next proof can tell."""
+        wanted = self.proof
+        if self.exchange.asked is None:
+            self._slow |= wanted is not None
+            return False
+        self.exchange.heard(now)
+        if self._under_way.proves(found):
+            return True
+        self._slow = True
+        if self.proof is not wanted:
+            self.exchange.finish(now, self._timing.quiet)
+        return False
 
     @staticmethod
     def _understood(request: Request, found: Frame) -> Answer | Garbled:

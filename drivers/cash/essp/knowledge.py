@@ -126,6 +126,13 @@ class Knowledge:
         """The device is not at rest any more: what it is will be asked when it is so again."""
         self._questions.clear()
 
+    def put_off(self, question: Request) -> bool:
+        """Do not ask ``question`` for now. Whether it was to be asked."""
+        wanted = question in self._questions
+        if wanted:
+            self._questions.remove(question)
+        return wanted
+
     # --- answers ----------------------------------------------------------------------------------------------------
 
     def learn(self, asked: Request, answer: Answer | None) -> Standing:

@@ -82,6 +82,7 @@ class Machine:
         self._untouched_until = 0.0
         self._look_first = False
         self._closed = True
+        self._at_rest = False
         self._out: list[Output] = []
 
     @property
@@ -141,7 +142,7 @@ class Machine:
         """Whatever answers next is greeted and reported as if it had never been here."""
         self.phase = Phase.KNOCKING
         self.path, self._holding, self._arrival = Path(), Holding(), Arrival(self.timing)
-        self._hold_first = self._let_go = self._look_first = False
+        self._hold_first = self._let_go = self._look_first = self._at_rest = False
         self._troubles = Troubles()
         self._moves.fail_all(Refusal.LOST)
         self._slot.fail_all(Refusal.LOST)
@@ -334,7 +335,7 @@ class Machine:
     def _polled(self, answer: Polled, payload: bytes, now: float) -> None:
         events = answer.events
         self._line.next_at = now + self.timing.poll
-        self._hold_first, self._look_first = bool(answer.rest), False
+        self._hold_first, self._look_first, self._at_rest = bool(answer.rest), False, False
         self._holding.polled(events, whole=not answer.rest)
         self._closed = any(event.code in CLOSED for event in events)
         if self.phase is Phase.KNOCKING:
@@ -365,11 +366,14 @@ class Machine:
         elif self.phase is Phase.READING:
             self.known.drop()
             self.phase = Phase.SETTLING
+        if not self._at_rest:
+            self._put_off_count()
 
     def _not_polled(self, answer: Answer | None, payload: bytes, now: float) -> None:
         """It was not answered as a poll is; whether it was carried out is not known, so HOLD looks first."""
         self._line.next_at = now + self.timing.poll
-        self._hold_first = True
+        self._hold_first, self._at_rest = True, False
+        self._put_off_count()
         self._holding.polled((), whole=False)
         self._moves.polled(None)
         if answer != Plain(Status.SOFTWARE_ERROR):
@@ -417,7 +421,7 @@ class Machine:
         if self.path.where in TAKES_TIME and not self.path.looked:
             self.path.looked = self._hold_first = True  # It may not have moved at all.
             return
-        self.path.where = Where.NOWHERE
+        self.path.where, self._at_rest = Where.NOWHERE, True
         if self.phase is Phase.SETTLING:
             self.phase = Phase.READING
             accept = Request(Command.SET_INHIBITS, channels=self.known.channels)
@@ -427,6 +431,13 @@ class Machine:
             self.known.want(_COUNT)
         if self.known.asking:
             self._line.next_at = now + self.timing.quiet
+
+    def _put_off_count(self) -> None:
+        """A count that waits is not asked while something moves: it says what is in the box, and that nothing more is
+        on its way, only as long as the device rests.
+        """
+        if self.phase is Phase.RUNNING and self.known.put_off(_COUNT):
+            self.path.clear_pending = True
 
     def _tell(self, troubles: list[Trouble]) -> None:
         for trouble in troubles:

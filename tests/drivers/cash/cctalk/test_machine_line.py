@@ -140,7 +140,7 @@ def test_a_wrong_echo_is_a_collision_and_the_question_is_asked_again() -> None:
     b = Bench(device(), echo=True)
     b.from_device = On(Header.SERIAL, b, 2, lambda data: b"\x55" + data[1:])
     assert b.ready().values == TABLE
-    assert len(b.requests(Header.SERIAL)) == 3
+    assert len(b.requests(Header.SERIAL)) == 4, "twice in vain, and of the others both must agree"
 
 
 def test_a_line_that_does_not_echo_although_it_should_is_silent() -> None:

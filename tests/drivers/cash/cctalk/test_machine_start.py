@@ -24,7 +24,8 @@ def test_before_proceed_nothing_is_done_to_the_device() -> None:
     answered = b.until(Answered)
     b.run(20)
     assert set(b.requests()) <= {Request(header) for header in HARMLESS}
-    assert b.commands()[: len(WHO)] == WHO
+    again = [Header.GET_INHIBITS, Header.MANUFACTURER, Header.SERIAL]
+    assert b.commands()[: len(WHO) + 3] == [*WHO, *again], "what identity hangs on is asked twice"
     assert answered.identity is not None
     assert (answered.identity.serial, answered.identity.driver, answered.identity.simulated) == (SERIAL, "cctalk", True)
     assert answered.presence is Presence.PATH_EMPTY
@@ -39,10 +40,14 @@ def test_initialising_reads_the_table_and_leaves_the_slot_shut() -> None:
     ready = b.ready()
     assert ready.values == TABLE
     assert ready.stacked_counter is None
-    last = [request for request in b.requests() if request.header is not Header.NOTE_EVENTS][-5:]
-    assert last == [
-        Request(Header.SCALING, b"EU"), Request(Header.REVISION, b"EU"), Request(Header.SET_MODE, b"\x03"),
-        Request(Header.SET_INHIBITS, b"\xff" * 8), Request(Header.SET_MASTER, b"\x00"),
+    ids = [Request(Header.NOTE_ID, bytes((position,))) for position in range(1, 17)]
+    worth = [Request(Header.SCALING, b"EU"), Request(Header.REVISION, b"EU")]
+    asked = [request for request in b.requests() if request.header is not Header.NOTE_EVENTS]
+    assert asked[asked.index(ids[0]) :] == [
+        *ids, *worth,
+        *reversed([*ids[:3], *worth]),
+        Request(Header.SET_MODE, b"\x03"), Request(Header.SET_INHIBITS, b"\xff" * 8),
+        Request(Header.SET_MASTER, b"\x00"),
     ]  # fmt: skip
     assert not b.device.accepts
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.cash.cctalk.simulator_device import coin_identifier, note_identifier
-from drivers.cash.cctalk.values import CoinUnit, Scaling, coin_value, country_of, note_value
+from drivers.cash.cctalk.values import CoinUnit, Scaling, coin_value, is_identifier, note_value
 from guichet.money import Money, parse_money
 from tests.drivers.cash.sheet import row
 
@@ -83,11 +83,24 @@ def test_no_text_is_anything_but_money_or_nothing(text: str, factor: int, decima
         assert value is None or (isinstance(value, Money) and value.minor > 0)
 
 
+@pytest.mark.parametrize("identifier", ["EU0005A", "GB.005A", "US05.0B", "KW00501"])
+def test_a_notes_identifier_has_a_country_four_digits_and_an_issue(identifier: str) -> None:
+    assert is_identifier(identifier, note=True)
+    assert not is_identifier(identifier, note=False)
+
+
+@pytest.mark.parametrize("identifier", ["EU020A", "GB.50A", "US2K5B", "RUM10A"])
+def test_a_coins_identifier_has_a_country_a_value_and_an_issue(identifier: str) -> None:
+    assert is_identifier(identifier, note=False)
+    assert not is_identifier(identifier, note=True)
+
+
 @pytest.mark.parametrize(
-    ("identifier", "country"), [("EU0005A", "EU"), (".......", None), ("eu0005A", None), ("", None)]
+    "text", [".......", "......", "eu0005A", "", "GUICHET-SIM", "CT40", "SIM1", "\0" * 11, "EU0005\n", "EU\u0660005A"]
 )
-def test_an_empty_position_has_no_country(identifier: str, country: str | None) -> None:
-    assert country_of(identifier) == country
+def test_what_a_device_says_to_something_else_or_of_an_empty_position_is_no_identifier(text: str) -> None:
+    assert not is_identifier(text, note=True)
+    assert not is_identifier(text, note=False)
 
 
 @pytest.mark.parametrize("face", ["5 EUR", "500 EUR", "20 USD", "1000 JPY", "5 KWD"])

@@ -148,7 +148,7 @@ async def test_each_connection_is_a_file_that_can_be_read_while_it_is_written(tm
     near = await line.open()
     near.write(b"\x01")
     (first,) = files(tmp_path / "wire")
-    assert first.name == "cash-20260921T141320.000000Z-001.wire"
+    assert first.name == "cash-000001-20260921T141320.000000Z.wire"
     assert from_lines(first.read_text().splitlines()) == line.kept
     line.began_us += 1
     (await line.open()).write(b"\x02")
@@ -162,7 +162,7 @@ async def test_each_connection_is_a_file_that_can_be_read_while_it_is_written(tm
 
 async def test_a_full_file_is_followed_by_another_and_only_the_newest_are_kept(tmp_path: Path) -> None:
     line = Line()
-    other = tmp_path / "cash-2-20260921T141320.000000Z-001.wire"
+    other = tmp_path / "cash-2-000001-20260921T141320.000000Z.wire"
     other.write_text("of the device cash-2")
     made, failures, _ = shelf(line, tmp_path, file_bytes=400, files=3)
     near = await line.open()
@@ -178,6 +178,37 @@ async def test_a_full_file_is_followed_by_another_and_only_the_newest_are_kept(t
     kept = [moment.data[0] for part in parts for moment in part.moments if moment.mark is Mark.SENT]
     assert kept == list(range(kept[0], 200)), "nothing is missing between two files"
     assert (failures, other.read_text()) == ([], "of the device cash-2")
+
+
+async def test_a_clock_that_went_back_makes_no_recording_older(tmp_path: Path) -> None:
+    """As on a board without a battery, which begins in 1970 each time that it is started."""
+    line = Line()
+    for life, began_us in enumerate((1_790_000_000_000_000, 1_790_000_000_000_000, 5, 3, 1)):
+        line.began_us = began_us
+        made, failures, stop = shelf(line, tmp_path, files=3)
+        (await line.open()).write(bytes((life,)))
+        made.close()
+        stop()
+        assert failures == []
+    kept = [from_lines(path.read_text().splitlines()) for path in files(tmp_path)]
+    assert [(one.header.began_us, one.moments[0].data[0]) for one in kept] == [(5, 2), (3, 3), (1, 4)]
+
+
+async def test_however_many_parts_a_connection_has_the_one_being_written_stays(tmp_path: Path) -> None:
+    line = Line()
+    (tmp_path / "cash-000993-20260921T141320.000000Z.wire").write_text("another life's\n")
+    (tmp_path / "cash-999990-20260921T141320.000000Z.wire").write_text("another life's\n")
+    made, failures, _ = shelf(line, tmp_path, file_bytes=150, files=3)
+    near = await line.open()
+    for number in range(60):
+        near.write(bytes((number,)))
+    made.close()
+    kept = {int(path.name.split("-")[1]): path for path in files(tmp_path)}
+    newest = max(kept)
+    assert (len(kept), newest > 1_000_003) == (3, True), "past the sixth digit, which names no longer sort by"
+    assert set(kept) == {newest - 2, newest - 1, newest}
+    assert "> 3B" in kept[newest].read_text()
+    assert failures == []
 
 
 async def test_a_disk_that_refuses_ends_the_recording_and_not_the_line(tmp_path: Path) -> None:

@@ -11,7 +11,17 @@ from drivers.api.device import DeviceIdentity
 from drivers.errors import TransportError
 from drivers.transport.api import ByteTransport
 from drivers.transport.memory import MemoryTransport, memory_pair
-from drivers.transport.recorder import FIRST, LATEST, RecordedTransport, StepWitness, Tape, recorded
+from drivers.transport.recorder import (
+    FIRST,
+    FIRST_BYTES,
+    LATEST,
+    LATEST_BYTES,
+    PIECE,
+    RecordedTransport,
+    StepWitness,
+    Tape,
+    recorded,
+)
 from drivers.transport.recording import Header, Mark, Moment, Recording, from_lines, moment_line
 from drivers.transport.shelf import Shelf
 from guichet.ids import DeviceSerial
@@ -119,6 +129,38 @@ async def test_the_beginning_and_the_latest_are_kept_and_between_them_a_gap_is_t
     assert len(moments) == FIRST + 1 + LATEST
     assert moments[FIRST] == Moment(FIRST - 1.0, Mark.GAP, text="7 moments are not kept")
     assert (moments[FIRST - 1].at, moments[FIRST + 1].at, moments[-1].at) == (255.0, 263.0, FIRST + LATEST + 6.0)
+
+
+async def test_a_device_that_babbles_fills_no_memory_and_the_gap_is_told() -> None:
+    line = Line()
+    near = await line.open()
+    for number in range(1000):
+        line.now = float(number)
+        near.write(bytes(4096))
+    moments = line.kept.moments
+    gaps = [at for at, moment in enumerate(moments) if moment.mark is Mark.GAP]
+    assert gaps == [FIRST_BYTES // 4096]
+    assert len(moments) == (FIRST_BYTES + LATEST_BYTES) // 4096 + 1
+    assert moments[gaps[0]].text == f"{1000 - len(moments) + 1} moments are not kept"
+    assert moments[-1].at == 999.0
+
+
+async def test_what_is_written_at_once_and_is_long_is_kept_in_pieces() -> None:
+    line = Line()
+    heard: list[Moment] = []
+
+    class Listener:
+        def began(self, header: Header) -> None:
+            assert header.device == "cash"
+
+        def heard(self, moment: Moment) -> None:
+            heard.append(moment)
+
+    line.tape.listen(Listener())
+    receipt = bytes(range(256)) * 200
+    (await line.open()).write(receipt)
+    assert [len(moment.data) for moment in heard] == [PIECE, PIECE, PIECE, 2048]
+    assert b"".join(moment.data for moment in line.kept.moments) == receipt
 
 
 async def test_another_connection_begins_anew() -> None:

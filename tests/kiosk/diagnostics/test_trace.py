@@ -18,19 +18,20 @@ from drivers.cash.ccnet.framing import frame as ccnet_frame
 from drivers.context import DriverContext
 from drivers.transport.api import ByteTransport
 from drivers.transport.memory import MemoryTransport, memory_pair
-from drivers.transport.recorder import FIRST, LATEST, Tape
+from drivers.transport.recorder import FIRST_BYTES, LATEST_BYTES, Tape
 from drivers.transport.recording import Header, Mark, Moment, from_lines, identity_moment, moment_line
 from guichet.ids import DeviceSerial
 from guichet.system import SystemRandom
 from guichet.v1 import health_pb2
-from guichet.v1.local_pb2_grpc import add_LocalTerminalServicer_to_server
+from guichet.v1 import local_pb2 as pb
+from guichet.v1.local_pb2_grpc import LocalTerminalStub, add_LocalTerminalServicer_to_server
 from kiosk.cli import main
 from kiosk.diagnostics.trace_view import Entry, Folding
 from kiosk.journal.store import Journal
 from kiosk.log import EventLog
 from kiosk.terminal.fitted import Fitted, Workshop
-from kiosk.terminal.line_follower import MOST_WAITING, LineFollower
-from kiosk.terminal.local import LocalTerminal
+from kiosk.terminal.line_follower import BATCH_BYTES, MOST_WAITING_BYTES, LineFollower
+from kiosk.terminal.local import MOST_FOLLOWERS, LocalTerminal
 from tests.conformance.recordings import HERE
 from tests.kiosk.terminal.standing import TERMINAL, Clock
 
@@ -402,25 +403,83 @@ def tape() -> Tape:
     return made
 
 
+def babble(line: Tape, count: int) -> None:
+    for number in range(count):
+        line.note(Moment(float(number), Mark.RECEIVED, bytes(4096)))
+
+
 async def test_what_a_slow_reader_missed_is_told_where_it_is_missing() -> None:
     line = tape()
+    line.reveal()
     with LineFollower(line) as follower:
-        for number in range(MOST_WAITING + 5):
-            line.note(Moment(float(number), Mark.STEP, text="tick"))
-        assert len(await follower.more()) == MOST_WAITING
+        babble(line, 200)
+        taken = [moment for _ in range(5) for moment in await asyncio.wait_for(follower.more(), 20)]
+        assert abs(sum(map(len, taken)) - MOST_WAITING_BYTES) < 20_000
         line.note(Moment(9e9, Mark.STEP, text="tick"))
-        assert await follower.more() == ["9000000000.0 ~ 5 moments are not kept", "9000000000.0 ! tick"]
+        missed = 200 - len(taken)
+        assert await asyncio.wait_for(follower.more(), 20) == [
+            f"9000000000.0 ~ {missed} moments are not kept", "9000000000.0 ! tick",
+        ]  # fmt: skip
 
 
-async def test_a_reader_that_reads_nothing_costs_no_more_than_one_connection() -> None:
+async def test_what_waits_is_told_in_batches_and_nothing_twice() -> None:
     line = tape()
+    line.reveal()
+    with LineFollower(line) as follower:
+        babble(line, 40)
+        batches = [await asyncio.wait_for(follower.more(), 20), await asyncio.wait_for(follower.more(), 20)]
+        line.note(Moment(50.0, Mark.STEP, text="tick"))
+        batches.append(await asyncio.wait_for(follower.more(), 20))
+    assert all(sum(map(len, batch)) <= BATCH_BYTES for batch in batches)
+    told = [float(told.split(" ", 1)[0]) for batch in batches for told in batch]
+    assert told == [*map(float, range(40)), 50.0]
+
+
+async def test_a_reader_that_reads_nothing_costs_little_whatever_the_device_says() -> None:
+    """Not even when its line comes and goes the whole night."""
+    line = tape()
+    line.reveal()
     with LineFollower(line) as follower:
         for _ in range(3):
-            for number in range(MOST_WAITING + 1):
-                line.note(Moment(float(number), Mark.STEP, text="tick"))
+            babble(line, 1000)
             line.begin()
-        lines = await follower.more()
-    assert lines[0] == "guichet wire recording 1"
-    assert len(lines) == 2
-    line.note(Moment(0.0, Mark.STEP, text="tick"))
-    assert FIRST < LATEST < MOST_WAITING, "what is kept fits into what may wait"
+        assert len(await asyncio.wait_for(follower.more(), 20)) == 2
+        for _ in range(10_000):
+            line.begin()
+        waiting = 0
+        line.note(Moment(0.0, Mark.STEP, text="end"))
+        while (lines := await asyncio.wait_for(follower.more(), 20))[-1] != "0.0 ! end":
+            waiting += sum(map(len, lines))
+        assert waiting < MOST_WAITING_BYTES
+
+
+async def test_a_line_on_which_a_device_babbles_is_shown_all_the_same(
+    kiosk: Kiosk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kiosk.tape.reveal()
+    babble(kiosk.tape, 2000)
+    kiosk.device.line.write(bytes(5_000_000))
+    assert await run("diag", "trace", "--config", kiosk.config, "--once", "--json") == 0
+    shown = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert any(moment.get("words", "").startswith("GAP: ") for moment in shown)
+    so_far = kiosk.tape.so_far()
+    assert so_far is not None
+    kept = sum(len(moment.data) for moment in so_far.moments)
+    assert kept <= FIRST_BYTES + LATEST_BYTES
+
+
+async def test_no_more_than_a_few_can_look_at_once_and_the_next_is_told_so(
+    kiosk: Kiosk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with grpc.aio.insecure_channel(f"unix:{kiosk.socket}") as channel:
+        asked = pb.TraceLineRequest(device="cash", follow=True)
+        looking = [LocalTerminalStub(channel).TraceLine(asked) for _ in range(MOST_FOLLOWERS)]
+        for each in looking:
+            await each.read()
+        assert await run("diag", "trace", "--config", kiosk.config, "--once") == 2
+        assert f"RESOURCE_EXHAUSTED: {MOST_FOLLOWERS} look at lines already" in capsys.readouterr().err
+        for each in looking:
+            each.cancel()
+        async with asyncio.timeout(60):
+            while await run("diag", "trace", "--config", kiosk.config, "--once") != 0:
+                capsys.readouterr()

@@ -82,7 +82,9 @@ class Tape:
             listener.began(self._header)
 
     def note(self, moment: Moment) -> None:
-        """Something happened."""
+        """Something happened. That nothing was written is nothing."""
+        if moment.mark in (Mark.SENT, Mark.RECEIVED) and not moment.data:
+            return
         if moment.data and not self._revealed:
             moment = replace(moment, data=b"", withheld=len(moment.data))
         if len(moment.data) <= PIECE:

@@ -80,6 +80,14 @@ async def test_what_is_written_and_read_is_kept_with_its_time_and_passes_unchang
     assert line.lines == ["10.0 > 02 03", "10.25 < 06", "10.25 ."]
 
 
+async def test_that_nothing_was_written_is_not_kept() -> None:
+    line = Line()
+    near = await line.open()
+    near.write(b"")
+    near.write(b"\x01")
+    assert line.lines == ["10.0 > 01"]
+
+
 async def test_what_could_not_be_written_is_not_kept() -> None:
     line = Line()
     near = await line.open()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import resource
 import shutil
 import subprocess
 import sys
@@ -107,6 +108,37 @@ def test_what_is_no_recording_ends_with_2_and_says_why(
         assert why in capsys.readouterr().err
 
 
+def test_times_that_no_clock_says_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "x.wire"
+    path.write_text("\n".join([*CCNET.read_text().splitlines()[:2], "-1e308 .", "1e308 ."]) + "\n")
+    assert main(["diag", "trace", "--file", str(path), "--json"]) == 2
+    assert capsys.readouterr().err == "guichet-kiosk diag trace: no time: -1e308\n"
+
+
+def test_a_line_with_a_key_of_its_own_is_read_with_it(capsys: pytest.CaptureFixture[str]) -> None:
+    show = ["diag", "trace", "--file", str(ESSP)]
+    assert main([*show, "--option", "fixed_key=1111111111111111"]) == 0
+    assert "polled events" not in capsys.readouterr().out
+    assert main([*show, "--option", "fixed_key=0123456701234567"]) == 0
+    assert "polled events" in capsys.readouterr().out
+    assert main([*show, "--option", "fixed_key"]) == 2
+    assert "--option 'fixed_key': NAME=VALUE" in capsys.readouterr().err
+
+
+def test_a_device_that_comes_and_goes_uses_one_file_at_a_time(tmp_path: Path) -> None:
+    path = tmp_path / "flapping.wire"
+    head = CCNET.read_text().splitlines(keepends=True)[:2]
+    path.write_text("".join([*head, "1.0 .\n"] * 300))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    used = len(list(Path("/proc/self/fd").iterdir()))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (used + 50, hard))
+    try:
+        assert main(["diag", "trace", "--file", str(path), "--record", str(tmp_path / "copy.wire")]) == 0
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert (tmp_path / "copy-300.wire").read_text() == "".join([*head, "1.0 .\n"])
+
+
 def test_bytes_that_were_not_kept_are_stars(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "pinpad.wire"
     head = CCNET.read_text().splitlines()[:2]
@@ -140,10 +172,11 @@ def test_what_a_device_says_does_not_command_the_terminal_that_shows_it(
     assert not any(sign != "\n" and not sign.isprintable() for sign in out)
 
 
-def test_a_reader_that_has_seen_enough_ends_it_quietly() -> None:
+@pytest.mark.parametrize("words", ["trace --every --file", "replay --events"])
+def test_a_reader_that_has_seen_enough_ends_it_quietly(words: str) -> None:
     command = [sys.executable, "-c", "import sys; from kiosk.cli import main; sys.exit(main())"]
     process = subprocess.Popen(
-        [*command, "diag", "trace", "--every", "--file", str(ESSP)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [*command, "diag", *words.split(), str(ESSP)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     assert process.stdout is not None
     process.stdout.close()
@@ -202,6 +235,9 @@ def test_a_driver_that_says_something_else_is_told(tmp_path: Path, capsys: pytes
         (('"driver": "ccnet"', '"driver": "escpos"'), (), "escpos is no cash module"),
         (('"options": {}', '"options": {"poll_ms": "never"}'), (), "poll_ms 'never'"),
         (('"options": {}', '"options": {"fixed_key": "****"}'), (), "--option is needed for fixed_key"),
+        (('"options": {}', '"options": {"poll_ms": "' + "9" * 5000 + '"}'), (), "poll_ms '9999"),
+        (('"driver": "ccnet"', '"driver": "\\u001b[2Jccnet"'), (), "\\x1b[2Jccnet"),
+        (('"options": {}', '"options": {"\\u001b[2Jkey": "****"}'), (), "--option is needed for \\x1b[2Jkey"),
         (("! proceed", "! go ahead"), (), "no step: 'go ahead'"),
         (("", ""), ("--option", "poll_ms"), "--option 'poll_ms': NAME=VALUE"),
         (("", ""), ("--option", "poll_ms=0"), "poll_ms '0'"),
@@ -217,21 +253,21 @@ def test_what_cannot_be_replayed_ends_with_2_and_says_why(
 
 
 @pytest.mark.parametrize("cut", ["1.39 ~ 3 moments are not kept", "1.39 > withheld 4"])
-def test_a_recording_that_is_not_whole_cannot_be_the_same(
+def test_a_recording_that_is_not_whole_cannot_be_tried(
     cut: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "x.wire"
     path.write_text(CCNET.read_text() + cut + "\n")
-    assert main(["diag", "replay", str(path)]) == 1
-    assert "not whole" in capsys.readouterr().out
+    assert main(["diag", "replay", str(path)]) == 2
+    assert "not whole" in capsys.readouterr().err
 
 
-def test_a_recording_from_the_middle_cannot_be_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_recording_from_the_middle_cannot_be_tried(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "x.wire"
     lines = CCNET.read_text().splitlines(keepends=True)
     path.write_text("".join(lines[:2] + lines[40:]))
-    assert main(["diag", "replay", str(path)]) == 1
-    assert "no steps from the opening of the line on" in capsys.readouterr().out
+    assert main(["diag", "replay", str(path)]) == 2
+    assert "no steps from the opening of the line on" in capsys.readouterr().err
 
 
 # --- from a terminal that runs ----------------------------------------------------------------------------------------

@@ -240,7 +240,11 @@ LastMark = Callable[[DeviceSerial], int | None]
 @runtime_checkable
 class CashModule(Device, Protocol):
     """A validator that holds one note in escrow, or an acceptor that takes coins without asking. Commands are posted at
-    once and never block; each ends in one :class:`Completed`. None of them is ever repeated blindly by the driver.
+    once and never block; each ends in one :class:`Completed`, with LOST where the device or its line goes before, or
+    the driver fails. None of them is ever repeated blindly by the driver.
+
+    While there is no line (``run`` has not opened it, or it has gone: :class:`Lost` was told) a command does nothing,
+    and nothing is told of it. Nor is anything told when ``run`` is cancelled: that is an end in order.
     """
 
     @property

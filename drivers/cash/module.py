@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import NoReturn
+from dataclasses import dataclass, field, replace
+from typing import cast
 
 from drivers.api.cash import (
     Answered,
@@ -16,9 +17,11 @@ from drivers.api.cash import (
     CashEvent,
     CashStorage,
     Cleared,
+    Completed,
     LastMark,
     Lost,
     Ready,
+    Refusal,
     Trouble,
     TroubleKind,
 )
@@ -40,7 +43,7 @@ from drivers.cash.steps import (
     Tick,
 )
 from drivers.context import DriverContext
-from drivers.errors import ConfigurationError, TransportError
+from drivers.errors import ConfigurationError, DeviceError, TransportError
 from drivers.transport.api import ByteTransport
 from drivers.transport.listen import listen
 from drivers.transport.recorder import StepWitness
@@ -48,6 +51,8 @@ from drivers.transport.recorder import StepWitness
 _TICK = Tick()
 _STARTING = DeviceStatus(DeviceState.STARTING)
 _ENTROPY_BYTES = 64
+CRASHED = "crashed"
+"""The code of :class:`drivers.api.cash.Lost` where a defect of this program ended it: the device may be well."""
 
 
 def poll_seconds(config: DeviceConfig, default_ms: int) -> float:
@@ -55,18 +60,21 @@ def poll_seconds(config: DeviceConfig, default_ms: int) -> float:
     :class:`drivers.errors.ConfigurationError`.
     """
     text = config.options.get("poll_ms", str(default_ms))
-    if not text.isdecimal() or not 5 <= int(text) <= 1000:
-        raise ConfigurationError(config.name, "bad-option", f"poll_ms {text!r}: 5 to 1000")
+    if re.fullmatch("[0-9]{1,4}", text) is None or not 5 <= int(text) <= 1000:
+        raise ConfigurationError(config.name, "bad-option", f"poll_ms {text[:20]!r}: 5 to 1000")
     return int(text) / 1000
 
 
 @dataclass(slots=True)
 class _Connection:
+    """``failed``: with what ended it, other than the line. ``posted``: commands that are not completed yet."""
+
     machine: CashMachine
     transport: ByteTransport
     witness: StepWitness | None
     alarm: Alarm
-    failed: asyncio.Future[NoReturn]
+    failed: asyncio.Future[BaseException]
+    posted: list[CashCommand] = field(default_factory=list[CashCommand])
 
 
 class CashDevice:
@@ -116,19 +124,19 @@ class CashDevice:
 
     def enable(self) -> None:
         """Take the next note into escrow."""
-        self._put(Do(CashCommand.ENABLE))
+        self._post(CashCommand.ENABLE)
 
     def disable(self) -> None:
         """Take no further note."""
-        self._put(Do(CashCommand.DISABLE))
+        self._post(CashCommand.DISABLE)
 
     def stack(self) -> None:
         """Move the escrowed note to the box."""
-        self._put(Do(CashCommand.STACK))
+        self._post(CashCommand.STACK)
 
     def return_note(self) -> None:
         """Give the escrowed note back."""
-        self._put(Do(CashCommand.RETURN))
+        self._post(CashCommand.RETURN)
 
     def acknowledge(self) -> None:
         """The held event is on record."""
@@ -152,61 +160,77 @@ class CashDevice:
     # --- owning the device ------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Talk to the device until cancelled; raises :class:`drivers.errors.TransportError` when the line goes."""
+        """Talk to the device until cancelled. Raises :class:`drivers.errors.TransportError` when the line goes;
+        anything else is a defect. Unless it was cancelled, every command is completed then, and ``Lost`` is told.
+        """
         self._status = _STARTING
         try:
             transport = await self._context.open_transport(self._config.address)
-        except TransportError as error:
-            self._status = DeviceStatus(DeviceState.ABSENT, error.code)
+        except Exception as error:
+            self._note(Lost(error.code if isinstance(error, DeviceError) else CRASHED))
             raise
         witness = transport if isinstance(transport, StepWitness) else None
         alarm = Alarm(self._context.monotonic, self._tick)
-        failed: asyncio.Future[NoReturn] = asyncio.get_running_loop().create_future()
-        self._connection = _Connection(self._make_machine(), transport, witness, alarm, failed)
+        failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
+        connection = self._connection = _Connection(self._make_machine(), transport, witness, alarm, failed)
         self._inputs.clear()
-        lost: BaseException | None = None
+        ended = await self._talk(connection)
+        line = _only_the_line(ended)
+        if line is None:
+            raise self._end(connection, CRASHED, ended)
+        hung_up = TransportError(self._config.name, line.code, self._config.address, money_at_risk=True)
+        raise self._end(connection, line.code, hung_up) from line
+
+    async def _talk(self, connection: _Connection) -> BaseException:
+        """Until it ends; the answer is why. An error raised inside ``except*`` some versions of Python wrap anew."""
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._put(Opened(self._context.random_bytes(_ENTROPY_BYTES)))
                 self._tick()
-                tasks.create_task(listen(transport, self._receive))
-                await failed
-        except* TransportError as group:
-            lost = group.exceptions[0]
+                tasks.create_task(listen(connection.transport, self._receive))
+                raise await connection.failed
+        except BaseExceptionGroup as group:
+            return group
+        except asyncio.CancelledError:
+            if connection.failed.cancelled() or not connection.failed.done():
+                raise
+            return connection.failed.result()  # A handler's own, perhaps, and nobody's order.
         finally:
             self._connection = None
-            alarm.stop()
-            transport.close()
-        if lost is not None:  # Raised out here: from inside except* some versions of Python wrap it in a group again.
-            raise self._hung_up(lost) from lost
+            connection.alarm.stop()
+            connection.transport.close()
 
-    def _hung_up(self, error: BaseException) -> TransportError:
-        code = error.code if isinstance(error, TransportError) else "hung-up"
-        self._status = DeviceStatus(DeviceState.ABSENT, code, self._status.identity)
-        self._tell(Lost(code))
-        return TransportError(self._config.name, code, self._config.address, money_at_risk=True)
+    def _end(self, connection: _Connection, code: str, first: BaseException) -> BaseException:
+        """What :meth:`run` raises. Everybody is told, also by handlers of which one has just failed; what these raise
+        now stands beside ``first`` and never in its place.
+        """
+        self._note(Lost(code))
+        errors: list[BaseException] = [first]
+        for event in (*(Completed(command, Refusal.LOST) for command in connection.posted), Lost(code)):
+            for handler in self._handlers:
+                try:
+                    handler(event)
+                except Exception as error:
+                    errors.append(error)
+        if len(errors) == 1:
+            return first
+        return BaseExceptionGroup("the device's task ended, and handlers failed when they were told so", errors)
 
     def _tick(self) -> None:
-        self._happens(_TICK)
+        self._put(_TICK)
 
     def _receive(self, data: bytes) -> None:
-        self._happens(Received(data))
+        self._put(Received(data))
 
-    def _happens(self, happened: Input) -> None:
-        """For what the loop calls: an error, of a handler for one, ends :meth:`run`."""
-        connection = self._connection
-        if connection is None:
-            return
-        try:
-            self._put(happened)
-        except (SystemExit, KeyboardInterrupt):
-            raise
-        except BaseException as error:
-            connection.failed.set_exception(error)
+    def _post(self, command: CashCommand) -> None:
+        if self._connection is not None:
+            self._connection.posted.append(command)
+            self._put(Do(command))
 
     def _put(self, happened: Input) -> None:
-        """Run the machine. An event's handler may put more; that is done after what the event came with. Once one has
-        failed, nothing goes to the device any more: what it was told is perhaps not on record.
+        """Run the machine. An event's handler may put more; that is done after what the event came with. An error, of a
+        handler for one, ends :meth:`run`, whoever called, and from then on nothing goes to the device any more: what it
+        was told is perhaps not on record.
         """
         connection = self._connection
         if connection is None or connection.failed.done():
@@ -218,6 +242,12 @@ class CashDevice:
         try:
             while self._inputs:
                 self._carry_out(connection, self._inputs.popleft())
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            if connection.failed.done():  # The handler has cancelled the task before it failed.
+                raise
+            connection.failed.set_result(error)
         finally:
             self._draining = False
             connection.alarm.set(connection.machine.deadline)
@@ -254,8 +284,11 @@ class CashDevice:
                 state = DeviceState.STARTING if over else DeviceState.FAULT
                 self._status = replace(status, state=state, fault="" if over else event.code)
                 self._box = _box_after(kind, over=over) or self._box
+            case Completed(command) if self._connection is not None and command in self._connection.posted:
+                self._connection.posted.remove(command)
             case Lost(code):
-                self._status = replace(status, state=DeviceState.ABSENT, fault=code)
+                state = DeviceState.FAULT if code == CRASHED else DeviceState.ABSENT
+                self._status = replace(status, state=state, fault=code)
                 self._box = BoxState.UNKNOWN
             case Answered():
                 self._status = replace(status, state=DeviceState.STARTING, fault="")
@@ -273,6 +306,14 @@ def _box_after(kind: TroubleKind, *, over: bool) -> BoxState | None:
             return BoxState.REMOVED
         case _:
             return None
+
+
+def _only_the_line(ended: BaseException) -> TransportError | None:
+    """What the line said, where nothing else went wrong."""
+    if isinstance(ended, ExceptionGroup):
+        errors = [_only_the_line(each) for each in cast("ExceptionGroup[Exception]", ended).exceptions]
+        return errors[0] if all(errors) else None
+    return ended if isinstance(ended, TransportError) else None
 
 
 def _nothing_remembered(_: object) -> None:

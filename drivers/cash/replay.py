@@ -24,7 +24,7 @@ from drivers.cash.steps import (
     Send,
     Tick,
 )
-from drivers.transport.recording import BadRecording, Diverged, Mark, Recording
+from drivers.transport.recording import BadRecording, Diverged, Mark, NotPlayable, Recording
 
 BYTES, TICK = "bytes", "tick"
 _WORDS: Mapping[str, Input] = {
@@ -80,8 +80,9 @@ class Replayed:
 
 def replay(machine: CashMachine, recording: Recording) -> Replayed:
     """Give ``machine``, a new one, every input of ``recording``. Raises
-    :class:`drivers.transport.recording.Diverged` where it sends other bytes than were sent then, and where the
-    recording is not whole or has no steps, and :class:`drivers.transport.recording.BadRecording` for a bad step.
+    :class:`drivers.transport.recording.Diverged` where it sends other bytes than were sent then,
+    :class:`drivers.transport.recording.NotPlayable` where the recording is not whole or has no steps, and
+    :class:`drivers.transport.recording.BadRecording` for a bad step.
     """
     steps = _steps_of(recording)
     sent = 0
@@ -109,7 +110,7 @@ class _Step:
 def _steps_of(recording: Recording) -> Sequence[_Step]:
     """The last one may have sent less than it meant to: the line may have gone in the middle."""
     if not recording.whole:
-        raise Diverged("the recording is not whole: something is missing or withheld")
+        raise NotPlayable("the recording is not whole: something is missing or withheld")
     steps: list[_Step] = []
     received = b""
     for number, moment in enumerate(recording.moments, start=1):
@@ -124,7 +125,7 @@ def _steps_of(recording: Recording) -> Sequence[_Step]:
             case _:
                 pass
     if not steps or not isinstance(steps[0].happened, Opened):
-        raise Diverged("no steps from the opening of the line on: its driver tells none, or they were cut off")
+        raise NotPlayable("no steps from the opening of the line on: its driver tells none, or they were cut off")
     return steps
 
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from drivers.errors import TransportError
-from drivers.transport.recording import Diverged, Mark, Moment, Recording
+from drivers.transport.recording import Diverged, Mark, Moment, NotPlayable, Recording
 
 
 class PlayerTransport:
@@ -15,15 +15,19 @@ class PlayerTransport:
     What the device said comes once everything that had been written before it then is written again, and not earlier
     than then. The first byte written that differs ends the line with :class:`drivers.errors.TransportError`
     (``diverged``), and :attr:`diverged` says how. Past its end the line stays silent, or hangs up where it did then.
-    ``sleep`` waits so many seconds. Raises :class:`Diverged` for a recording that is not whole.
+    ``sleep`` waits so many seconds. Raises
+    :class:`drivers.transport.recording.NotPlayable` for a recording that is not whole.
     """
 
     def __init__(self, recording: Recording, sleep: Callable[[float], Awaitable[None]]) -> None:
         if not recording.whole:
-            raise Diverged("the recording is not whole: something is missing or withheld")
-        kept = (Mark.SENT, Mark.RECEIVED, Mark.CLOSED)
+            raise NotPlayable("the recording is not whole: something is missing or withheld")
         self._device = recording.header.device
-        self._moments: list[Moment] = [moment for moment in recording.moments if moment.mark in kept]
+        self._moments: list[Moment] = [
+            moment
+            for moment in recording.moments
+            if moment.mark is Mark.CLOSED or (moment.mark in (Mark.SENT, Mark.RECEIVED) and moment.data)
+        ]
         self._sleep = sleep
         self._at = 0
         self._written = 0

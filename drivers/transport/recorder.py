@@ -18,6 +18,10 @@ FIRST = 256
 """Moments kept of the beginning of a connection, where devices are identified and keys agreed on."""
 LATEST = 4096
 """Moments kept of the latest time: some minutes of an idle validator."""
+FIRST_BYTES, LATEST_BYTES = 256 << 10, 2 << 20
+"""And no more than so many bytes of each, whatever a device babbles."""
+PIECE = 16 << 10
+"""What is written at once and is longer is kept as several moments."""
 
 
 @runtime_checkable
@@ -56,7 +60,8 @@ class Tape:
         self._header: Header | None = None
         self._known: DeviceIdentity | None = None
         self._first: list[Moment] = []
-        self._latest: deque[Moment] = deque(maxlen=LATEST)
+        self._latest: deque[Moment] = deque()
+        self._first_bytes = self._latest_bytes = 0
         self._lost = 0
         self._revealed = False
         self._listeners: list[Listener] = []
@@ -71,26 +76,38 @@ class Tape:
         self._known = self._header.identity
         self._first.clear()
         self._latest.clear()
+        self._first_bytes = self._latest_bytes = 0
         self._lost = 0
         for listener in self._listeners:
             listener.began(self._header)
 
     def note(self, moment: Moment) -> None:
-        """Something happened."""
+        """Something happened. That nothing was written is nothing."""
+        if moment.mark in (Mark.SENT, Mark.RECEIVED) and not moment.data:
+            return
         if moment.data and not self._revealed:
             moment = replace(moment, data=b"", withheld=len(moment.data))
-        self._keep(moment)
+        if len(moment.data) <= PIECE:
+            self._keep(moment)
+        else:
+            for at in range(0, len(moment.data), PIECE):
+                self._keep(replace(moment, data=moment.data[at : at + PIECE]))
         identity = self._identity()
         if identity is not None and identity != self._known:
             self._known = identity
             self._keep(identity_moment(moment.at, identity))
 
     def _keep(self, moment: Moment) -> None:
-        if len(self._first) < FIRST:
+        size = _size(moment)
+        if not self._latest and len(self._first) < FIRST and self._first_bytes + size <= FIRST_BYTES:
             self._first.append(moment)
+            self._first_bytes += size
         else:
-            self._lost += len(self._latest) == LATEST
             self._latest.append(moment)
+            self._latest_bytes += size
+            while len(self._latest) > LATEST or self._latest_bytes > LATEST_BYTES:
+                self._latest_bytes -= _size(self._latest.popleft())
+                self._lost += 1
         for listener in self._listeners:
             listener.heard(moment)
 
@@ -100,7 +117,7 @@ class Tape:
             return None
         moments = list(self._first)
         if self._lost:
-            moments.append(gap(moments[-1].at, self._lost))
+            moments.append(gap((moments or self._latest)[-1].at, self._lost))
         return Recording(self._header, (*moments, *self._latest))
 
     def listen(self, listener: Listener) -> Callable[[], None]:
@@ -112,6 +129,10 @@ class Tape:
                 self._listeners.remove(listener)
 
         return stop
+
+
+def _size(moment: Moment) -> int:
+    return len(moment.data) + len(moment.text)
 
 
 def gap(at: float, count: int) -> Moment:

@@ -15,11 +15,10 @@ second line is the header; who the device is stands there or, where it was learn
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import cast
+from typing import TextIO, cast
 
 from drivers.api.device import DeviceIdentity
 from guichet.ids import DeviceSerial
@@ -27,11 +26,17 @@ from guichet.ids import DeviceSerial
 TITLE = "guichet wire recording 1"
 _YEAR_10000_US = 253_402_300_800_000_000
 MAX_LINE = 1 << 20
-"""No line is longer: what one read brings is 4 KiB at most."""
+"""Characters. No line is longer: what one read brings is 4 KiB at most, what is written at once is kept in pieces."""
+MOST_SECONDS = 1e12
+"""No monotonic clock says more, and a microsecond can still be told at this distance."""
 
 
 class BadRecording(ValueError):
     """A text that is no recording; it says which line and why."""
+
+
+class NotPlayable(Exception):
+    """A recording that is one, but with which nothing can be compared: something is missing in it."""
 
 
 class Diverged(Exception):
@@ -186,6 +191,14 @@ def to_text(recording: Recording) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
+def lines_of(file: TextIO) -> Iterator[str]:
+    """The lines of ``file``, of which none is read further than a line may be long. Raises :class:`BadRecording`."""
+    while line := file.readline(MAX_LINE + 1):
+        if len(line) > MAX_LINE:
+            raise BadRecording(f"a line of more than {MAX_LINE} characters")
+        yield line
+
+
 def from_lines(lines: Iterable[str]) -> Recording:
     """Read a recording. Raises :class:`BadRecording`. A last line that was cut off in the middle, as a power cut leaves
     it, is an error too: cut it away.
@@ -240,8 +253,8 @@ def moment_of(line: str) -> Moment:
         at, mark = float(time), Mark(sign)
     except ValueError:
         raise BadRecording(f"expected a time and one of {' '.join(m.value for m in Mark)}: {line[:40]!r}") from None
-    if not math.isfinite(at):
-        raise BadRecording(f"no time: {time}")
+    if not abs(at) <= MOST_SECONDS:  # Nor is nan.
+        raise BadRecording(f"no time: {time[:40]}")
     if mark is Mark.IDENTITY:
         _identity(_object(text))
     if mark not in _WITH_BYTES:
@@ -256,9 +269,12 @@ def _with_bytes(at: float, mark: Mark, text: str) -> Moment:
             raise BadRecording(f"withheld bytes are counted: {text[:40]!r}")
         return Moment(at, mark, withheld=int(count[:9]))
     try:
-        return Moment(at, mark, bytes.fromhex(text))
+        data = bytes.fromhex(text)
     except ValueError:
         raise BadRecording(f"not hexadecimal: {text[:40]!r}") from None
+    if not data:
+        raise BadRecording(f"no bytes: {mark.value}")
+    return Moment(at, mark, data)
 
 
 def _object(text: str) -> Mapping[str, object]:

@@ -1,5 +1,8 @@
 """Recordings of one device's line on disk: a file a connection, begun anew when it is full, the newest kept.
 
+Files are numbered on and on, and the number alone says which is newer: a clock can go back, and one that was never set
+begins in 1970. The time in a name, when the connection began, is for whoever looks for it.
+
 A line that is being recorded must work as one that is not: when the disk refuses, recording ends, and says so once.
 """
 
@@ -21,8 +24,8 @@ SUFFIX = ".wire"
 
 
 class Shelf:
-    """A :class:`drivers.transport.recorder.Listener` that writes files into ``folder``, named by the device and the
-    time at which their connection began. ``failed`` is told why it ended.
+    """A :class:`drivers.transport.recorder.Listener` that writes files into ``folder``, named by the device, a
+    number, and the time at which their connection began. ``failed`` is told why it ended.
     """
 
     def __init__(
@@ -30,6 +33,9 @@ class Shelf:
     ) -> None:
         self._folder = folder
         self._device = device
+        self._name = re.compile(
+            rf"{re.escape(device)}-([0-9]{{6,12}})-[0-9]{{8}}T[0-9]{{6}}\.[0-9]{{6}}Z{re.escape(SUFFIX)}"
+        )
         self._failed = failed
         self._file_bytes = file_bytes
         self._files = files
@@ -59,11 +65,13 @@ class Shelf:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._part += 1
         began = datetime.fromtimestamp(self._header.began_us / 1_000_000, UTC).strftime("%Y%m%dT%H%M%S.%fZ")
-        path = self._folder / f"{self._device}-{began}-{self._part:03}{SUFFIX}"
-        self._file = path.open("w", encoding="ascii", buffering=1)
+        older = self._mine()
+        path = self._folder / f"{self._device}-{max(older, default=0) + 1:06}-{began}{SUFFIX}"
+        self._file = path.open("x", encoding="ascii", buffering=1)
         path.chmod(0o640)
         self._written = sum(self._file.write(f"{line}\n") for line in head_lines(self._header))
-        self._tidy()
+        for number in sorted(older)[: max(0, len(older) + 1 - self._files)]:
+            older[number].unlink(missing_ok=True)
 
     def _write(self, moment: Moment) -> None:
         if self._written >= self._file_bytes:
@@ -80,12 +88,10 @@ class Shelf:
         if file is not None:
             file.close()
 
-    def _tidy(self) -> None:
-        """Names sort by time. Only this device's own are touched."""
-        name = re.compile(rf"{re.escape(self._device)}-\d{{8}}T\d{{6}}\.\d{{6}}Z-\d{{3,}}{re.escape(SUFFIX)}")
-        mine = sorted(path for path in self._folder.iterdir() if name.fullmatch(path.name))
-        for old in mine[: -self._files]:
-            old.unlink()
+    def _mine(self) -> dict[int, Path]:
+        """This device's files by their numbers; others are not touched."""
+        found = ((self._name.fullmatch(path.name), path) for path in self._folder.iterdir())
+        return {int(name[1]): path for name, path in found if name is not None}
 
     def _guarded(self, do: Callable[[], None]) -> None:
         if self._broken:

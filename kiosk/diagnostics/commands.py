@@ -14,6 +14,7 @@ from guichet.journal.chain import ChainError, Entry, verify_chain
 from guichet.journal.records import RecordError, decode, fact_of
 from guichet.v1 import health_pb2, local_pb2
 from kiosk.diagnostics.local_client import TerminalNotRunning, read_journal, self_test, status
+from kiosk.diagnostics.output import say, until_nobody_reads
 from kiosk.journal.store import JournalError, read_stopped
 from kiosk.terminal.config import ConfigError, TerminalConfig, load_config
 
@@ -36,14 +37,14 @@ def diag(arguments: argparse.Namespace) -> int:
         chosen = arguments.device or [device.name for device in now.health.devices]
         tests = {} if arguments.no_self_test else {name: self_test(config.socket, name) for name in chosen}
     except (ConfigError, TerminalNotRunning, RuntimeError) as error:
-        print(f"guichet-kiosk diag: {error}")
+        say(f"guichet-kiosk diag: {error}")
         return 2
     if arguments.json:
         report = {
             "status": MessageToDict(now, preserving_proto_field_name=True),
             "self_tests": {n: MessageToDict(t, preserving_proto_field_name=True) for n, t in tests.items()},
         }
-        print(json.dumps(report, indent=2, ensure_ascii=False))
+        print(json.dumps(report, indent=2))
     else:
         _print_status(now, tests)
     healthy = all(
@@ -55,7 +56,7 @@ def diag(arguments: argparse.Namespace) -> int:
 def _print_status(now: local_pb2.GetStatusResponse, tests: dict[str, local_pb2.RunSelfTestResponse]) -> None:
     health = now.health
     service = health_pb2.ServiceState.Name(health.service).removeprefix("SERVICE_STATE_").replace("_", " ").lower()
-    print(f"{now.terminal_id}: {service}; host {'connected' if now.host_connected else 'away'}")
+    say(f"{now.terminal_id}: {service}; host {'connected' if now.host_connected else 'away'}")
     print(f"open deposits {health.open_deposits}, notes in doubt {health.notes_in_doubt}, "
           f"journal {health.journal_free_bytes // 2**20} MiB free")  # fmt: skip
     for device in health.devices:
@@ -63,9 +64,10 @@ def _print_status(now: local_pb2.GetStatusResponse, tests: dict[str, local_pb2.R
         counters = "".join(f", {counter.name} {counter.value}" for counter in device.counters)
         simulated = " (simulated)" if device.simulated else ""
         fault = f" [{device.fault}]" if device.fault else ""
-        print(f"\n{device.name:8} {state}{fault}  {device.driver} {device.model} {device.serial}{simulated}{counters}")
+        say()
+        say(f"{device.name:8} {state}{fault}  {device.driver} {device.model} {device.serial}{simulated}{counters}")
         for step in tests[device.name].steps if device.name in tests else ():
-            print(f"  {'ok ' if step.passed else 'BAD'} {step.name}: {step.detail}")
+            say(f"  {'ok ' if step.passed else 'BAD'} {step.name}: {step.detail}")
 
 
 def add_journal_arguments(parser: argparse.ArgumentParser) -> None:
@@ -77,6 +79,7 @@ def add_journal_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="for scripts: one object a line")
 
 
+@until_nobody_reads
 def journal(arguments: argparse.Namespace) -> int:
     """List or verify. 0: good; 1: the chain is broken; 2: no journal to be had."""
     try:
@@ -85,7 +88,7 @@ def journal(arguments: argparse.Namespace) -> int:
             return _list(entries, as_json=arguments.json)
         return _verify(entries, as_json=arguments.json)
     except (ConfigError, JournalError, TerminalNotRunning, RuntimeError) as error:
-        print(f"guichet-kiosk journal: {error}")
+        say(f"guichet-kiosk journal: {error}")
         return 2
 
 
@@ -108,16 +111,16 @@ def _list(entries: Iterable[Entry], *, as_json: bool) -> int:
         except RecordError as error:
             unreadable += 1
             place = {"epoch": entry.epoch, "sequence": entry.sequence, "unreadable": str(error)}
-            print(json.dumps(place) if as_json else f"{entry.epoch}/{entry.sequence:<6} UNREADABLE: {error}")
+            say(json.dumps(place) if as_json else f"{entry.epoch}/{entry.sequence:<6} UNREADABLE: {error}")
             continue
         fact = fact_of(record)
         body = MessageToDict(fact, preserving_proto_field_name=True)
         if as_json:
             place = {"epoch": entry.epoch, "sequence": entry.sequence, "at_us": record.recorded_at_us}
-            print(json.dumps({**place, "fact": fact.DESCRIPTOR.name, **body}, ensure_ascii=False))
+            say(json.dumps({**place, "fact": fact.DESCRIPTOR.name, **body}))
         else:
             words = " ".join(f"{key}={_short(value)}" for key, value in body.items())
-            print(f"{entry.epoch}/{entry.sequence:<6} {fact.DESCRIPTOR.name:18} {words}")
+            say(f"{entry.epoch}/{entry.sequence:<6} {fact.DESCRIPTOR.name:18} {words}")
     return 1 if unreadable else 0
 
 
@@ -139,5 +142,5 @@ def _verify(entries: list[Entry], *, as_json: bool) -> int:
     if as_json:
         print(json.dumps({"entries": count, "intact": not broken, "broken": broken}))
     else:
-        print(f"BROKEN: {broken}" if broken else f"{count} entries, chain intact")
+        say(f"BROKEN: {broken}" if broken else f"{count} entries, chain intact")
     return 1 if broken else 0

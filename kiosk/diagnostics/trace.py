@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
@@ -15,11 +14,21 @@ from drivers.cash.module import CashDevice
 from drivers.cash.replay import Replayed, replay
 from drivers.context import DriverContext
 from drivers.errors import ConfigurationError, TransportError
-from drivers.narration import describe, printable
+from drivers.narration import describe
 from drivers.registry import open_device
 from drivers.transport.api import ByteTransport
-from drivers.transport.recording import TITLE, BadRecording, Diverged, Header, Recording, from_lines
+from drivers.transport.recording import (
+    TITLE,
+    BadRecording,
+    Diverged,
+    Header,
+    NotPlayable,
+    Recording,
+    from_lines,
+    lines_of,
+)
 from kiosk.diagnostics.local_client import TerminalNotRunning, trace_line
+from kiosk.diagnostics.output import complain, say, until_nobody_reads
 from kiosk.diagnostics.trace_view import (
     Entry,
     Folding,
@@ -43,8 +52,17 @@ def add_trace_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--every", action="store_true", help="do not fold what repeats itself")
     parser.add_argument("--record", type=Path, help="write it into this file as well, which must not be there yet")
     parser.add_argument("--json", action="store_true", help="for scripts: one object a line, nothing folded")
+    _add_options(parser)
 
 
+def _add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--option", action="append", default=[], metavar="NAME=VALUE",
+        help="an option of the driver that the recording does not tell, such as a key",
+    )  # fmt: skip
+
+
+@until_nobody_reads
 def trace(arguments: argparse.Namespace) -> int:
     """Show a line. 0: shown to the end, or until Ctrl-C; 2: no terminal, no such device, no recording."""
     try:
@@ -52,18 +70,17 @@ def trace(arguments: argparse.Namespace) -> int:
             lines = _lines(arguments)
             if arguments.record is not None:
                 lines = _kept(lines, arguments.record, stack)
+            reading = Reading(_options(arguments.option))
             if arguments.json:
-                _show_json(lines)
+                _show_json(lines, reading)
             else:
-                _show(lines, every=arguments.every)
+                _show(lines, reading, every=arguments.every)
     except KeyboardInterrupt:
         return 0
     except BrokenPipeError:
-        # Whoever read this has seen enough; what Python would still flush at its end has nowhere to go.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        raise  # An OSError too, but not about a file.
     except (BadRecording, ConfigError, TerminalNotRunning, OSError, RuntimeError, UnicodeDecodeError) as error:
-        print(f"guichet-kiosk diag trace: {error}", file=sys.stderr)
+        complain("diag trace", error)
         return 2
     return 0
 
@@ -85,29 +102,32 @@ def _live_lines(socket: Path, device: str, *, follow: bool) -> Iterator[str]:
 
 def _file_lines(path: Path) -> Iterator[str]:
     with path.open(encoding="ascii") as file:
-        first = file.readline()
+        lines = lines_of(file)
+        first = next(lines, "")
         if first.strip() != TITLE:
             raise BadRecording(f"{path}: a recording begins with {TITLE!r}")
         yield first
-        yield from file
+        yield from lines
 
 
 def _kept(lines: Iterable[str], path: Path, stack: ExitStack) -> Iterator[str]:
     """Passes ``lines`` on and writes them down; each further connection goes into a file of its own."""
     file: TextIO | None = None
+    one = stack.enter_context(ExitStack())
     connections = 0
     for line in lines:
         if line.strip() == TITLE:
             connections += 1
             name = path if connections == 1 else path.with_stem(f"{path.stem}-{connections}")
-            file = stack.enter_context(name.open("x", encoding="ascii", buffering=1))
+            one.close()
+            file = one.enter_context(name.open("x", encoding="ascii", buffering=1))
         if file is not None:
             file.write(f"{line.rstrip()}\n")
         yield line
 
 
-def _show(lines: Iterable[str], *, every: bool) -> None:
-    reading, folding = Reading(), Folding()
+def _show(lines: Iterable[str], reading: Reading, *, every: bool) -> None:
+    folding = Folding()
     try:
         for line in lines:
             read = reading.read(line) if line.strip() else []
@@ -126,8 +146,7 @@ def _print(entries: Iterable[Entry | int]) -> None:
         print("\n".join([rounds_line(entry)] if isinstance(entry, int) else entry_lines(entry)), flush=True)
 
 
-def _show_json(lines: Iterable[str]) -> None:
-    reading = Reading()
+def _show_json(lines: Iterable[str], reading: Reading) -> None:
     for line in lines:
         read = reading.read(line) if line.strip() else []
         if isinstance(read, Header):
@@ -143,31 +162,29 @@ def _show_json(lines: Iterable[str]) -> None:
 def add_replay_arguments(parser: argparse.ArgumentParser) -> None:
     """The command line of ``diag replay``."""
     parser.add_argument("file", type=Path, help="a recording of a cash module's whole connection")
-    parser.add_argument(
-        "--option", action="append", default=[], metavar="NAME=VALUE",
-        help="an option of the driver that the recording does not tell, such as a key",
-    )  # fmt: skip
+    _add_options(parser)
     parser.add_argument("--events", action="store_true", help="print what the driver tells the terminal, and when")
 
 
+@until_nobody_reads
 def replay_file(arguments: argparse.Namespace) -> int:
     """Give today's driver what was recorded. 0: it says the same, byte for byte; 1: it does not; 2: it cannot be
     tried.
     """
     try:
         with arguments.file.open(encoding="ascii") as file:
-            recording = from_lines(file)
+            recording = from_lines(lines_of(file))
         done = _replayed(recording, _options(arguments.option))
     except Diverged as error:
-        print(f"DIFFERENT: {error}")
+        say(f"DIFFERENT: {error}")
         return 1
-    except (BadRecording, ConfigurationError, OSError, UnicodeDecodeError) as error:
-        print(f"guichet-kiosk diag replay: {error}", file=sys.stderr)
+    except (BadRecording, NotPlayable, ConfigurationError, OSError, UnicodeDecodeError) as error:
+        complain("diag replay", error)
         return 2
     began = recording.moments[0].at
     for at, event in done.events if arguments.events else ():
-        print(f"{at - began:10.3f}  {printable(describe(event))}")
-    print(f"the same: {done.steps} steps, {done.sent} bytes sent, {len(done.events)} events")
+        say(f"{at - began:10.3f}  {describe(event)}")
+    say(f"the same: {done.steps} steps, {done.sent} bytes sent, {len(done.events)} events")
     return 0
 
 

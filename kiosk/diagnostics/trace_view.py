@@ -6,7 +6,7 @@ import json
 import re
 import textwrap
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -34,10 +34,12 @@ class Entry:
 
 class Reading:
     """Makes entries of a recording's lines, one after the other. Raises
-    :class:`drivers.transport.recording.BadRecording` for a line that is none.
+    :class:`drivers.transport.recording.BadRecording` for a line that is none. ``given``: options of the driver that
+    recordings do not tell, such as a key.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, given: Mapping[str, str] | None = None) -> None:
+        self._given = given or {}
         self._expects_header = False
         self._narrator: Narrator = narrator_for("", {})
         self._zero: float | None = None
@@ -51,7 +53,7 @@ class Reading:
         if self._expects_header:
             self._expects_header, self._zero = False, None
             self.header = header_of(line)
-            self._narrator = narrator_for(self.header.driver, self.header.options)
+            self._narrator = narrator_for(self.header.driver, {**self.header.options, **self._given})
             return self.header
         moment = moment_of(line)
         if self._zero is None:

@@ -12,6 +12,7 @@ from typing import cast
 from drivers.api.device import DeviceConfig
 from guichet.money import Currency, Money, MoneyError, parse_money
 
+KEYS = ("data", "socket", "host", "late_host", "denominations", "unreplicated_cap", "timings", "devices", "record")
 DEVICES = ("cash", "card", "pinpad", "printer")
 
 
@@ -79,9 +80,8 @@ def load_config(path: Path) -> TerminalConfig:
         table = tomllib.loads(raw.decode("utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"{path}: {error}") from error
-    known = {"data", "socket", "host", "late_host", "denominations", "unreplicated_cap", "timings", "devices", "record"}
-    if unknown := sorted(set(table) - known):
-        raise ConfigError(f"{path}: unknown {', '.join(unknown)}; known are {', '.join(sorted(known))}")
+    if unknown := sorted(set(table) - set(KEYS)):
+        raise ConfigError(f"{path}: unknown {', '.join(unknown)}; known are {', '.join(sorted(KEYS))}")
     return TerminalConfig(
         data=Path(_text(table, "data")),
         socket=Path(_text(table, "socket")),

@@ -14,6 +14,9 @@ from kiosk.journal.store import Journal
 from kiosk.terminal.fitted import Fitted
 from kiosk.terminal.line_follower import LineFollower
 
+MOST_FOLLOWERS = 8
+"""So many may look at the devices' lines at once: each takes memory of a process that has better to do."""
+
 
 class LocalTerminal(LocalTerminalServicer):
     """The service; on the same Unix socket as the screen's."""
@@ -33,6 +36,7 @@ class LocalTerminal(LocalTerminalServicer):
         self._health = health
         self._connected = connected
         self._session_open = session_open
+        self._followers = 0
 
     async def GetStatus(
         self,
@@ -97,7 +101,15 @@ class LocalTerminal(LocalTerminalServicer):
         if tape is None:
             await context.abort(grpc.StatusCode.NOT_FOUND, f"no line of {request.device!r}: {', '.join(tapes)}")
             return
-        with LineFollower(tape) as follower:
-            yield pb.TraceLineResponse(lines=follower.kept)
-            while request.follow:
-                yield pb.TraceLineResponse(lines=await follower.more())
+        if self._followers >= MOST_FOLLOWERS:
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, f"{MOST_FOLLOWERS} look at lines already: end one")
+            return
+        self._followers += 1
+        try:
+            with LineFollower(tape) as follower:
+                for lines in follower.kept():
+                    yield pb.TraceLineResponse(lines=lines)
+                while request.follow:
+                    yield pb.TraceLineResponse(lines=await follower.more())
+        finally:
+            self._followers -= 1

@@ -90,6 +90,26 @@ def test_every_device_of_the_many_has_stacked_its_note(result: dict[str, Any]) -
     assert row["also"]["stacked"] == len(DRIVERS)
 
 
+@pytest.mark.parametrize("codec", [codec for codec in CODECS if codec.name != "essp"], ids=lambda codec: codec.name)
+def test_afresh_means_that_nothing_is_remembered(codec: Codec) -> None:
+    """By the caches' own count; and afterwards everything is as it was."""
+    stream = b"".join(codec.said(Random(seed)) for seed in range(3))
+
+    def asked() -> int:
+        caches = [cache for module in codec.modules for cache in vars(module).values() if hasattr(cache, "cache_info")]
+        return sum(cache.cache_info().hits + cache.cache_info().misses for cache in caches)
+
+    def decoded() -> int:
+        return sum(codec.decode(found) is not None for found in codec.deframer().feed(stream))
+
+    before = asked()
+    with codec.afresh():
+        assert decoded() == 3
+    assert asked() == before
+    assert decoded() == 3
+    assert asked() >= before + 6
+
+
 # --- rows ------------------------------------------------------------------------------------------------------------
 
 

@@ -85,7 +85,7 @@ class LocalTerminalServicer:
 
     def TraceLine(self, request, context):
         """What goes over a device's line: what is kept of this connection, then everything as it happens. It takes no part in
-        it, so it may be asked with a session open. NOT_FOUND: no such device.
+        it, so it may be asked with a session open. NOT_FOUND: no such device. RESOURCE_EXHAUSTED: too many ask already.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -42,7 +42,7 @@ class LocalTerminalStub:
     """The whole chain of the newest epoch from a sequence on. INVALID_ARGUMENT: sequence 0."""
     TraceLine: _grpc.UnaryStreamMultiCallable[_local_pb2.TraceLineRequest, _local_pb2.TraceLineResponse]
     """What goes over a device's line: what is kept of this connection, then everything as it happens. It takes no part in
-    it, so it may be asked with a session open. NOT_FOUND: no such device.
+    it, so it may be asked with a session open. NOT_FOUND: no such device. RESOURCE_EXHAUSTED: too many ask already.
     """
 
 @_typing.type_check_only
@@ -59,7 +59,7 @@ class LocalTerminalAsyncStub(LocalTerminalStub):
     """The whole chain of the newest epoch from a sequence on. INVALID_ARGUMENT: sequence 0."""
     TraceLine: _aio.UnaryStreamMultiCallable[_local_pb2.TraceLineRequest, _local_pb2.TraceLineResponse]  # type: ignore[assignment]
     """What goes over a device's line: what is kept of this connection, then everything as it happens. It takes no part in
-    it, so it may be asked with a session open. NOT_FOUND: no such device.
+    it, so it may be asked with a session open. NOT_FOUND: no such device. RESOURCE_EXHAUSTED: too many ask already.
     """
 
 class LocalTerminalServicer(metaclass=_abc_1.ABCMeta):
@@ -97,7 +97,7 @@ class LocalTerminalServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_local_pb2.TraceLineResponse], _abc.AsyncIterator[_local_pb2.TraceLineResponse]]:
         """What goes over a device's line: what is kept of this connection, then everything as it happens. It takes no part in
-        it, so it may be asked with a session open. NOT_FOUND: no such device.
+        it, so it may be asked with a session open. NOT_FOUND: no such device. RESOURCE_EXHAUSTED: too many ask already.
         """
 
 def add_LocalTerminalServicer_to_server(servicer: LocalTerminalServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -6,10 +6,13 @@ says. It is right and short, and what one writes who trusts nothing but the chec
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from random import Random
-from typing import Any, Protocol
+from types import ModuleType
+from typing import Any, Protocol, runtime_checkable
+from unittest.mock import patch
 
 from drivers.cash.ccnet import framing as ccnet
 from drivers.cash.ccnet import messages as ccnet_messages
@@ -27,6 +30,20 @@ _BUS = 40
 _EVENT_SLOTS = 5
 
 
+@runtime_checkable
+class _Cached(Protocol):
+    """What :func:`functools.lru_cache` makes."""
+
+    @property
+    def __wrapped__(self) -> Callable[..., object]:
+        """The function itself."""
+        ...
+
+    def cache_clear(self) -> None:
+        """Forget everything."""
+        ...
+
+
 class Deframes(Protocol):
     """A deframer of any protocol; it gives frames, which have ``raw``, and noise."""
 
@@ -39,7 +56,7 @@ class Deframes(Protocol):
 class Codec:
     """``said``: the frame of an answer to a poll, any; ``deframer``: a new one; ``frame``: the frame that these bytes
     are, the hard way, or None; ``decode``: the message of a frame, None where it has none. ``shortest`` and
-    ``longest``: bytes of a frame on the line.
+    ``longest``: bytes of a frame on the line. ``modules``: where the codec is, and what it remembers.
     """
 
     name: str
@@ -49,6 +66,24 @@ class Codec:
     decode: Callable[[Any], object]
     shortest: int
     longest: int
+    modules: tuple[ModuleType, ...]
+
+    @contextmanager
+    def afresh(self) -> Generator[None]:
+        """Meanwhile the codec remembers nothing: each of its caches is what it is a cache of."""
+        with ExitStack() as stack:
+            for module, name, cached in self._caches():
+                stack.enter_context(patch.object(module, name, cached.__wrapped__))
+            yield
+
+    @property
+    def remembers(self) -> bool:
+        """Whether it has caches."""
+        return bool(self._caches())
+
+    def _caches(self) -> list[tuple[ModuleType, str, _Cached]]:
+        found = ((module, name, each) for module in self.modules for name, each in vars(module).items())
+        return [(module, name, each) for module, name, each in found if isinstance(each, _Cached)]
 
 
 # --- CCNET ------------------------------------------------------------------------------------------------------------
@@ -166,14 +201,21 @@ def _cctalk_decode(found: cctalk.Frame) -> object:
 
 def _cctalk(name: str, checksum: cctalk.Checksum) -> Codec:
     return Codec(
-        name, _cctalk_said(checksum), _cctalk_deframer(checksum), _cctalk_frame(checksum), _cctalk_decode, 5, 260
+        name,
+        _cctalk_said(checksum),
+        _cctalk_deframer(checksum),
+        _cctalk_frame(checksum),
+        _cctalk_decode,
+        5,
+        260,
+        (cctalk, cctalk_messages),
     )
 
 
 CODECS = (
-    Codec("ccnet", _ccnet_said, ccnet.Deframer, _ccnet_frame, _ccnet_decode, 6, 250),
-    Codec("id003", _id003_said, id003.Deframer, _id003_frame, _id003_decode, 5, 255),
-    Codec("essp", _essp_said, essp.Deframer, _essp_frame, _essp_decode, 6, 2 * 259 + 1),
+    Codec("ccnet", _ccnet_said, ccnet.Deframer, _ccnet_frame, _ccnet_decode, 6, 250, (ccnet, ccnet_messages)),
+    Codec("id003", _id003_said, id003.Deframer, _id003_frame, _id003_decode, 5, 255, (id003, id003_messages)),
+    Codec("essp", _essp_said, essp.Deframer, _essp_frame, _essp_decode, 6, 2 * 259 + 1, (essp, essp_messages)),
     _cctalk("cctalk", cctalk.Checksum.SIMPLE),
     _cctalk("cctalk-crc", cctalk.Checksum.CRC16),
 )

@@ -8,7 +8,7 @@ import pytest
 
 from drivers.errors import TransportError
 from drivers.transport.player import PlayerTransport
-from drivers.transport.recording import Diverged, Header, Mark, Moment, Recording
+from drivers.transport.recording import Diverged, Header, Mark, Moment, NotPlayable, Recording
 from tests.virtual_time import run_virtually
 
 HEADER = Header("cash", "ccnet", "memory")
@@ -101,5 +101,14 @@ def test_it_hangs_up_where_the_line_was_closed_and_when_it_is_closed() -> None:
 
 @pytest.mark.parametrize("moment", [Moment(1.0, Mark.GAP, text="7"), Moment(1.0, Mark.SENT, withheld=6)])
 def test_a_recording_that_is_not_whole_is_not_played(moment: Moment) -> None:
-    with pytest.raises(Diverged, match="not whole"):
+    with pytest.raises(NotPlayable, match="not whole"):
         player(*EXCHANGE, moment)
+
+
+def test_moments_without_a_byte_are_no_part_of_the_conversation() -> None:
+    async def play() -> None:
+        line = player(Moment(1.0, Mark.SENT), Moment(1.0, Mark.RECEIVED), *EXCHANGE)
+        line.write(QUESTION)
+        assert await line.read() == ANSWER
+
+    run_virtually(play())

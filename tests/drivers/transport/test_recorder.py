@@ -11,7 +11,17 @@ from drivers.api.device import DeviceIdentity
 from drivers.errors import TransportError
 from drivers.transport.api import ByteTransport
 from drivers.transport.memory import MemoryTransport, memory_pair
-from drivers.transport.recorder import FIRST, LATEST, RecordedTransport, StepWitness, Tape, recorded
+from drivers.transport.recorder import (
+    FIRST,
+    FIRST_BYTES,
+    LATEST,
+    LATEST_BYTES,
+    PIECE,
+    RecordedTransport,
+    StepWitness,
+    Tape,
+    recorded,
+)
 from drivers.transport.recording import Header, Mark, Moment, Recording, from_lines, moment_line
 from drivers.transport.shelf import Shelf
 from guichet.ids import DeviceSerial
@@ -70,6 +80,14 @@ async def test_what_is_written_and_read_is_kept_with_its_time_and_passes_unchang
     assert line.lines == ["10.0 > 02 03", "10.25 < 06", "10.25 ."]
 
 
+async def test_that_nothing_was_written_is_not_kept() -> None:
+    line = Line()
+    near = await line.open()
+    near.write(b"")
+    near.write(b"\x01")
+    assert line.lines == ["10.0 > 01"]
+
+
 async def test_what_could_not_be_written_is_not_kept() -> None:
     line = Line()
     near = await line.open()
@@ -121,6 +139,38 @@ async def test_the_beginning_and_the_latest_are_kept_and_between_them_a_gap_is_t
     assert (moments[FIRST - 1].at, moments[FIRST + 1].at, moments[-1].at) == (255.0, 263.0, FIRST + LATEST + 6.0)
 
 
+async def test_a_device_that_babbles_fills_no_memory_and_the_gap_is_told() -> None:
+    line = Line()
+    near = await line.open()
+    for number in range(1000):
+        line.now = float(number)
+        near.write(bytes(4096))
+    moments = line.kept.moments
+    gaps = [at for at, moment in enumerate(moments) if moment.mark is Mark.GAP]
+    assert gaps == [FIRST_BYTES // 4096]
+    assert len(moments) == (FIRST_BYTES + LATEST_BYTES) // 4096 + 1
+    assert moments[gaps[0]].text == f"{1000 - len(moments) + 1} moments are not kept"
+    assert moments[-1].at == 999.0
+
+
+async def test_what_is_written_at_once_and_is_long_is_kept_in_pieces() -> None:
+    line = Line()
+    heard: list[Moment] = []
+
+    class Listener:
+        def began(self, header: Header) -> None:
+            assert header.device == "cash"
+
+        def heard(self, moment: Moment) -> None:
+            heard.append(moment)
+
+    line.tape.listen(Listener())
+    receipt = bytes(range(256)) * 200
+    (await line.open()).write(receipt)
+    assert [len(moment.data) for moment in heard] == [PIECE, PIECE, PIECE, 2048]
+    assert b"".join(moment.data for moment in line.kept.moments) == receipt
+
+
 async def test_another_connection_begins_anew() -> None:
     line = Line()
     (await line.open()).write(b"\x01")
@@ -148,7 +198,7 @@ async def test_each_connection_is_a_file_that_can_be_read_while_it_is_written(tm
     near = await line.open()
     near.write(b"\x01")
     (first,) = files(tmp_path / "wire")
-    assert first.name == "cash-20260921T141320.000000Z-001.wire"
+    assert first.name == "cash-000001-20260921T141320.000000Z.wire"
     assert from_lines(first.read_text().splitlines()) == line.kept
     line.began_us += 1
     (await line.open()).write(b"\x02")
@@ -162,7 +212,7 @@ async def test_each_connection_is_a_file_that_can_be_read_while_it_is_written(tm
 
 async def test_a_full_file_is_followed_by_another_and_only_the_newest_are_kept(tmp_path: Path) -> None:
     line = Line()
-    other = tmp_path / "cash-2-20260921T141320.000000Z-001.wire"
+    other = tmp_path / "cash-2-000001-20260921T141320.000000Z.wire"
     other.write_text("of the device cash-2")
     made, failures, _ = shelf(line, tmp_path, file_bytes=400, files=3)
     near = await line.open()
@@ -178,6 +228,37 @@ async def test_a_full_file_is_followed_by_another_and_only_the_newest_are_kept(t
     kept = [moment.data[0] for part in parts for moment in part.moments if moment.mark is Mark.SENT]
     assert kept == list(range(kept[0], 200)), "nothing is missing between two files"
     assert (failures, other.read_text()) == ([], "of the device cash-2")
+
+
+async def test_a_clock_that_went_back_makes_no_recording_older(tmp_path: Path) -> None:
+    """As on a board without a battery, which begins in 1970 each time that it is started."""
+    line = Line()
+    for life, began_us in enumerate((1_790_000_000_000_000, 1_790_000_000_000_000, 5, 3, 1)):
+        line.began_us = began_us
+        made, failures, stop = shelf(line, tmp_path, files=3)
+        (await line.open()).write(bytes((life,)))
+        made.close()
+        stop()
+        assert failures == []
+    kept = [from_lines(path.read_text().splitlines()) for path in files(tmp_path)]
+    assert [(one.header.began_us, one.moments[0].data[0]) for one in kept] == [(5, 2), (3, 3), (1, 4)]
+
+
+async def test_however_many_parts_a_connection_has_the_one_being_written_stays(tmp_path: Path) -> None:
+    line = Line()
+    (tmp_path / "cash-000993-20260921T141320.000000Z.wire").write_text("another life's\n")
+    (tmp_path / "cash-999990-20260921T141320.000000Z.wire").write_text("another life's\n")
+    made, failures, _ = shelf(line, tmp_path, file_bytes=150, files=3)
+    near = await line.open()
+    for number in range(60):
+        near.write(bytes((number,)))
+    made.close()
+    kept = {int(path.name.split("-")[1]): path for path in files(tmp_path)}
+    newest = max(kept)
+    assert (len(kept), newest > 1_000_003) == (3, True), "past the sixth digit, which names no longer sort by"
+    assert set(kept) == {newest - 2, newest - 1, newest}
+    assert "> 3B" in kept[newest].read_text()
+    assert failures == []
 
 
 async def test_a_disk_that_refuses_ends_the_recording_and_not_the_line(tmp_path: Path) -> None:

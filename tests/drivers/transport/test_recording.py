@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from io import StringIO
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.api.device import DeviceIdentity
 from drivers.transport.recording import (
+    MAX_LINE,
+    MOST_SECONDS,
     BadRecording,
     Header,
     Mark,
@@ -15,6 +19,7 @@ from drivers.transport.recording import (
     Recording,
     from_lines,
     identity_moment,
+    lines_of,
     moment_of,
     to_text,
     without_keys,
@@ -86,6 +91,10 @@ def test_keys_are_stars() -> None:
         (3, "noon > 00", "line 3: expected a time"),
         (3, "nan > 00", "line 3: no time: nan"),
         (3, "1.0 ? 00", "line 3: expected a time"),
+        (3, "-1e308 > 00", "line 3: no time: -1e308"),
+        (3, "1000000000001 .", "line 3: no time: 1000000000001"),
+        (3, "1.0 >", "line 3: no bytes: >"),
+        (3, "1.0 <  ", "line 3: no bytes: <"),
         (3, "1.0 > 0G", "line 3: not hexadecimal: '0G'"),
         (3, "1.0 > withheld many", "line 3: withheld bytes are counted"),
         (3, "1.0 > withheld 0", "line 3: withheld bytes are counted"),
@@ -103,15 +112,24 @@ def test_what_is_no_recording_is_refused_with_its_line(number: int, line: str, w
     assert str(refused.value).startswith(why)
 
 
+def test_no_more_of_a_line_is_read_than_a_line_may_be_long() -> None:
+    file = StringIO("x" * (MAX_LINE - 1) + "\n" + "y" * (3 * MAX_LINE))
+    lines = lines_of(file)
+    assert len(next(lines)) == MAX_LINE
+    with pytest.raises(BadRecording, match="a line of more than"):
+        next(lines)
+    assert file.tell() == 2 * MAX_LINE + 1
+
+
 def test_an_empty_file_is_no_recording() -> None:
     with pytest.raises(BadRecording, match="line 1"):
         from_lines([])
 
 
-TIMES = st.floats(allow_nan=False, allow_infinity=False)
+TIMES = st.floats(-MOST_SECONDS, MOST_SECONDS)
 WORDS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1)
 MOMENT = st.one_of(
-    st.builds(Moment, TIMES, st.sampled_from([Mark.SENT, Mark.RECEIVED]), st.binary()),
+    st.builds(Moment, TIMES, st.sampled_from([Mark.SENT, Mark.RECEIVED]), st.binary(min_size=1)),
     st.builds(Moment, TIMES, st.sampled_from([Mark.STEP, Mark.GAP]), text=WORDS),
     st.builds(Moment, TIMES, st.just(Mark.SENT), withheld=st.integers(1, 10**6)),
 )

@@ -127,6 +127,22 @@ async def test_a_test_that_fails_or_a_fault_ends_with_1(kiosk: Kiosk, capsys: py
     assert "card     absent [absent]" in capsys.readouterr().out
 
 
+async def test_what_a_device_says_does_not_command_the_terminal_that_shows_it(
+    kiosk: Kiosk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await kiosk.start()
+    rude = DeviceIdentity("ccnet", "\x1b[2J\x9bmodel", DeviceSerial("1\r\n2"), "", False)
+    kiosk.cash.status = DeviceStatus(DeviceState.FAULT, "\x1bfault", rude, {"\x1bcount": 1})
+    kiosk.cash.steps = (SelfTestStep("\x1bname", False, "\x9bdetail"),)
+    assert kiosk.journal is not None
+    kiosk.journal.append(pb.Incident(code="\x9b2J", text="\u202egnp.exe"))
+    for words in (("diag",), ("diag", "--json"), ("journal", "list"), ("journal", "list", "--json")):
+        await run(*words, "--config", kiosk.config)
+        out = capsys.readouterr().out
+        assert len(out) > 100
+        assert not any(sign != "\n" and not sign.isprintable() for sign in out), words
+
+
 @pytest.mark.parametrize("case", ["no such device", "a session is open", "no terminal", "a dead socket", "no config"])
 async def test_what_cannot_be_asked_ends_with_2_and_says_why(
     kiosk: Kiosk, case: str, capsys: pytest.CaptureFixture[str]

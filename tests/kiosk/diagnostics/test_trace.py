@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import resource
 import shutil
 import subprocess
 import sys
@@ -18,19 +19,20 @@ from drivers.cash.ccnet.framing import frame as ccnet_frame
 from drivers.context import DriverContext
 from drivers.transport.api import ByteTransport
 from drivers.transport.memory import MemoryTransport, memory_pair
-from drivers.transport.recorder import FIRST, LATEST, Tape
+from drivers.transport.recorder import FIRST_BYTES, LATEST_BYTES, Tape
 from drivers.transport.recording import Header, Mark, Moment, from_lines, identity_moment, moment_line
 from guichet.ids import DeviceSerial
 from guichet.system import SystemRandom
 from guichet.v1 import health_pb2
-from guichet.v1.local_pb2_grpc import add_LocalTerminalServicer_to_server
+from guichet.v1 import local_pb2 as pb
+from guichet.v1.local_pb2_grpc import LocalTerminalStub, add_LocalTerminalServicer_to_server
 from kiosk.cli import main
 from kiosk.diagnostics.trace_view import Entry, Folding
 from kiosk.journal.store import Journal
 from kiosk.log import EventLog
 from kiosk.terminal.fitted import Fitted, Workshop
-from kiosk.terminal.line_follower import MOST_WAITING, LineFollower
-from kiosk.terminal.local import LocalTerminal
+from kiosk.terminal.line_follower import BATCH_BYTES, MOST_WAITING_BYTES, LineFollower
+from kiosk.terminal.local import MOST_FOLLOWERS, LocalTerminal
 from tests.conformance.recordings import HERE
 from tests.kiosk.terminal.standing import TERMINAL, Clock
 
@@ -106,6 +108,37 @@ def test_what_is_no_recording_ends_with_2_and_says_why(
         assert why in capsys.readouterr().err
 
 
+def test_times_that_no_clock_says_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "x.wire"
+    path.write_text("\n".join([*CCNET.read_text().splitlines()[:2], "-1e308 .", "1e308 ."]) + "\n")
+    assert main(["diag", "trace", "--file", str(path), "--json"]) == 2
+    assert capsys.readouterr().err == "guichet-kiosk diag trace: no time: -1e308\n"
+
+
+def test_a_line_with_a_key_of_its_own_is_read_with_it(capsys: pytest.CaptureFixture[str]) -> None:
+    show = ["diag", "trace", "--file", str(ESSP)]
+    assert main([*show, "--option", "fixed_key=1111111111111111"]) == 0
+    assert "polled events" not in capsys.readouterr().out
+    assert main([*show, "--option", "fixed_key=0123456701234567"]) == 0
+    assert "polled events" in capsys.readouterr().out
+    assert main([*show, "--option", "fixed_key"]) == 2
+    assert "--option 'fixed_key': NAME=VALUE" in capsys.readouterr().err
+
+
+def test_a_device_that_comes_and_goes_uses_one_file_at_a_time(tmp_path: Path) -> None:
+    path = tmp_path / "flapping.wire"
+    head = CCNET.read_text().splitlines(keepends=True)[:2]
+    path.write_text("".join([*head, "1.0 .\n"] * 300))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    used = len(list(Path("/proc/self/fd").iterdir()))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (used + 50, hard))
+    try:
+        assert main(["diag", "trace", "--file", str(path), "--record", str(tmp_path / "copy.wire")]) == 0
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert (tmp_path / "copy-300.wire").read_text() == "".join([*head, "1.0 .\n"])
+
+
 def test_bytes_that_were_not_kept_are_stars(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "pinpad.wire"
     head = CCNET.read_text().splitlines()[:2]
@@ -139,10 +172,11 @@ def test_what_a_device_says_does_not_command_the_terminal_that_shows_it(
     assert not any(sign != "\n" and not sign.isprintable() for sign in out)
 
 
-def test_a_reader_that_has_seen_enough_ends_it_quietly() -> None:
+@pytest.mark.parametrize("words", ["trace --every --file", "replay --events"])
+def test_a_reader_that_has_seen_enough_ends_it_quietly(words: str) -> None:
     command = [sys.executable, "-c", "import sys; from kiosk.cli import main; sys.exit(main())"]
     process = subprocess.Popen(
-        [*command, "diag", "trace", "--every", "--file", str(ESSP)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [*command, "diag", *words.split(), str(ESSP)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     assert process.stdout is not None
     process.stdout.close()
@@ -201,6 +235,9 @@ def test_a_driver_that_says_something_else_is_told(tmp_path: Path, capsys: pytes
         (('"driver": "ccnet"', '"driver": "escpos"'), (), "escpos is no cash module"),
         (('"options": {}', '"options": {"poll_ms": "never"}'), (), "poll_ms 'never'"),
         (('"options": {}', '"options": {"fixed_key": "****"}'), (), "--option is needed for fixed_key"),
+        (('"options": {}', '"options": {"poll_ms": "' + "9" * 5000 + '"}'), (), "poll_ms '9999"),
+        (('"driver": "ccnet"', '"driver": "\\u001b[2Jccnet"'), (), "\\x1b[2Jccnet"),
+        (('"options": {}', '"options": {"\\u001b[2Jkey": "****"}'), (), "--option is needed for \\x1b[2Jkey"),
         (("! proceed", "! go ahead"), (), "no step: 'go ahead'"),
         (("", ""), ("--option", "poll_ms"), "--option 'poll_ms': NAME=VALUE"),
         (("", ""), ("--option", "poll_ms=0"), "poll_ms '0'"),
@@ -216,21 +253,21 @@ def test_what_cannot_be_replayed_ends_with_2_and_says_why(
 
 
 @pytest.mark.parametrize("cut", ["1.39 ~ 3 moments are not kept", "1.39 > withheld 4"])
-def test_a_recording_that_is_not_whole_cannot_be_the_same(
+def test_a_recording_that_is_not_whole_cannot_be_tried(
     cut: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "x.wire"
     path.write_text(CCNET.read_text() + cut + "\n")
-    assert main(["diag", "replay", str(path)]) == 1
-    assert "not whole" in capsys.readouterr().out
+    assert main(["diag", "replay", str(path)]) == 2
+    assert "not whole" in capsys.readouterr().err
 
 
-def test_a_recording_from_the_middle_cannot_be_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_recording_from_the_middle_cannot_be_tried(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "x.wire"
     lines = CCNET.read_text().splitlines(keepends=True)
     path.write_text("".join(lines[:2] + lines[40:]))
-    assert main(["diag", "replay", str(path)]) == 1
-    assert "no steps from the opening of the line on" in capsys.readouterr().out
+    assert main(["diag", "replay", str(path)]) == 2
+    assert "no steps from the opening of the line on" in capsys.readouterr().err
 
 
 # --- from a terminal that runs ----------------------------------------------------------------------------------------
@@ -402,25 +439,83 @@ def tape() -> Tape:
     return made
 
 
+def babble(line: Tape, count: int) -> None:
+    for number in range(count):
+        line.note(Moment(float(number), Mark.RECEIVED, bytes(4096)))
+
+
 async def test_what_a_slow_reader_missed_is_told_where_it_is_missing() -> None:
     line = tape()
+    line.reveal()
     with LineFollower(line) as follower:
-        for number in range(MOST_WAITING + 5):
-            line.note(Moment(float(number), Mark.STEP, text="tick"))
-        assert len(await follower.more()) == MOST_WAITING
+        babble(line, 200)
+        taken = [moment for _ in range(5) for moment in await asyncio.wait_for(follower.more(), 20)]
+        assert abs(sum(map(len, taken)) - MOST_WAITING_BYTES) < 20_000
         line.note(Moment(9e9, Mark.STEP, text="tick"))
-        assert await follower.more() == ["9000000000.0 ~ 5 moments are not kept", "9000000000.0 ! tick"]
+        missed = 200 - len(taken)
+        assert await asyncio.wait_for(follower.more(), 20) == [
+            f"9000000000.0 ~ {missed} moments are not kept", "9000000000.0 ! tick",
+        ]  # fmt: skip
 
 
-async def test_a_reader_that_reads_nothing_costs_no_more_than_one_connection() -> None:
+async def test_what_waits_is_told_in_batches_and_nothing_twice() -> None:
     line = tape()
+    line.reveal()
+    with LineFollower(line) as follower:
+        babble(line, 40)
+        batches = [await asyncio.wait_for(follower.more(), 20), await asyncio.wait_for(follower.more(), 20)]
+        line.note(Moment(50.0, Mark.STEP, text="tick"))
+        batches.append(await asyncio.wait_for(follower.more(), 20))
+    assert all(sum(map(len, batch)) <= BATCH_BYTES for batch in batches)
+    told = [float(told.split(" ", 1)[0]) for batch in batches for told in batch]
+    assert told == [*map(float, range(40)), 50.0]
+
+
+async def test_a_reader_that_reads_nothing_costs_little_whatever_the_device_says() -> None:
+    """Not even when its line comes and goes the whole night."""
+    line = tape()
+    line.reveal()
     with LineFollower(line) as follower:
         for _ in range(3):
-            for number in range(MOST_WAITING + 1):
-                line.note(Moment(float(number), Mark.STEP, text="tick"))
+            babble(line, 1000)
             line.begin()
-        lines = await follower.more()
-    assert lines[0] == "guichet wire recording 1"
-    assert len(lines) == 2
-    line.note(Moment(0.0, Mark.STEP, text="tick"))
-    assert FIRST < LATEST < MOST_WAITING, "what is kept fits into what may wait"
+        assert len(await asyncio.wait_for(follower.more(), 20)) == 2
+        for _ in range(10_000):
+            line.begin()
+        waiting = 0
+        line.note(Moment(0.0, Mark.STEP, text="end"))
+        while (lines := await asyncio.wait_for(follower.more(), 20))[-1] != "0.0 ! end":
+            waiting += sum(map(len, lines))
+        assert waiting < MOST_WAITING_BYTES
+
+
+async def test_a_line_on_which_a_device_babbles_is_shown_all_the_same(
+    kiosk: Kiosk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kiosk.tape.reveal()
+    babble(kiosk.tape, 2000)
+    kiosk.device.line.write(bytes(5_000_000))
+    assert await run("diag", "trace", "--config", kiosk.config, "--once", "--json") == 0
+    shown = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert any(moment.get("words", "").startswith("GAP: ") for moment in shown)
+    so_far = kiosk.tape.so_far()
+    assert so_far is not None
+    kept = sum(len(moment.data) for moment in so_far.moments)
+    assert kept <= FIRST_BYTES + LATEST_BYTES
+
+
+async def test_no_more_than_a_few_can_look_at_once_and_the_next_is_told_so(
+    kiosk: Kiosk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with grpc.aio.insecure_channel(f"unix:{kiosk.socket}") as channel:
+        asked = pb.TraceLineRequest(device="cash", follow=True)
+        looking = [LocalTerminalStub(channel).TraceLine(asked) for _ in range(MOST_FOLLOWERS)]
+        for each in looking:
+            await each.read()
+        assert await run("diag", "trace", "--config", kiosk.config, "--once") == 2
+        assert f"RESOURCE_EXHAUSTED: {MOST_FOLLOWERS} look at lines already" in capsys.readouterr().err
+        for each in looking:
+            each.cancel()
+        async with asyncio.timeout(60):
+            while await run("diag", "trace", "--config", kiosk.config, "--once") != 0:
+                capsys.readouterr()

@@ -1,0 +1,40 @@
+"""What the commands print: nothing of it commands the terminal that shows it, and a pipe may be closed at any time."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from functools import wraps
+
+from drivers.narration import printable
+
+Command = Callable[[argparse.Namespace], int]
+
+
+def say(text: str = "") -> None:
+    """Print a line, which may hold what a device or a file says."""
+    print(printable(text), flush=True)
+
+
+def complain(command: str, error: Exception) -> None:
+    """Say on standard error why ``command`` cannot be done."""
+    print(f"guichet-kiosk {command}: {printable(str(error))}", file=sys.stderr)
+
+
+def until_nobody_reads(command: Command) -> Command:
+    """``command``, which ends quietly with 0 when whoever read its output has seen enough, as ``head`` does."""
+
+    @wraps(command)
+    def run(arguments: argparse.Namespace) -> int:
+        try:
+            status = command(arguments)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # What Python would still flush at its end has nowhere to go.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+        return status
+
+    return run

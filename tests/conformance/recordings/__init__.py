@@ -14,7 +14,7 @@ from pathlib import Path
 from drivers.transport.recording import to_text
 from kiosk.cli import main as guichet_kiosk
 from tests.conformance.results import scripted
-from tests.conformance.subject import Subject
+from tests.conformance.subject import SUBJECTS, Subject
 
 HERE = Path(__file__).parent
 SCRIPT = "note 2 in stacking: lose 4"
@@ -25,6 +25,10 @@ def file_of(subject: Subject) -> str | None:
     beside it.
     """
     return f"{subject.driver}.wire" if subject.name == subject.driver else None
+
+
+OURS = {subject.driver: HERE / file for subject in SUBJECTS if (file := file_of(subject)) is not None}
+"""The recordings that are kept here, by driver."""
 
 
 def text_of(subject: Subject) -> str:

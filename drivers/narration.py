@@ -7,6 +7,7 @@ part in it: whatever comes, it has words for it and raises nothing.
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, fields, is_dataclass
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 GROUP = "guichet.narrators"
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +79,14 @@ class HexNarrator:
 
 
 def narrator_maker(driver: str) -> MakeNarrator:
-    """What makes narrators of ``driver``'s lines; of one that has none, :class:`HexNarrator`."""
+    """What makes narrators of ``driver``'s lines; of one that has none, :class:`HexNarrator`, and so of one whose
+    narrator cannot be loaded, after a warning: bytes are better than no trace.
+    """
     for point in entry_points(group=GROUP, name=driver):
-        return cast("MakeNarrator", point.load())
+        try:
+            return cast("MakeNarrator", point.load())
+        except (ImportError, AttributeError) as error:
+            _log.warning("no words for %s: its narrator %s cannot be loaded: %s", driver, point.value, error)
     return HexNarrator
 
 

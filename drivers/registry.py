@@ -25,10 +25,17 @@ def names() -> tuple[str, ...]:
 
 
 def open_device(config: DeviceConfig, context: DriverContext) -> Device:
-    """The device that ``config`` describes. Raises :class:`drivers.errors.ConfigurationError` for an unknown driver."""
+    """The device that ``config`` describes. Raises :class:`drivers.errors.ConfigurationError` for an unknown driver,
+    for one whose entry point leads nowhere or that needs what is not installed, and for options that it does not have.
+    """
     points = entry_points(group=GROUP, name=config.driver)
     if not points:
         known = ", ".join(names())
         raise ConfigurationError(config.name, "unknown-driver", f"{config.driver!r} is not one of: {known}")
-    load = cast("OpenDevice", next(iter(points)).load())
+    point = next(iter(points))
+    try:
+        load = cast("OpenDevice", point.load())
+    except (ImportError, AttributeError) as error:
+        text = f"driver {config.driver!r}, {point.value}: {error}"
+        raise ConfigurationError(config.name, "cannot-load", text) from error
     return load(config, context)

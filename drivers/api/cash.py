@@ -13,21 +13,31 @@ from guichet.money import Money
 
 
 class Presence(Enum):
-    """Where a note is, as far as a cash module that came back can tell: the columns of the start-up table.
-
-    FORGOTTEN: the device answers and its path is empty, but what it knew of the note is gone: ccTalk's event counter
-    was set back to 0, or more events were missed than it keeps.
+    """Where a note is, as far as a cash module that came back can tell: the columns of the start-up table. A machine
+    tells all but OTHER_DEVICE and NO_ANSWER, which the terminal finds out by itself.
     """
 
     PATH_EMPTY = "path empty"
+    """No note is inside and nothing waits to be acknowledged: idle, disabled, powered up, box full or removed."""
     IN_ESCROW = "in escrow, alive"
+    """A note waits for STACK or RETURN, and the device would do either now."""
     RETURNABLE = "returnable"
+    """A note that only the customer can get: it goes back now or at the reset, or it is back and that is not
+    acknowledged."""
     MOVING = "moving"
+    """A note that is drawn in, or on its way to the box, or past the point of no return at a power-up: what the device
+    tells next says where it ended."""
     STACKED = "stacked event"
+    """The device holds a stacked event that is not acknowledged: the note is in the box."""
     JAMMED = "jam"
+    """A note is stuck, or the device has failed: it cannot say where a note is."""
     OTHER_DEVICE = "other serial number"
+    """The first answer has another serial number than the record. Not for a machine to tell."""
     NO_ANSWER = "no answer"
+    """It never answered. Not for a machine to tell."""
     FORGOTTEN = "memory lost"
+    """It answers and its path is empty, but what it knew of the note is gone: ccTalk's event counter was set back to 0,
+    or more events were missed than it keeps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +92,9 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The device has been initialised and its note table read; it accepts nothing yet. Told again whenever it was out
-    of order. ``values`` is the table, by note type; ``table_hash`` the SHA-256 of its bytes.
+    """The device has been initialised and its note table read; its path is empty and it accepts nothing yet. What it
+    held is done with, without a :class:`Cleared`. Told again whenever it was out of order. ``values`` is the table, by
+    note type; ``table_hash`` the SHA-256 of its bytes.
     """
 
     identity: DeviceIdentity
@@ -115,9 +126,9 @@ class Stacking:
 
 @dataclass(frozen=True, slots=True)
 class Stacked:
-    """The note is in the cash box. The device holds this event until :meth:`CashModule.acknowledge`. ``note_type`` is
-    None where the protocol never says (see :class:`CashCapabilities`), and a number that the table does not name where
-    the device itself does not know.
+    """The note is in the cash box. The device holds this event until :meth:`CashModule.acknowledge`, and whenever it
+    says it again, so does the machine: the caller knows a repeat. ``note_type`` is None where the protocol never says
+    (see :class:`CashCapabilities`), and a number that the table does not name where the device itself does not know.
     """
 
     note_type: int | None
@@ -144,7 +155,9 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class Cleared:
-    """The device is done with whatever it held: the path is empty. ``stacked_counter`` as counted now."""
+    """The device is done with whatever it held since :class:`Ready`: the path is empty. ``stacked_counter`` as counted
+    now.
+    """
 
     stacked_counter: int | None
     enabled: bool

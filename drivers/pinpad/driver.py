@@ -20,6 +20,7 @@ from drivers.api.device import DeviceConfig, DeviceIdentity, DeviceState, Device
 from drivers.api.pinpad import PinBlock
 from drivers.context import DriverContext
 from drivers.errors import ConfigurationError, DeviceError, NoAnswer
+from drivers.options import refuse_unknown
 from drivers.pinpad import messages as m
 from drivers.pinpad.line import PadLine
 from drivers.transport.api import ByteTransport
@@ -34,9 +35,7 @@ _ENTRY_POLL_SECONDS = 0.5
 
 def open_device(config: DeviceConfig, context: DriverContext) -> SerialPinPad:
     """The pad that ``config`` names. Raises :class:`drivers.errors.ConfigurationError` for options that it has not."""
-    unknown = set(config.options) - {"initial_key_file"}
-    if unknown:
-        raise ConfigurationError(config.name, "bad-option", f"no such option: {', '.join(sorted(unknown))}")
+    refuse_unknown(config, "initial_key_file")
     return SerialPinPad(config, context)
 
 

@@ -1,4 +1,4 @@
-"""A PIN pad as a process: ``guichet-sim pinpad --pty LINK --control SOCKET --state FILE``.
+"""A PIN pad on a pty.
 
 The keys are pressed through the control socket, whose answers never repeat them. The state file is the pad's memory of
 its key and counter; it is on disk before a key is used.
@@ -22,6 +22,7 @@ from drivers.pinpad import messages as m
 from drivers.pinpad.framing import SILENCE_SECONDS, Deframer, encode_frame
 from drivers.pinpad.software import Key, KeyState, SoftwarePad
 from drivers.simulation.control import serve_control
+from drivers.simulation.help import help_text
 from drivers.simulation.memory import BadMemory
 from drivers.simulation.port import serve_pty
 from drivers.transport.api import ByteTransport
@@ -29,13 +30,23 @@ from drivers.transport.api import ByteTransport
 _TICK_SECONDS = 0.25
 _HEX_KEY, _HEX_KEY_ID = re.compile("[0-9A-Fa-f]{32}"), re.compile("[0-9A-Fa-f]{16}")
 
-HELP = "press DIGITS | enter | clear | cancel | load-key KEY KEY-ID | silent | answering | state | help"
+HELP = help_text(
+    ("press DIGITS", "press these keys, during an entry"),
+    ("enter", "the entry is complete"),
+    ("clear", "take back what was pressed"),
+    ("cancel", "end the entry without a PIN"),
+    ("load-key KEY KEY-ID", "a key from a key loader: 32 and 16 hexadecimal digits"),
+    ("silent", "says nothing to its host"),
+    ("answering", "speaks again"),
+    ("state", "whether an entry goes on and what the pad knows, as JSON"),
+    ("help", "this list"),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of ``guichet-sim pinpad``."""
     parser.add_argument("--pty", required=True, type=Path, help="a link to the pad's serial line is made here")
-    parser.add_argument("--control", required=True, type=Path, help=f"control socket: {HELP}")
+    parser.add_argument("--control", required=True, type=Path, help="control socket; tell it 'help'")
     parser.add_argument("--state", required=True, type=Path, help="the pad's memory: its key and counter")
     parser.add_argument("--serial", default="SPP-000001", help="the pad's serial number")
 
@@ -162,7 +173,7 @@ class SimulatedPad:
             case ["help"]:
                 return HELP
             case _:
-                raise ValueError(f"not understood; {HELP}")
+                raise ValueError("not understood (try 'help')")
 
     def _entry(self) -> str:
         return f"entering, {self._pad.digits} digits" if self._pad.entering else "no entry"

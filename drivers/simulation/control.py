@@ -1,6 +1,7 @@
 """Acting on a simulated device from outside: one line asks, one line answers, over a Unix socket.
 
-The first word of an answer is ``ok`` or ``error``; what follows is for people or, where a command says so, JSON.
+The first word of an answer is ``ok`` or ``error``; what follows is for people or, where a command says so, JSON. Where
+it has several lines, a vertical tab stands between two of them.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from pathlib import Path
 
 _MAX_LINE = 64 * 1024
 _ANSWER_SECONDS = 30.0
+_NEW_LINE = "\v"
 
 HandleLine = Callable[[str], Awaitable[str]]
 """Takes a line without its end, gives the answer's text; raises ValueError for what it does not understand."""
@@ -39,7 +41,7 @@ async def _answer(handle: HandleLine, line: bytes) -> str:
         answer = await handle(line.decode("utf-8").strip())
     except (ValueError, LookupError) as error:
         return f"error {error}".replace("\n", " ")
-    return f"ok {answer}".rstrip()
+    return f"ok {answer}".rstrip().replace("\n", _NEW_LINE)
 
 
 def ask(path: Path, line: str) -> str:
@@ -55,4 +57,4 @@ def ask(path: Path, line: str) -> str:
     verdict, _, text = answer.partition(" ")
     if verdict != "ok":
         raise ValueError(text or "no answer")
-    return text
+    return text.replace(_NEW_LINE, "\n")

@@ -1,10 +1,4 @@
-"""What a person can do to a simulated cash device, as lines: the same for all of them.
-
-``insert 20 EUR``, ``insert unreadable``, ``insert unknown``, ``take``, ``wait PHASE``, ``state``, ``notes``,
-``power off|on``, ``box removed|full|back|NAME``, ``jam head|transport|box``, ``free``, ``cheat``, ``second``, ``fail``,
-``not taken``, ``mute on|off``, ``garbage N``, ``lose N``, ``slow SECONDS``, ``pace SECONDS``, ``fault WHAT`` (as in a
-fault script), ``help``.
-"""
+"""What a person can do to a simulated cash device, as lines: the same for all of them. :data:`HELP` has them."""
 
 from __future__ import annotations
 
@@ -13,12 +7,39 @@ import json
 from collections.abc import Callable
 
 from drivers.simulation.cash_device import SimulatedCash
+from drivers.simulation.help import help_text
 from drivers.simulation.mechanism import Box, Spot, Step
 from drivers.simulation.script import Fault, What, parse_fault
 from guichet.money import parse_money
 
 _WAIT_SECONDS = 20.0
 _LOOK_SECONDS = 0.005
+
+HELP = help_text(
+    ("insert 20 EUR", "push a note in; EUR may be left out"),
+    ("insert unreadable", "push in paper that nothing recognises"),
+    ("insert unknown", "push in a note of a type that the device's note table does not name"),
+    ("take", "take the note that the device gave back"),
+    ("state", "what the device says of itself, what its metal does, whether it has power; as JSON"),
+    ("notes", "where each piece of paper lies, as JSON; no driver can ask this"),
+    ("wait WORD", f"until the device says so of itself, or its metal does so; {_WAIT_SECONDS:g} s at most"),
+    ("power off|on", "cut the power, with whatever moves; give it back"),
+    ("box removed|full|back", "take the cash box out; let it be full; put it back"),
+    ("box NAME", "put in another cash box, an empty one"),
+    ("jam head|transport|box", "the next note that comes by sticks there"),
+    ("free", "take a note that sticks out by hand, and switch the device off and on"),
+    ("cheat", "pull at the note"),
+    ("second", "push in a second note behind the one inside"),
+    ("fail", "the device fails, until its power is cut"),
+    ("not taken", "the next note that is given back stays where it is"),
+    ("mute on|off", "says nothing to its host; speaks again"),
+    ("garbage N", "damage the next N answers"),
+    ("lose N", "lose the next N answers"),
+    ("slow SECONDS", "every answer comes so late"),
+    ("pace SECONDS", "what one movement of paper takes"),
+    ("fault WHAT", "any fault, in the words of a fault script: fault noise 7F 7F"),
+    ("help", "this list"),
+)
 
 
 class Hands:
@@ -49,7 +70,7 @@ class Hands:
             case "fault":
                 device.act(parse_fault(rest), now)
             case "help":
-                return " ".join((__doc__ or "").split())
+                return HELP
             case _:
                 self._handle(verb, rest)
         return ""

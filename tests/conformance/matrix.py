@@ -1,6 +1,7 @@
 """What each driver does with what happens to it, computed and written into drivers/README.md.
 
-``python -m tests.conformance.matrix`` writes the table; with ``--check`` it writes nothing and fails where it differs.
+``python -m tests.conformance.matrix`` writes the table; with ``--check`` it writes nothing and fails where it differs;
+with ``--stdout``, and always for a ``--subject`` of somebody else's, it prints it and leaves the page as it is.
 """
 
 from __future__ import annotations
@@ -8,9 +9,10 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from tests.conformance import choice
 from tests.conformance.cells import EVENTS, Event
 from tests.conformance.results import cell, scripted
 from tests.conformance.rows import Row
@@ -24,25 +26,25 @@ END = "<!-- end of the conformance matrix -->"
 _NOTE_ROWS = tuple(row for row in Row if row is not Row.NO_NOTE)
 
 
-def matrix() -> str:
-    """The whole matrix in Markdown: a row for what happens, a column for each driver."""
-    return "\n".join(_lines())
+def matrix(subjects: Sequence[Subject]) -> str:
+    """The whole matrix in Markdown: a row for what happens, a column for each of ``subjects``."""
+    return "\n".join(_lines(subjects))
 
 
-def _lines() -> Iterator[str]:
-    yield "| the terminal dies with a note at each of nine moments, and then ... | " + _heads()
-    yield "|---" * (len(SUBJECTS) + 1) + "|"
+def _lines(subjects: Sequence[Subject]) -> Iterator[str]:
+    yield "| the terminal dies with a note at each of nine moments, and then ... | " + _heads(subjects)
+    yield "|---" * (len(subjects) + 1) + "|"
     for event in EVENTS:
-        yield _line(event.name, [_after(subject, event) for subject in SUBJECTS])
+        yield _line(event.name, [_after(subject, event) for subject in subjects])
     yield ""
-    yield "| in mid-deposit, as a fault script says it | " + _heads()
-    yield "|---" * (len(SUBJECTS) + 1) + "|"
+    yield "| in mid-deposit, as a fault script says it | " + _heads(subjects)
+    yield "|---" * (len(subjects) + 1) + "|"
     for script in (*CERTAIN, *LEAVES_A_DOUBT):
-        yield _line(f"`{script}`", [_under(subject, script) for subject in SUBJECTS])
+        yield _line(f"`{script}`", [_under(subject, script) for subject in subjects])
 
 
-def _heads() -> str:
-    return " | ".join(subject.name for subject in SUBJECTS) + " |"
+def _heads(subjects: Sequence[Subject]) -> str:
+    return " | ".join(subject.name for subject in subjects) + " |"
 
 
 def _line(name: str, cells: list[str]) -> str:
@@ -71,24 +73,40 @@ def _under(subject: Subject, script: str) -> str:
 
 
 def page_with_matrix(page: str) -> str:
-    """``page`` with the matrix between its marks. Raises ValueError where the marks are missing."""
+    """``page`` with the matrix of our drivers between its marks. Raises ValueError where the marks are missing."""
     before, begin, rest = page.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
         raise ValueError(f"{PAGE}: the marks of the matrix are missing")
-    return f"{before}{BEGIN}\n\n{matrix()}\n\n{END}{after}"
+    return f"{before}{BEGIN}\n\n{matrix(SUBJECTS)}\n\n{END}{after}"
 
 
-def main() -> int:
-    """The command."""
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command. 0: written, printed or up to date; 1: not up to date; 2: no such subject."""
     parser = argparse.ArgumentParser(prog="python -m tests.conformance.matrix", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="fail where the page is not up to date")
-    arguments = parser.parse_args()
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--check", action="store_true", help="fail where the page is not up to date")
+    how.add_argument("--stdout", action="store_true", help="print the matrix; the page stays as it is")
+    choice.add_arguments(parser)
+    arguments = parser.parse_args(argv)
+    if arguments.subject and arguments.check:
+        parser.error("--check looks at the page, which has our own drivers only: not with --subject")
+    if arguments.subject or arguments.stdout:
+        return _print(arguments.subject)
     page = PAGE.read_text(encoding="utf-8")
     fresh = page_with_matrix(page)
     if arguments.check:
         return int(fresh != page)
     PAGE.write_text(fresh, encoding="utf-8")
+    return 0
+
+
+def _print(places: Sequence[str]) -> int:
+    try:
+        print(matrix(choice.chosen(places)))
+    except choice.NoSuchSubjectError as error:
+        print(error, file=sys.stderr)
+        return 2
     return 0
 
 

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,10 +21,11 @@ from drivers.simulation.script import parse_fault
 from guichet.journal.records import Fact
 from guichet.v1 import journal_pb2 as pb
 from kiosk.journal.folds import NotePhase
+from tests.conformance import choice
 from tests.conformance.people import Customer
 from tests.conformance.results import run_scripted, scripted
 from tests.conformance.rig import Dead, Rig
-from tests.conformance.subject import SUBJECTS, Subject
+from tests.conformance.subject import Subject
 from tests.virtual_time import run_virtually
 
 NOTES_A_DEPOSIT = 5
@@ -138,17 +139,21 @@ def _show(done: int, of: int) -> None:
         print(f"\r{done} of {of} bytes ", end="", file=sys.stderr, flush=True)
 
 
-def main() -> int:
-    """The command."""
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command. 0: every note is accounted for; 2: no such driver."""
     parser = argparse.ArgumentParser(prog="python -m tests.conformance.soak", description=__doc__)
     parser.add_argument("--notes", type=int, default=10_000, help="notes a driver (10000)")
     parser.add_argument("--seed", type=int, default=1, help="the run's seed (1)")
-    parser.add_argument("--driver", action="append", help="only this one; may be given again")
+    parser.add_argument("--driver", action="append", default=[], help="only this one; may be given again")
+    choice.add_arguments(parser)
     parser.add_argument("--cuts", action="store_true", help="cut the device's power at each byte instead")
-    arguments = parser.parse_args()
-    for subject in SUBJECTS:
-        if arguments.driver and subject.name not in arguments.driver:
-            continue
+    arguments = parser.parse_args(argv)
+    try:
+        subjects = choice.chosen(arguments.subject, arguments.driver)
+    except choice.NoSuchSubjectError as error:
+        print(error, file=sys.stderr)
+        return 2
+    for subject in subjects:
         began = time.monotonic()
         if arguments.cuts:
             print(f"{subject.name}, a cut at every byte: ", end="", flush=True)

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from drivers.api.cash import CashModule
 from drivers.api.device import DeviceConfig
-from drivers.cli import SIMULATORS
+from drivers.cli import simulators
 from drivers.context import DriverContext
 from drivers.registry import open_device
 from drivers.simulation.cash_device import SimulatedCash
@@ -73,7 +73,7 @@ class Subject:
 
 
 def _of(name: str, *words: str, called: str = "", **more: Any) -> Subject:
-    return Subject(called or name, name, SIMULATORS[name][0], words, **more)
+    return Subject(called or name, name, simulators()[name].module, words, **more)
 
 
 _COINS = ("0.50 EUR", "2 EUR", "0.20 EUR", "1 EUR")

@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import pytest
 
+from tests.conformance.cases import each_script
 from tests.conformance.results import run_scripted, scripted
-from tests.conformance.subject import SUBJECTS, Subject
+from tests.conformance.subject import Subject
 
 # Faults after which everything is known all the same.
 CERTAIN = (
@@ -31,17 +32,7 @@ LEAVES_A_DOUBT = (
 )  # fmt: skip
 
 
-def cases(scripts: tuple[str, ...]) -> list[tuple[Subject, str]]:
-    """Every driver with every fault that can happen to its device."""
-    return [(subject, script) for subject in SUBJECTS for script in scripts if subject.applies(script)]
-
-
-def name(part: Subject | str) -> str:
-    """A test's name for it."""
-    return part.name if isinstance(part, Subject) else part
-
-
-@pytest.mark.parametrize(("subject", "script"), cases(CERTAIN), ids=name)
+@each_script(*CERTAIN)
 def test_a_fault_that_hides_nothing_leaves_nothing_in_doubt(subject: Subject, script: str) -> None:
     tally = scripted(subject, script)
     assert tally.served
@@ -50,7 +41,7 @@ def test_a_fault_that_hides_nothing_leaves_nothing_in_doubt(subject: Subject, sc
     assert tally.credited == tally.box >= 2
 
 
-@pytest.mark.parametrize(("subject", "script"), cases(LEAVES_A_DOUBT), ids=name)
+@each_script(*LEAVES_A_DOUBT)
 def test_a_fault_that_hides_a_note_leaves_that_one_in_doubt_at_most(subject: Subject, script: str) -> None:
     tally = scripted(subject, script)
     assert tally.served
@@ -60,7 +51,6 @@ def test_a_fault_that_hides_a_note_leaves_that_one_in_doubt_at_most(subject: Sub
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("subject", SUBJECTS, ids=lambda subject: subject.name)
 def test_a_power_cut_at_any_byte_of_the_device_loses_and_doubles_nothing(subject: Subject, when: str) -> None:
     """The long form cuts at every byte: ``make soak ARGS=--cuts``; here at some thirty of them."""
     count = scripted(subject, "").bytes_sent

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from importlib.metadata import DistributionFinder, PathDistribution
 from pathlib import Path
 
 import pytest
@@ -13,17 +12,16 @@ from drivers import registry
 from guichet.v1 import journal_pb2 as pb
 from kiosk.journal.folds import NotePhase
 from tests.conformance.cells import EVENTS
+from tests.conformance.choice import chosen
 from tests.conformance.people import Customer
 from tests.conformance.results import cell, scripted
 from tests.conformance.rig import Rig
 from tests.conformance.rows import Row
-from tests.conformance.subject import SUBJECTS, Subject
+from tests.conformance.subject import Subject
+from tests.elsewhere import installed
 from tests.virtual_time import run_virtually
 
-EVERY = pytest.mark.parametrize("subject", SUBJECTS, ids=lambda subject: subject.name)
 
-
-@EVERY
 def test_a_cable_that_is_pulled_in_mid_deposit_and_put_back_loses_nothing(subject: Subject) -> None:
     async def day(place: Path, seconds: float) -> None:
         rig = Rig(subject, place)
@@ -45,7 +43,6 @@ def test_a_cable_that_is_pulled_in_mid_deposit_and_put_back_loses_nothing(subjec
             run_virtually(day(Path(place), seconds))
 
 
-@EVERY
 def test_two_devices_at_once_do_not_know_of_each_other(subject: Subject) -> None:
     async def day(first: Path, second: Path) -> None:
         rigs = [Rig(subject, first), Rig(subject, second)]
@@ -68,40 +65,26 @@ def test_two_devices_at_once_do_not_know_of_each_other(subject: Subject) -> None
 # --- a driver of somebody else --------------------------------------------------------------------------------------
 
 
-class Elsewhere(DistributionFinder):
-    """What pip does for a package of somebody else: a distribution with an entry point, on the path."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def find_spec(self, *_: object) -> None:
-        """It finds distributions only."""
-
-    def find_distributions(self, context: object = None) -> list[PathDistribution]:  # type: ignore[override]
-        """The one."""
-        return [PathDistribution(self._folder)]
-
-
 @pytest.fixture
-def acme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Subject:
-    """A driver from outside of this package: its module, its simulator, its entry point."""
+def acme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A driver from outside of this package: its module, its simulator, its entry points, its subject."""
     (tmp_path / "acme_driver.py").write_text(
         "from drivers.cash.ccnet.driver import open_device\n"
         "from drivers.cash.ccnet.simulator import add_arguments, make\n"
+        "from tests.conformance.subject import Subject\n"
+        "ACME = Subject('acme', 'acme', 'acme_driver')\n"
         "__all__ = ['add_arguments', 'make', 'open_device']\n",
         encoding="utf-8",
     )
-    info = tmp_path / "acme_driver-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-driver\nVersion: 1.0\n", encoding="utf-8")
-    (info / "entry_points.txt").write_text(f"[{registry.GROUP}]\nacme = acme_driver:open_device\n", encoding="utf-8")
+    installed(tmp_path, "acme-driver", {registry.GROUP: {"acme": "acme_driver:open_device"}})
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
-    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Elsewhere(info)])
-    return Subject("acme", "acme", "acme_driver")
+    monkeypatch.delitem(sys.modules, "acme_driver", raising=False)
+    return tmp_path
 
 
-def test_a_driver_from_outside_of_the_package_runs_through_the_suite(acme: Subject) -> None:
+def test_a_driver_from_outside_of_the_package_runs_through_the_suite(acme: Path) -> None:
     assert "acme" in registry.names()
-    assert cell(acme, Row.STACK_SENT, EVENTS[3]).word() == "credited"
-    tally = scripted(acme, "note 2 in stacking: power off 2")
+    (subject,) = chosen(["acme_driver:ACME"])
+    assert cell(subject, Row.STACK_SENT, EVENTS[3]).word() == "credited"
+    tally = scripted(subject, "note 2 in stacking: power off 2")
     assert (tally.credited, tally.in_doubt, tally.over) == (4, 0, True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import pytest
 
@@ -14,10 +15,12 @@ from drivers.context import DriverContext
 from drivers.registry import open_device
 from drivers.transport.api import ByteTransport
 from drivers.transport.recording import Diverged, Mark, Moment, Recording, from_lines, to_text
-from tests.conformance.recordings import RECORDED, path_of, words_of
+from tests.conformance.cases import each_file, each_script
+from tests.conformance.choice import is_ours
+from tests.conformance.recordings import HERE, text_of, words_of
 from tests.conformance.results import scripted
-from tests.conformance.subject import SUBJECTS, Subject
-from tests.conformance.test_faults import CERTAIN, LEAVES_A_DOUBT, cases, name
+from tests.conformance.subject import Subject
+from tests.conformance.test_faults import CERTAIN, LEAVES_A_DOUBT
 
 
 async def no_line(address: str) -> ByteTransport:
@@ -33,7 +36,7 @@ def device_of(recording: Recording) -> CashDevice:
     return device
 
 
-@pytest.mark.parametrize(("subject", "script"), cases((*CERTAIN, *LEAVES_A_DOUBT)), ids=name)
+@each_script(*CERTAIN, *LEAVES_A_DOUBT)
 def test_a_recorded_deposit_happens_again_byte_for_byte(subject: Subject, script: str) -> None:
     recordings = scripted(subject, script).recordings
     stacked = 0
@@ -46,7 +49,6 @@ def test_a_recorded_deposit_happens_again_byte_for_byte(subject: Subject, script
     assert stacked >= 1
 
 
-@pytest.mark.parametrize("subject", SUBJECTS, ids=name)
 def test_a_replay_that_differs_in_one_byte_says_where(subject: Subject) -> None:
     recording = scripted(subject, "").recordings[0]
     at = max(number for number, moment in enumerate(recording.moments) if moment.mark is Mark.SENT)
@@ -57,7 +59,6 @@ def test_a_replay_that_differs_in_one_byte_says_where(subject: Subject) -> None:
         replay(device_of(recording).new_machine(), Recording(recording.header, tuple(moments)))
 
 
-@pytest.mark.parametrize("subject", SUBJECTS, ids=name)
 def test_a_replay_in_which_the_device_said_something_else_differs(subject: Subject) -> None:
     """A recorder that lost the answers would replay nothing but time-outs: the answers matter."""
     recording = scripted(subject, "").recordings[0]
@@ -67,21 +68,43 @@ def test_a_replay_in_which_the_device_said_something_else_differs(subject: Subje
         replay(device_of(recording).new_machine(), Recording(recording.header, tuple(moments)))
 
 
-@pytest.mark.parametrize("subject", RECORDED, ids=name)
-def test_a_driver_says_what_it_said_when_it_was_recorded(subject: Subject) -> None:
+# --- recordings that are kept -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def kept(file: str, subject: Subject, recordings: Path | None) -> Path:
+    """The recording of a subject that was made once. Ours is there; somebody else's may be."""
+    if is_ours(subject):
+        return HERE / file
+    if recordings is None:
+        pytest.skip(f"no recording of {subject.driver} here: --recordings FOLDER says where it is")
+    if not (recordings / file).exists():
+        pytest.skip(f"{recordings} has no {file}: python -m tests.conformance.recordings --subject ... --into it")
+    return recordings / file
+
+
+@each_file()
+def test_a_driver_says_what_it_said_when_it_was_recorded(subject: Subject, file: str, kept: Path) -> None:
     """Red after a change of a driver: look at the difference, and make the recordings anew where it is meant."""
-    with path_of(subject).open(encoding="ascii") as file:
-        recording = from_lines(file)
+    with kept.open(encoding="ascii") as lines:
+        recording = from_lines(lines)
     done = replay(device_of(recording).new_machine(), recording)
     assert sum(isinstance(event, Stacked) for _, event in done.events) == 4
     assert recording.identity is not None
     assert recording.identity.driver == subject.driver
 
 
-@pytest.mark.parametrize("subject", RECORDED, ids=name)
-def test_a_recording_is_shown_in_words(subject: Subject) -> None:
-    path = path_of(subject)
-    words = words_of(path)
-    assert words == path.with_suffix(".txt").read_text(encoding="ascii")
+@each_file()
+def test_the_recording_that_is_kept_is_the_one_that_would_be_made_today(
+    subject: Subject, file: str, kept: Path
+) -> None:
+    """Red after a change of a driver, a simulator or the rig: ``python -m tests.conformance.recordings``."""
+    assert text_of(subject) == kept.read_text(encoding="ascii")
+
+
+@each_file()
+def test_a_recording_is_shown_in_words(subject: Subject, file: str, kept: Path) -> None:
+    words = words_of(kept)
+    assert words == kept.with_suffix(".txt").read_text(encoding="ascii")
     assert "UNREADABLE" not in words
     assert not any(line.rstrip().endswith("encrypted") for line in words.splitlines())

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.conformance.soak import soak
-from tests.conformance.subject import SUBJECTS, Subject
+from tests.conformance.subject import Subject
 
 
-@pytest.mark.parametrize("subject", SUBJECTS, ids=lambda subject: subject.name)
 def test_some_hundred_notes_with_a_fault_every_twenty_are_all_accounted_for(subject: Subject) -> None:
     count = soak(subject, 300, seed=7)
     assert count.notes == 300

@@ -5,18 +5,15 @@ from __future__ import annotations
 import pytest
 
 from kiosk.journal.folds import NotePhase
+from tests.conformance.cases import each_row
 from tests.conformance.cells import EVENTS, Event
 from tests.conformance.results import cell
 from tests.conformance.rows import Row
-from tests.conformance.subject import SUBJECTS, Subject
+from tests.conformance.subject import Subject
 
 
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.name)
-@pytest.mark.parametrize(
-    ("subject", "row"),
-    [(subject, row) for subject in SUBJECTS for row in Row if subject.has(row)],
-    ids=lambda part: part.name if isinstance(part, Subject) else part.value,
-)
+@each_row()
 def test_a_death_and_what_happens_then_lose_and_double_nothing(subject: Subject, row: Row, event: Event) -> None:
     result = cell(subject, row, event)
     if row in (Row.STACKED, Row.ACK_SENT, Row.CLEARED):

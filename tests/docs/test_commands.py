@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from drivers.cli import SIMULATORS
+from drivers.cli import simulators
 from kiosk.workbench.processes import Process
 from kiosk.workbench.stack import Stack
 from tests.docs.pages import ROOT, Page, commands, pages
@@ -77,7 +77,7 @@ class Reader:
             case [".venv/bin/guichet-sim", "tell", control, *told] if control.startswith("var/run/"):
                 self._look(Path(control).stem, told)
                 self._run(*here)
-            case [".venv/bin/guichet-sim", device, *_] if device in SIMULATORS:
+            case [".venv/bin/guichet-sim", device, *_] if device in simulators():
                 self._start_device(here)
             case [".venv/bin/pre-commit", "install"]:
                 self._install_hooks(here)

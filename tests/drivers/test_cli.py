@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
-from drivers.cli import main
+from drivers.cli import GROUP, main, simulators
+from tests.elsewhere import installed
 
 
 @pytest.mark.parametrize("name", ["ccnet", "pinpad"])
@@ -21,6 +23,71 @@ def test_a_file_that_is_no_memory_is_named_and_left_as_it_is(
     said = capsys.readouterr().err
     assert said.startswith(f"guichet-sim {name}: {state} ")
     assert state.read_text(encoding="utf-8") == content
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A directory on the path for somebody else's simulators."""
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    return tmp_path
+
+
+def test_a_simulator_of_somebody_else_is_started_by_its_name(
+    elsewhere: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (elsewhere / "acme_simulator.py").write_text(
+        '"""An ACME validator: 100 % paper."""\n'
+        "def add_arguments(parser):\n    parser.add_argument('--face', required=True)\n"
+        "async def run(arguments):\n    print('I am', arguments.face)\n",
+        encoding="utf-8",
+    )
+    installed(elsewhere, "acme", {GROUP: {"acme": "acme_simulator"}})
+    assert main(["acme", "--face", "5 EUR"]) == 0
+    assert capsys.readouterr().out == "I am 5 EUR\n"
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    assert "An ACME validator: 100 % paper." in capsys.readouterr().out
+
+
+def test_a_name_that_is_not_there_is_an_error_that_says_which_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(["ccnett", "--pty", "x"])
+    assert end.value.code == 2
+    said = capsys.readouterr().err
+    assert "'ccnett'" in said
+    assert all(f"'{name}'" in said for name in simulators())
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        ("acme_gone.simulator", "cannot be loaded: No module named 'acme_gone'"),
+        ("drivers.cash.ccnet.simulator:gone", "cannot be loaded: module"),
+        ("drivers.cash.crc", "is no simulator: it has no add_arguments and no run"),
+    ],
+)
+def test_a_simulator_that_cannot_be_had_is_named_and_the_others_are_there(
+    elsewhere: Path, value: str, why: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    installed(elsewhere, "acme", {GROUP: {"acme": value}})
+    assert main(["acme", "--pty", "x"]) == 2
+    assert capsys.readouterr().err.startswith(f"guichet-sim: acme, {value}, {why}")
+    with pytest.raises(SystemExit) as end:
+        main(["ccnet", "--help"])
+    assert end.value.code == 0
+    with pytest.raises(SystemExit) as end:
+        main(["--help"])
+    assert end.value.code == 0
+    assert " ".join(f"acme, {value}, {why}".split()) in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_production_installation_says_that_it_has_no_simulators(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "drivers.simulation", None)
+    for words in (["ccnet", "--pty", "x"], ["tell", "x", "state"], ["--help"], ["nobody"]):
+        assert main(words) == 2
+        assert "production installation" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["ccnet", "pinpad", "printer"])

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from importlib.metadata import entry_points
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 
 from drivers.narration import GROUP, HexNarrator, Narrator, Saying, describe, narrator_for, narrator_maker
 from guichet.money import parse_money
+from tests.elsewhere import installed
 
 DRIVERS = sorted(point.name for point in entry_points(group=GROUP))
 MAKERS = {driver: narrator_maker(driver) for driver in DRIVERS}
@@ -64,6 +67,15 @@ def test_a_line_that_nobody_has_words_for_is_shown_as_it_is() -> None:
     assert isinstance(narrator, HexNarrator)
     narrator.opened(b"")
     assert narrator.sent(b"\x01") + narrator.received(b"\x02") == [Saying(b"\x01", ""), Saying(b"\x02", "")]
+
+
+def test_a_line_whose_narrator_cannot_be_loaded_is_shown_as_it_is_and_that_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    installed(tmp_path, "acme", {GROUP: {"acme": "acme_gone:Narrator"}})
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    assert isinstance(narrator_for("acme", {}), HexNarrator)
+    assert "no words for acme: its narrator acme_gone:Narrator cannot be loaded: No module named" in caplog.text
 
 
 def test_every_driver_on_a_line_of_bytes_has_a_narrator_but_for_the_pin_pad_whose_bytes_are_not_kept() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,16 @@ from drivers.api.device import DeviceConfig
 from drivers.cash.module import CashDevice
 from drivers.context import DriverContext
 from drivers.errors import ConfigurationError, DeviceError, TransportError
-from drivers.registry import names, open_device
+from drivers.registry import GROUP, names, open_device
 from drivers.transport.api import ByteTransport
+from tests.elsewhere import installed
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A directory on the path for somebody else's distributions."""
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    return tmp_path
 
 
 async def nowhere(address: str) -> ByteTransport:
@@ -21,6 +30,17 @@ async def nowhere(address: str) -> ByteTransport:
 
 
 CONTEXT = DriverContext(lambda: 0.0, bytes, nowhere)
+OPTIONS = {
+    "ccnet": "poll_ms",
+    "id003": "poll_ms, countries",
+    "essp": "poll_ms, fixed_key",
+    "cctalk": "poll_ms, checksum, echo, bus_address",
+    "cctalk-coin": "poll_ms, checksum, echo, bus_address, unit",
+    "pcsc": "country, currency",
+    "epp": "initial_key_file",
+    "escpos": "columns, profile, completion, poll-seconds",
+}
+"""All that our drivers have, as an error lists them."""
 
 
 def test_our_drivers_are_there_by_name() -> None:
@@ -39,6 +59,35 @@ def test_an_unknown_driver_is_an_error_that_says_which_there_are() -> None:
     assert (error.value.device, error.value.code) == ("cash", "unknown-driver")
     assert "'ccnett'" in str(error.value)
     assert "ccnet, " in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        ("acme_gone.driver:open_device", "No module named 'acme_gone'"),
+        ("drivers.cash.ccnet.driver:open_devise", "has no attribute 'open_devise'"),
+        ("not an object", "has no attribute"),
+    ],
+)
+def test_a_driver_that_cannot_be_loaded_is_an_error_of_the_configuration(elsewhere: Path, value: str, why: str) -> None:
+    installed(elsewhere, "acme", {GROUP: {"acme": value}})
+    with pytest.raises(ConfigurationError, match="driver 'acme', " + value) as error:
+        open_device(DeviceConfig("cash", "acme", "/dev/x"), CONTEXT)
+    assert (error.value.device, error.value.code) == ("cash", "cannot-load")
+    assert why in str(error.value)
+    assert isinstance(error.value.__cause__, ImportError | AttributeError)
+
+
+@pytest.mark.parametrize(("driver", "known"), OPTIONS.items())
+def test_every_driver_refuses_an_option_that_it_does_not_have_and_says_which_there_are(driver: str, known: str) -> None:
+    with pytest.raises(ConfigurationError) as error:
+        open_device(DeviceConfig("it", driver, "/dev/x", {"pol_ms": "50", "colour": "red"}), CONTEXT)
+    assert str(error.value) == f"it: unknown-option: colour, pol_ms (known: {known})"
+
+
+def test_every_driver_of_ours_is_among_these() -> None:
+    ours = {point.name for point in distribution("guichet-sst").entry_points if point.group == GROUP}
+    assert set(OPTIONS) == ours
 
 
 def test_a_driver_is_imported_only_when_it_is_named(repository: Path) -> None:

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from tests.fuzz import engine, report
-from tests.fuzz.catalogue import decoder, decoders
+from tests.fuzz.catalogue import add_outside, decoder, decoders, outside_of
 from tests.fuzz.decoder import Decoder
 from tests.fuzz.limits import limit_memory, within
 from tests.fuzz.running import HarnessError, Result, Run, fuzz
@@ -28,7 +28,9 @@ def main() -> int:
     """The command."""
     arguments = _parser().parse_args()
     try:
-        chosen = [decoder(name) for name in arguments.decoder] if arguments.decoder else list(decoders())
+        outside = outside_of(arguments)
+        names: list[str] = arguments.decoder
+        chosen = [decoder(name, outside) for name in names] if names else list(decoders(outside))
     except LookupError as error:
         print(error.args[0], file=sys.stderr)
         return 2
@@ -40,7 +42,7 @@ def main() -> int:
     if engine.load() is None:
         print("atheris is not installed here; --input works without it, and so do the tests", file=sys.stderr)
         return 2
-    run = Run(arguments.runs, arguments.seed, arguments.corpus.resolve(), arguments.timeout)
+    run = Run(arguments.runs, arguments.seed, arguments.corpus.resolve(), arguments.timeout, outside)
     try:
         results = _run_all(chosen, run, arguments.jobs)
     except KeyboardInterrupt:
@@ -60,7 +62,10 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m tests.fuzz", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--decoder", action="append", metavar="NAME", help="only this one; may be given again")
+    add_outside(parser)
+    parser.add_argument(
+        "--decoder", action="append", default=[], metavar="NAME", help="only this one; may be given again"
+    )
     parser.add_argument("--runs", type=int, default=_RUNS, help=f"inputs a decoder ({_RUNS})")
     parser.add_argument("--seed", type=int, default=1, help="of the inputs (1)")
     parser.add_argument("--jobs", type=int, default=1, help="decoders at a time (1)")

@@ -60,9 +60,9 @@ def load() -> Engine | None:
 
 
 @contextmanager
-def watching(engine: Engine) -> Generator[None]:
-    """What is imported inside is watched, where it is the product's."""
-    finder = _Finder(engine)
+def watching(engine: Engine, packages: Sequence[str] = ()) -> Generator[None]:
+    """What is imported inside is watched, where it is the product's or of one of ``packages``."""
+    finder = _Finder(engine, packages)
     sys.meta_path.insert(0, finder)
     try:
         yield
@@ -95,15 +95,16 @@ def gathered(engine: Engine, feed: Callable[[bytes], None]) -> Callable[[bytes],
 class _Finder(MetaPathFinder):
     """``plain``: the code of each module as it was before."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, packages: Sequence[str]) -> None:
         self._engine = engine
+        self._watched = (*_WATCHED, *(f"{package}." for package in packages))
         self.plain: dict[str, CodeType] = {}
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """The product's modules, to be loaded so that they are watched."""
-        if not fullname.startswith(_WATCHED):
+        if not f"{fullname}.".startswith(self._watched):
             return None
         spec = PathFinder.find_spec(fullname, path, target)
         if spec is not None and isinstance(spec.loader, SourceFileLoader):

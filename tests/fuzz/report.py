@@ -39,7 +39,7 @@ def finding(result: Result) -> str:
 def replay(result: Result) -> str:
     """The command that shows a finding again."""
     data = result.finding.data.hex() if result.finding is not None else ""
-    return shlex.join(["python", "-m", "tests.fuzz", "--decoder", result.name, "--input", data])
+    return shlex.join(["python", "-m", "tests.fuzz", *result.outside.words, "--decoder", result.name, "--input", data])
 
 
 def as_json(results: Sequence[Result]) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.fuzz.catalogue import NOBODY, Outside
 from tests.fuzz.decoder import MESSAGES, Decoder
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,7 +38,9 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a run amounts to. ``edges`` and ``features`` as libFuzzer counts them; ``corpus``: inputs kept."""
+    """What a run amounts to. ``edges`` and ``features`` as libFuzzer counts them; ``corpus``: inputs kept.
+    ``outside``: where the decoder is, if it is not ours.
+    """
 
     name: str
     inputs: int
@@ -46,6 +49,7 @@ class Result:
     features: int
     corpus: int
     finding: Finding | None
+    outside: Outside = NOBODY
 
     @property
     def rate(self) -> float:
@@ -57,13 +61,14 @@ class Result:
 class Run:
     """How to run. ``runs``: inputs beside those that were there before; a fiftieth of it where an input is a whole
     story, which brings as many messages. ``folder``: where each decoder's corpus and findings are kept. ``timeout``:
-    seconds that one input may take.
+    seconds that one input may take. ``outside``: where the decoder is, if it is not ours.
     """
 
     runs: int
     seed: int
     folder: Path
     timeout: int = 10
+    outside: Outside = NOBODY
 
 
 @dataclass(slots=True)
@@ -100,14 +105,14 @@ def fuzz(decoder: Decoder, run: Run, tell: Callable[[str], None]) -> Result:
         given = _write(Path(seeds), decoder.seeds()) + len(list(corpus.iterdir()))
         runs = given + max(1, run.runs // (MESSAGES if decoder.story else 1))
         flags = (f"-runs={runs}", f"-seed={run.seed}", f"-timeout={run.timeout}", f"-artifact_prefix={findings}/")
-        status, seen = _attend(_command(decoder, *flags, str(corpus), seeds), decoder.name, tell)
+        status, seen = _attend(_command(decoder, run.outside, *flags, str(corpus), seeds), decoder.name, tell)
     seconds = time.monotonic() - began
     new = [path for path in sorted(findings.iterdir()) if path.name not in before]
     text = "\n".join(seen.last)
     if status and not new:
         raise HarnessError(f"{decoder.name}: exit status {status}\n{text}")
     finding = Finding(new[0].name.partition("-")[0], new[0].read_bytes(), text) if new else None
-    return Result(decoder.name, seen.inputs, seconds, seen.edges, seen.features, seen.corpus, finding)
+    return Result(decoder.name, seen.inputs, seconds, seen.edges, seen.features, seen.corpus, finding, run.outside)
 
 
 def _write(folder: Path, seeds: Iterable[bytes]) -> int:
@@ -119,9 +124,9 @@ def _write(folder: Path, seeds: Iterable[bytes]) -> int:
     return count
 
 
-def _command(decoder: Decoder, *arguments: str) -> list[str]:
+def _command(decoder: Decoder, outside: Outside, *arguments: str) -> list[str]:
     limits = (f"-max_len={decoder.longest}", f"-rss_limit_mb={_MEMORY_MB}", "-reload=0")
-    return [sys.executable, "-m", "tests.fuzz.child", decoder.name, *limits, *arguments]
+    return [sys.executable, "-m", "tests.fuzz.child", decoder.name, *outside.words, "--", *limits, *arguments]
 
 
 def _attend(command: list[str], name: str, tell: Callable[[str], None]) -> tuple[int, _Seen]:

@@ -6,6 +6,7 @@ And that it finds what is planted: without that, nothing found would mean nothin
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -281,6 +282,64 @@ def test_a_run_without_a_finding_can_be_read_by_programs_and_keeps_its_corpus(tm
     assert result["finding"] is None
     assert result["edges"] > 50
     assert any((tmp_path / "ccnet-messages" / "corpus").iterdir())
+
+
+@pytest.fixture
+def acme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A codec of somebody else, and its harness in a module beside it."""
+    (tmp_path / "acme_codec.py").write_text(
+        "def decode(data):\n"
+        "    right = 0\n"
+        "    while right < 4 and data[right:right + 1] == b'ACME'[right:right + 1]:\n"
+        "        right += 1\n"
+        "    if right == 4:\n"
+        "        raise IndexError(data)\n",
+        encoding="utf-8",
+    )
+    (tmp_path / "acme_fuzz.py").write_text(
+        "from acme_codec import decode\n"
+        "from tests.fuzz.decoder import Decoder\n"
+        "DECODERS = (Decoder('acme-messages', decode, lambda: [b'AC']),)\n",
+        encoding="utf-8",
+    )
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *filter(None, sys.path)]))
+    return tmp_path
+
+
+OUTSIDE = ("--from", "acme_fuzz", "--watch", "acme_codec")
+
+
+@GUIDED
+def test_a_decoder_of_somebody_else_is_watched_and_a_finding_in_it_is_told_with_the_command_that_shows_it_again(
+    acme: Path,
+) -> None:
+    done = command(*OUTSIDE, "--runs", "300000", "--corpus", str(acme / "corpus"))
+    assert done.returncode == 1, done.stderr
+    (again,) = [line for line in done.stderr.split("\n") if line.startswith("again: ")]
+    words = again.removeprefix("again: python -m tests.fuzz ").split()
+    assert tuple(words[:6]) == (*OUTSIDE, "--decoder", "acme-messages")
+    shown = command(*words)
+    assert shown.returncode == 1
+    assert "IndexError" in shown.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "text"),
+    [
+        ((*OUTSIDE, "--list"), 0, "acme-messages\n"),
+        ((*OUTSIDE, "--input", "00"), 0, "acme-messages: nothing\n"),
+        ((*OUTSIDE, "--decoder", "acme-fax"), 2, "no decoder 'acme-fax' in acme_fuzz: there are acme-messages\n"),
+        (("--from", "acme_gone", "--list"), 2, "no DECODERS in 'acme_gone': No module named 'acme_gone'\n"),
+        (("--from", "acme_codec", "--list"), 2,
+         "no DECODERS in 'acme_codec': module 'acme_codec' has no attribute 'DECODERS'\n"),
+    ],
+    ids=["list", "one-input", "unknown", "no-module", "none-in-it"],
+)  # fmt: skip
+def test_the_command_takes_decoders_of_somebody_else_in_the_place_of_ours(
+    acme: Path, words: tuple[str, ...], status: int, text: str
+) -> None:
+    done = command(*words)
+    assert (done.returncode, done.stdout + done.stderr) == (status, text)
 
 
 @pytest.mark.parametrize(

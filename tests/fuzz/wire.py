@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from drivers.narration import narrator_maker
 from drivers.transport.recording import BadRecording, Mark, from_lines, to_text
-from tests.conformance.recordings import RECORDED, path_of
+from tests.conformance.recordings import OURS
 from tests.fuzz.decoder import Decoder, Tape, must
 
 _OPTIONS: tuple[Mapping[str, str], ...] = (
@@ -26,11 +26,11 @@ def _recording(data: bytes) -> None:
 
 
 def _recording_seeds() -> Iterator[bytes]:
-    for subject in RECORDED:
-        lines = path_of(subject).read_text(encoding="ascii").splitlines()
+    for path in OURS.values():
+        lines = path.read_text(encoding="ascii").splitlines()
         for at in range(2, min(len(lines), 40), 6):
             yield "\n".join(lines[:2] + lines[at : at + 6]).encode()[:_LONGEST]
-    head = path_of(RECORDED[0]).read_text(encoding="ascii").splitlines()[:2]
+    head = next(iter(OURS.values())).read_text(encoding="ascii").splitlines()[:2]
     yield "\n".join([*head, "1.0 > withheld 12", "2.0 ~ 3 moments are not kept", "3e9 ."]).encode()
 
 
@@ -58,7 +58,7 @@ def _narrator(driver: str) -> Callable[[bytes], None]:
 
 def _narrator_seeds(driver: str) -> Callable[[], Iterator[bytes]]:
     def seeds() -> Iterator[bytes]:
-        path = next((path_of(subject) for subject in RECORDED if subject.driver == driver), None)
+        path = OURS.get(driver)
         if path is None:
             yield b"\x00\x83\x10\x04\x01\x01\x16"
             return

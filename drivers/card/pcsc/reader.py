@@ -24,6 +24,7 @@ from drivers.card.pcsc.session import identify_card
 from drivers.card.pcsc.tlv import Format, Supplied
 from drivers.context import DriverContext
 from drivers.errors import CardError, ConfigurationError, DeviceError, TransportError
+from drivers.options import refuse_unknown
 from guichet.ids import DeviceSerial
 
 _log = logging.getLogger(__name__)
@@ -43,9 +44,7 @@ def open_device(config: DeviceConfig, context: DriverContext) -> PcscReader:
     """The reader that ``config`` names. Raises :class:`drivers.errors.ConfigurationError` for options that it does not
     have.
     """
-    unknown = set(config.options) - {"country", "currency"}
-    if unknown:
-        raise ConfigurationError(config.name, "bad-option", f"no such option: {', '.join(sorted(unknown))}")
+    refuse_unknown(config, "country", "currency")
     return PcscReader(config, context)
 
 

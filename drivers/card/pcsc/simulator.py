@@ -1,4 +1,4 @@
-"""A virtual chip card as a process: ``guichet-sim card --vpcd HOST:PORT --control SOCKET [--cards PLACE]``.
+"""A chip card in a virtual PC/SC reader.
 
 It speaks the protocol of vpcd, the virtual reader inside pcscd (vsmartcard): over TCP, messages of two bytes of length
 and a body. A body of one byte is a signal to the card (0 power off, 1 power on, 2 reset, 4 asks for the answer to
@@ -18,11 +18,18 @@ from pathlib import Path
 from drivers.card.pcsc.simulator_cards import CARDS, CardFile, load_cards
 from drivers.card.pcsc.simulator_chip import Chip
 from drivers.simulation.control import serve_control
+from drivers.simulation.help import help_text
 
 _NOTICED_SECONDS = 10.0
 _POWER_OFF, _POWER_ON, _RESET, _SEND_ATR = 0, 1, 2, 4
 
-HELP = "insert NAME | remove | list | state | help"
+HELP = help_text(
+    ("insert NAME", "put a card in, and wait until the reader has noticed it"),
+    ("remove", "take it out"),
+    ("list", "the cards there are, as JSON"),
+    ("state", "which card is in, as JSON"),
+    ("help", "this list"),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -71,7 +78,7 @@ class Slot:
             case ["help"]:
                 return HELP
             case _:
-                raise ValueError(f"not understood; {HELP}")
+                raise ValueError(f"not understood: {line!r} (try 'help')")
 
     async def insert(self, name: str) -> str:
         """Put a card in; returns when the reader has noticed it."""

@@ -1,4 +1,4 @@
-"""``guichet-sim ccnet``: a CCNET validator as a process."""
+"""A CCNET banknote validator, on a pty or a TCP port."""
 
 from __future__ import annotations
 

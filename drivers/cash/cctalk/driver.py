@@ -16,9 +16,11 @@ from drivers.cash.cctalk.values import CoinUnit
 from drivers.cash.module import CashDevice, poll_seconds
 from drivers.context import DriverContext
 from drivers.errors import ConfigurationError
+from drivers.options import refuse_unknown
 
 _POLL_MS = 200
 _ADDRESSES = range(2, 256)
+_OPTIONS = ("poll_ms", "checksum", "echo", "bus_address")
 _ECHO: Mapping[str, bool] = {"yes": True, "no": False}
 Choice = TypeVar("Choice", bound=Enum)
 
@@ -30,6 +32,7 @@ def open_device(config: DeviceConfig, context: DriverContext) -> CashDevice:
     (no); ``bus_address``: 2 to 255 (40); ``poll_ms``: milliseconds between polls, 5 to 1000 (as the device asks, else
     200).
     """
+    refuse_unknown(config, *_OPTIONS)
     return _open(config, context, NOTES)
 
 
@@ -37,6 +40,7 @@ def open_coin_acceptor(config: DeviceConfig, context: DriverContext) -> CashDevi
     """The coin acceptor at ``config.address``. Options as for :func:`open_device`, with bus address 2, and ``unit``:
     whether a coin's digits count minor or major units of its currency (minor), which no message says.
     """
+    refuse_unknown(config, *_OPTIONS, "unit")
     return _open(config, context, COINS)
 
 

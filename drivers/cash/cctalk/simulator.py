@@ -1,4 +1,4 @@
-"""``guichet-sim cctalk``: a ccTalk bill validator as a process."""
+"""A ccTalk banknote validator, on a pty or a TCP port."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``guichet-sim cctalk-coin``: a ccTalk coin acceptor as a process."""
+"""A ccTalk coin acceptor, on a pty or a TCP port."""
 
 from __future__ import annotations
 

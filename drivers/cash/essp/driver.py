@@ -12,6 +12,7 @@ from drivers.cash.essp.timing import Timing
 from drivers.cash.module import CashDevice, poll_seconds
 from drivers.context import DriverContext
 from drivers.errors import ConfigurationError
+from drivers.options import refuse_unknown
 from drivers.transport.address import with_framing
 
 _POLL_MS = 200
@@ -22,6 +23,7 @@ def open_device(config: DeviceConfig, context: DriverContext) -> CashDevice:
     otherwise. Option ``poll_ms``: milliseconds between polls, 5 to 1000 (200); ``fixed_key``: 16 hexadecimal digits,
     where it is not as devices leave the factory.
     """
+    refuse_unknown(config, "poll_ms", "fixed_key")
     timing = replace(Timing(), poll=poll_seconds(config, _POLL_MS))
     key = _fixed_key(config)
     line = replace(config, address=with_framing(config.address, "8N2"))

@@ -1,4 +1,4 @@
-"""``guichet-sim essp``: an SSP validator as a process."""
+"""An ITL SSP and eSSP banknote validator, on a pty or a TCP port."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ from drivers.cash.id003.timing import Timing
 from drivers.cash.module import CashDevice, poll_seconds
 from drivers.context import DriverContext
 from drivers.errors import ConfigurationError
+from drivers.options import refuse_unknown
 from drivers.transport.address import with_framing
 from guichet.money import Currency, MoneyError
 
@@ -24,6 +25,7 @@ def open_device(config: DeviceConfig, context: DriverContext) -> CashDevice:
     otherwise. Options: ``poll_ms``, milliseconds between polls, 5 to 1000 (200); ``countries``, country codes of the
     note table that are not generally known, as ``17=GBP,1A=PLN``.
     """
+    refuse_unknown(config, "poll_ms", "countries")
     timing = replace(Timing(), poll=poll_seconds(config, _POLL_MS))
     countries = _countries(config)
     line = replace(config, address=with_framing(config.address, "8E1"))

@@ -1,4 +1,4 @@
-"""``guichet-sim id003``: an ID-003 validator as a process."""
+"""A JCM ID-003 banknote validator, on a pty or a TCP port."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ from enum import Enum
 
 from drivers.api.device import DeviceConfig
 from drivers.errors import ConfigurationError
+from drivers.options import refuse_unknown
 from drivers.printer.escpos import library
 from drivers.printer.escpos.layout import COLUMNS
 from drivers.printer.escpos.render import Paper
@@ -41,8 +42,7 @@ def read_options(config: DeviceConfig) -> Options:
     and ``poll-seconds``. Raises :class:`drivers.errors.ConfigurationError` for any other, and for other values.
     """
     known = {"columns": "48", "profile": "default", "completion": "auto", "poll-seconds": "2"}
-    if unknown := sorted(config.options.keys() - known.keys()):
-        raise ConfigurationError(config.name, "unknown-option", f"{', '.join(unknown)} (known: {', '.join(known)})")
+    refuse_unknown(config, *known)
     values = known | dict(config.options)
     try:
         columns = int(values["columns"])

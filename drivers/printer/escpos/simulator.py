@@ -1,4 +1,4 @@
-"""``guichet-sim printer``: an ESC/POS printer as a process, on a pty or a TCP port, that prints into a folder.
+"""An ESC/POS printer that prints into a folder, on a pty or a TCP port.
 
 Each document that the knife cuts becomes ``receipt-0001.png`` and ``receipt-0001.txt`` and so on. The control socket
 takes the lines that ``help`` lists.
@@ -21,14 +21,25 @@ from drivers.printer.escpos.layout import COLUMNS
 from drivers.printer.escpos.simulator_machine import Fault, Machine
 from drivers.printer.escpos.simulator_paper import Strip
 from drivers.simulation.control import serve_control
+from drivers.simulation.help import help_text
 from drivers.simulation.port import accept_tcp, serve_pty
 from drivers.transport.api import ByteTransport
 
 _DEVICE = "simulated printer"
-_HELP = (
-    "paper out|near-end|adequate; cover open|closed; offline; online; fault none|mechanical|cutter|unrecoverable|"
-    "overheated; mute; unmute (says nothing; speaks again); stall; go (takes no bytes; takes them again); "
-    "lines N then paper out, or any other of these; state; documents; help"
+_HELP = help_text(
+    ("paper out|near-end|adequate", "how much paper there is"),
+    ("cover open|closed", "open it; close it"),
+    ("offline", "the printer's own key: it prints nothing"),
+    ("online", "it prints again"),
+    ("fault none|mechanical|cutter|unrecoverable|overheated", "an error of the printer's own, or none"),
+    ("mute", "says nothing to its host"),
+    ("unmute", "speaks again"),
+    ("stall", "takes no bytes"),
+    ("go", "takes them again"),
+    ("lines N then WORDS", "after N more lines on paper, any of the above: lines 3 then paper out"),
+    ("state", "how it is, as JSON"),
+    ("documents", "what it has printed, as JSON"),
+    ("help", "this list"),
 )
 _PAPERS = {"out": Paper.OUT, "near-end": Paper.NEAR_END, "adequate": Paper.ADEQUATE}
 
@@ -112,7 +123,7 @@ class Printer:
             case ["fault", fault] if fault.upper() in Fault.__members__:
                 return partial(setattr, machine, "fault", Fault[fault.upper()])
             case _:
-                raise ValueError(f"{' '.join(words)!r}? Try: {_HELP}")
+                raise ValueError(f"not understood: {' '.join(words)!r} (try 'help')")
 
     def _state(self) -> str:
         machine = self._machine

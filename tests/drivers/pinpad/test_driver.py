@@ -363,7 +363,7 @@ async def test_a_bad_key_file_is_a_configuration_error_that_quotes_nothing(
 
 
 def test_options_that_it_does_not_have_are_refused() -> None:
-    with pytest.raises(ConfigurationError, match="no such option: colour"):
+    with pytest.raises(ConfigurationError, match="unknown-option: colour"):
         open_device(
             DeviceConfig("pinpad", "epp", "/dev/null", {"colour": "red"}),
             DriverContext(time.monotonic, lambda count: bytes(count), partial(open_address, device="pinpad")),

@@ -34,6 +34,7 @@ from kiosk.terminal.fitted import Fitted, Workshop
 from kiosk.terminal.line_follower import BATCH_BYTES, MOST_WAITING_BYTES, LineFollower
 from kiosk.terminal.local import MOST_FOLLOWERS, LocalTerminal
 from tests.conformance.recordings import HERE
+from tests.elsewhere import installed
 from tests.kiosk.terminal.standing import TERMINAL, Clock
 
 POLL, IDLING, ACK = bytes.fromhex("02030633DA81"), bytes.fromhex("0203061467D4"), bytes.fromhex("02030600C282")
@@ -217,6 +218,21 @@ def test_a_recording_is_replayed_on_todays_driver(capsys: pytest.CaptureFixture[
     *events, last = capsys.readouterr().out.splitlines()
     assert last.startswith("the same: ")
     assert any(" stacked note type 3, value 20.00 EUR" in line for line in events)
+
+
+def test_a_driver_that_cannot_be_loaded_is_told_and_its_line_is_shown_as_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    entry = {"acme": "acme_gone:it"}
+    installed(tmp_path, "acme", {"guichet.drivers": entry, "guichet.narrators": entry})
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    path = tmp_path / "acme.wire"
+    path.write_text(CCNET.read_text().replace('"driver": "ccnet"', '"driver": "acme"', 1))
+    assert main(["diag", "replay", str(path)]) == 2
+    error = "cash: cannot-load: driver 'acme', acme_gone:it: No module named 'acme_gone'"
+    assert capsys.readouterr().err == f"guichet-kiosk diag replay: {error}\n"
+    assert main(["diag", "trace", "--file", str(path)]) == 0
+    assert "02 03 06 33 DA 81" in capsys.readouterr().out
 
 
 def test_a_driver_that_says_something_else_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

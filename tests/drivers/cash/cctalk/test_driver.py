@@ -26,12 +26,19 @@ CONTEXT = DriverContext(time.monotonic, bytes, no_transport)
     "options",
     [
         {}, {"poll_ms": "50"}, {"checksum": "simple"}, {"checksum": "crc16"}, {"echo": "yes"}, {"echo": "no"},
-        {"bus_address": "41"}, {"unit": "major"},
+        {"bus_address": "41"},
     ],
 )  # fmt: skip
 def test_options_that_there_are(options: dict[str, str]) -> None:
     for opens in (open_device, open_coin_acceptor):
         assert isinstance(opens(DeviceConfig("cash", "cctalk", "somewhere", options), CONTEXT), CashModule)
+
+
+def test_only_coins_have_a_unit() -> None:
+    config = DeviceConfig("cash", "cctalk-coin", "somewhere", {"unit": "major"})
+    assert isinstance(open_coin_acceptor(config, CONTEXT), CashModule)
+    with pytest.raises(ConfigurationError, match="unknown-option: unit "):
+        open_device(config, CONTEXT)
 
 
 @pytest.mark.parametrize(
@@ -43,7 +50,7 @@ def test_options_that_there_are(options: dict[str, str]) -> None:
 )  # fmt: skip
 def test_options_that_there_are_not(options: dict[str, str]) -> None:
     with pytest.raises(ConfigurationError) as refused:
-        open_device(DeviceConfig("cash", "cctalk", "somewhere", options), CONTEXT)
+        open_coin_acceptor(DeviceConfig("cash", "cctalk-coin", "somewhere", options), CONTEXT)
     assert refused.value.code == "bad-option"
 
 

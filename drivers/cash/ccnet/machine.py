@@ -232,7 +232,7 @@ class Machine:
                 self._hear(found, now)
             elif found.damaged and self._line.asked is not None:
                 self._out.append(Send(frame(bytes((Command.NAK,)))))
-                self._unanswered(self._line.asked, now, self.timing.answer)  # It may follow noise.
+                self._unanswered(self._line.asked, now, self.timing.after_damage)
             elif found.damaged:
                 self._line.late_answer(now, self.timing.quiet)
 

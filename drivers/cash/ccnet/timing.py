@@ -9,13 +9,15 @@ from dataclasses import dataclass
 class Timing:
     """Seconds. ``answer``: how long an answer may take: 10 ms by the specification, but converters stall, and units in
     the field take more than a second over their note table. ``quiet``: between the end of one exchange and the next.
-    ``late``: how much longer an answer may still be under way; it does not say what it answers. ``lost``: silence after
-    which the device counts as gone. ``reset_again``: between two attempts to free a stuck one.
+    ``late``: how much longer an answer may still be under way; it does not say what it answers. ``after_damage``: the
+    same where a damaged frame came, which was the answer, or noise before it. ``lost``: silence after which the device
+    counts as gone. ``reset_again``: between two attempts to free a stuck one.
     """
 
     poll: float = 0.2
-    answer: float = 2.0
+    answer: float = 1.5
     quiet: float = 0.02
     late: float = 1.0
+    after_damage: float = 0.25
     lost: float = 5.0
     reset_again: float = 10.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from enum import Enum
@@ -58,8 +59,8 @@ def _open(config: DeviceConfig, context: DriverContext, role: Role) -> CashDevic
 
 def _address(config: DeviceConfig, usual: int) -> int:
     text = config.options.get("bus_address", str(usual))
-    if not text.isdecimal() or int(text) not in _ADDRESSES:
-        raise ConfigurationError(config.name, "bad-option", f"bus_address {text!r}: 2 to 255")
+    if re.fullmatch("[0-9]{1,3}", text) is None or int(text) not in _ADDRESSES:
+        raise ConfigurationError(config.name, "bad-option", f"bus_address {text[:16]!r}: 2 to 255")
     return int(text)
 
 

@@ -166,7 +166,7 @@ class Machine:
             self._knock(now)
         elif (move := self._moves.first) is not None and not self._moves.unconfirmed:
             self._move(move, now)
-        elif (turn := self._slot.first) is not None and self.path.where not in DEFERS_SLOT:
+        elif (turn := self._slot.first) is not None and not self._slot_waits:
             self._turn_slot(turn, now)
         elif self.known.asking and not self._look_first:
             self._ask(self.known.next(), now)
@@ -176,8 +176,12 @@ class Machine:
     def _may_shut(self) -> bool:
         """A slot that is to be shut is shut before the acknowledgement lets the next note in."""
         order = self._slot.first
-        going = self.phase in (Phase.SETTLING, Phase.RUNNING) and self.path.where not in DEFERS_SLOT
+        going = self.phase in (Phase.SETTLING, Phase.RUNNING) and not self._slot_waits
         return going and order is not None and order.command is CashCommand.DISABLE
+
+    @property
+    def _slot_waits(self) -> bool:
+        return self.path.where in DEFERS_SLOT and not self._troubles.jammed
 
     def _knock(self, now: float) -> None:
         """Greet, look, and count after what was found; then report it."""

@@ -38,7 +38,9 @@ class Where(Enum):
 
 
 DEFERS_SLOT = frozenset({Where.ESCROW, Where.STACKING})
-"""What "disable" does to a note in escrow stands in no text: the slot's commands wait until its fate is known."""
+"""What "disable" does to a note in escrow stands in no text: the slot's commands wait until its fate is known, or until
+it sticks.
+"""
 
 WAS_IN_ESCROW = frozenset({Where.ESCROW, Where.STACKING, Where.RETURNING})
 """What is rejected from here was in escrow and is told as returned."""
@@ -75,6 +77,11 @@ class Troubles:
     def stop(self) -> bool:
         """Whether one of them keeps notes from being taken."""
         return self._failing or any(trouble.kind.stops_acceptance for trouble in self._active.values())
+
+    @property
+    def jammed(self) -> bool:
+        """Whether a note sticks: nothing more becomes of it until a person frees it."""
+        return any(trouble.kind is TroubleKind.JAM for trouble in self._active.values())
 
     def heard(self, events: Iterable[Event]) -> list[Trouble]:
         """What begins and what is over by a poll that was understood."""

@@ -8,8 +8,10 @@ from drivers.api.cash import Accepting, CashEvent, Escrowed, Presence, Rejected,
 from drivers.cash.id003.framing import Frame
 from drivers.cash.id003.knowledge import Knowledge
 from drivers.cash.id003.messages import REJECT_REASONS, State, Status
-from drivers.cash.id003.states import GOING_BACK, IDLE, IN_ESCROW, LEAVES_ESCROW_ALONE, PASSING, presence_of
+from drivers.cash.id003.states import GOING_BACK, IDLE, IN_ESCROW, LEAVES_ESCROW_ALONE, PASSING, POWER_UP, presence_of
 
+# A VEND VALID that is not on record has been let go, or died with the power.
+_OWES_NOTHING = IDLE | POWER_UP | {State.ACCEPTING}
 # A note that was seen on its way back goes on being so.
 _LEAVES_ITS_WAY_ALONE = GOING_BACK | PASSING | {State.BOX_FULL, State.BOX_REMOVED}
 
@@ -29,17 +31,21 @@ class NoteWatch:
 
     def reported(self, status: Status) -> None:
         """A device that came back was reported to be in ``status``."""
-        presence = presence_of(status.state)
+        presence, owed = presence_of(status.state), self.owed and status.state not in _OWES_NOTHING
         self.__init__()
         self._announced = status if status.state in IN_ESCROW else None
         self._known = presence in (Presence.IN_ESCROW, Presence.MOVING) and status.state is not State.ACCEPTING
-        self.owed = status.state is State.VEND_VALID
+        self.owed = owed or status.state is State.VEND_VALID
 
     def came_back(self) -> Iterator[CashEvent]:
-        """The device begins anew, or is gone. A note that was on its way to the customer did not change its mind."""
+        """The device begins anew, or is gone. A note that was on its way to the customer did not change its mind; and
+        whether it holds a VEND VALID still, it says when it is back.
+        """
         if self._going_back:
             yield Returned(self._going_back)
+        owed = self.owed
         self.__init__()
+        self.owed = owed
 
     def follow(self, status: Status, found: Frame, known: Knowledge, *, changed: bool) -> Iterator[CashEvent]:
         """What ``status`` tells of the note. VEND VALID is told at each poll until it is acknowledged."""

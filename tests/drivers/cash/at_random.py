@@ -1,29 +1,37 @@
 """People, faults and power cuts in any order: what is the same whatever a device speaks.
 
-``Days`` is the wire, the people and the paper; ``Calls`` adds a caller that posts, proceeds and acknowledges when it
-likes; ``States`` what the protocols have in common whose polls are answered with a state. Each protocol's
+``Days`` is the wire, the people and the paper; ``callers.py`` adds a caller that says what it likes. Each protocol's
 ``test_machine_at_random.py`` brings its own rules and what its machine may never do.
+
+Orders drawn one by one hardly ever bring a note as far as escrow. So beside the single steps there are rules for what
+customers come for: a note goes in, and a note is decided about. :class:`tests.drivers.cash.sights.Sight` counts what
+a run has met, and :func:`notes_move_in` fails where that is too little.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Set as AbstractSet
+from collections.abc import Callable, Collection
 from typing import Generic, TypeVar
 
-from hypothesis import settings
+from hypothesis import Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from drivers.api.cash import Answered, CashCommand, Stacked
-from drivers.cash.steps import Acknowledge, Proceed
+from drivers.api.cash import Answered, CashCommand, CashEvent, Escrowed, Presence, Returned, Stacked
 from drivers.simulation.mechanism import Box, Spot, Step
 from drivers.simulation.notes import Place
 from tests.drivers.cash.bench import AnyBench, damaged
+from tests.drivers.cash.sights import Sight, Tally
+from tests.drivers.cash.visits import COMING, DECIDING, VISIT, Aim, Coming, Deciding, Mishap, Visit
 
 B = TypeVar("B", bound=AnyBench)
 INSIDE = {Place.HEAD, Place.ESCROW, Place.TRANSPORT}
-SETTINGS = settings(max_examples=25, stateful_step_count=40, deadline=None)
+SETTINGS = settings(max_examples=20, stateful_step_count=20, deadline=None)
+THE_SAME_DAYS = settings(SETTINGS, max_examples=80, derandomize=True, database=None, phases=[Phase.generate])
+"""The same examples in every run."""
+LEAST = 4
+"""In how many of these everything must have been met."""
 
 
 class Days(RuleBasedStateMachine, Generic[B]):
@@ -35,11 +43,15 @@ class Days(RuleBasedStateMachine, Generic[B]):
     longest = 12.0
     """Where a note may stick, what stands on the line before a damaged frame, and how many seconds may pass at once."""
 
+    tally: Tally | None = None
+
     def join(self, bench: B) -> None:
         """Stand between this bench's machine and its device."""
         self.bench = bench
         self.checked = 0
         self.bad_to, self.bad_from, self.mute_to, self.mute_from = 0, 0, 0, 0
+        self.aim = Aim.NOTHING
+        self.seen: set[Sight] = set()
         bench.to_device, bench.from_device = self.towards, self.back
 
     def inserting(self) -> None:
@@ -48,9 +60,64 @@ class Days(RuleBasedStateMachine, Generic[B]):
     def time_passed(self) -> None:
         """Some time has just passed."""
 
+    @abstractmethod
+    def opens(self) -> None:
+        """The caller does its part until the slot is open, or for some seconds."""
+
+    @abstractmethod
+    def decide(self, command: CashCommand) -> None:
+        """The caller decides about the note in escrow."""
+
+    def records(self) -> None:
+        """The caller puts on record what it is told, for as long as a note takes."""
+
+    def leaves_off(self, *, dies: bool) -> None:
+        """The caller records nothing more, though all faults end; at last it ``dies`` or does not."""
+
+    @abstractmethod
+    def stacks(self, request: object) -> bool:
+        """Whether a request that is about to arrive is a STACK."""
+
+    @abstractmethod
+    def returns(self, request: object) -> bool:
+        """Whether a request that is about to arrive is a RETURN."""
+
+    def teardown(self) -> None:
+        if self.tally is not None:
+            self.tally.add(self.seen)
+
     # --- the wire ---------------------------------------------------------------------------------------------------
 
     def towards(self, data: bytes) -> bytes:
+        """What arrives at the device of ``data``."""
+        request = self.bench.sent[-1].request
+        self.stacking = self.stacks(request)
+        self.moving = self.stacking or self.returns(request)
+        self.seen |= {Sight.STACK_SENT} if self.stacking else set()
+        arrives = self._disturbed_there(data)
+        self.seen |= {Sight.STACK_UNANSWERED} if self.stacking and arrives != data else set()
+        return arrives
+
+    def back(self, data: bytes) -> bytes:
+        """What comes back of the answer ``data``."""
+        arrives = self._disturbed_back(data)
+        self.seen |= {Sight.STACK_UNANSWERED} if self.stacking and arrives != data else set()
+        return arrives
+
+    def _aimed(self, *aims: Aim) -> Aim:
+        if not self.moving or self.aim not in aims:
+            return Aim.NOTHING
+        aim, self.aim = self.aim, Aim.NOTHING
+        return aim
+
+    def _disturbed_there(self, data: bytes) -> bytes:
+        match self._aimed(Aim.REQUEST_LOST, Aim.REQUEST_DAMAGED):
+            case Aim.REQUEST_LOST:
+                return b""
+            case Aim.REQUEST_DAMAGED:
+                return damaged(data)
+            case _:
+                pass
         if self.mute_to:
             self.mute_to -= 1
             return b""
@@ -59,7 +126,14 @@ class Days(RuleBasedStateMachine, Generic[B]):
             return damaged(data)
         return data
 
-    def back(self, data: bytes) -> bytes:
+    def _disturbed_back(self, data: bytes) -> bytes:
+        match self._aimed(Aim.ANSWER_LOST, Aim.ANSWER_DAMAGED) if data else Aim.NOTHING:
+            case Aim.ANSWER_LOST:
+                return b""
+            case Aim.ANSWER_DAMAGED:
+                return damaged(data)
+            case _:
+                pass
         if self.mute_from and data:
             self.mute_from -= 1
             return b""
@@ -88,8 +162,20 @@ class Days(RuleBasedStateMachine, Generic[B]):
         device = self.bench.device
         device.line.mute, device.line.slow, device.line.lose_acks = False, 0.0, 0
         self.bad_to, self.bad_from, self.mute_to, self.mute_from = 0, 0, 0, 0
+        self.aim = Aim.NOTHING
         if not device.powered:
             device.restore_power(self.bench.now)
+
+    def all_is_mended(self) -> None:
+        """And the box is in, and nothing sticks or is about to."""
+        self.faults_end()
+        device = self.bench.device
+        device.advance(self.bench.now)
+        device.metal.mishaps.jam = None
+        if device.metal.box is not Box.IN:
+            device.change_box(Box.IN, self.bench.now)
+        if device.metal.step is Step.JAMMED:
+            device.free_jam(self.bench.now)
 
     # --- people -----------------------------------------------------------------------------------------------------
 
@@ -105,17 +191,85 @@ class Days(RuleBasedStateMachine, Generic[B]):
             kind = device.unnamed_type if face == "unknown" else self.bench.kind(face)
             self.bench.insert(kind, readable=readable)
 
+    @rule(coming=COMING)
+    def note_goes_in(self, coming: Coming) -> None:
+        """A customer comes, to a slot that is opened for it, and waits until the note is in escrow."""
+        if coming.mended:
+            self.all_is_mended()
+        self.opens()
+        told = len(self.bench.heard(Escrowed))
+        self.insert(coming.face, readable=True)
+        self.mute_from += coming.lost
+        self.wait(lambda: len(self.bench.heard(Escrowed)) > told, 3.0)
+
+    @rule(deciding=DECIDING)
+    def note_is_decided(self, deciding: Deciding) -> None:
+        """If there is one in escrow; and something may go wrong at just that moment."""
+        if self.bench.device.metal.step is Step.ESCROW:
+            self.aim = deciding.aim
+            self.decide(deciding.command)
+            self.bench.run(deciding.seconds)
+            self.time_passed()
+
+    @rule(visit=VISIT)
+    def a_visit(self, visit: Visit) -> None:
+        self.note_goes_in(visit.coming)
+        self.mishap(visit.before)
+        self.note_is_decided(visit.deciding)
+        self.mishap(visit.after)
+        self.bench.run(visit.seconds)
+        self.time_passed()
+        if visit.record:
+            self.records()
+        else:
+            self.leaves_off(dies=visit.after is Mishap.NOTHING)
+
+    def mishap(self, mishap: Mishap) -> None:
+        """Something happens at just this moment."""
+        match mishap:
+            case Mishap.BLINK:
+                self.blink()
+            case Mishap.UNPLUGGED:
+                self.power()
+                self.bench.run(0.5)
+                self.power()
+            case Mishap.KILLED:
+                self.killed_and_started()
+            case Mishap.NOTHING:
+                pass
+
+    def wait(self, holds: Callable[[], bool], seconds: float) -> None:
+        """Until something is so, at the most for so long."""
+        end = self.bench.now + seconds
+        while not holds() and self.bench.now < end:
+            self.bench.run(0.1)
+
+    def power_goes(self) -> None:
+        """Everything stops where it is."""
+        self.bench.device.advance(self.bench.now)
+        self.seen |= {Sight.POWER_CUT_INSIDE} if self.inside() else set()
+        self.bench.device.cut_power(self.bench.now)
+
     @rule()
     def power(self) -> None:
         if self.bench.device.powered:
-            self.bench.device.cut_power(self.bench.now)
+            self.power_goes()
         else:
             self.bench.device.restore_power(self.bench.now)
 
     @rule()
     def blink(self) -> None:
-        self.bench.device.cut_power(self.bench.now)
+        self.power_goes()
         self.bench.device.restore_power(self.bench.now)
+
+    @abstractmethod
+    def killed_and_started(self) -> None:
+        """The caller's process dies, and another begins."""
+
+    def killed(self) -> None:
+        """The caller is about to die."""
+        self.bench.device.advance(self.bench.now)
+        self.seen |= {Sight.KILLED_INSIDE} if self.inside() else set()
 
     @rule(which=st.integers(0, 2))
     def jam_next(self, which: int) -> None:
@@ -162,11 +316,28 @@ class Days(RuleBasedStateMachine, Generic[B]):
     def look_at(self, what: object) -> None:
         """One thing of the trace, in its order: what the machine sent or told."""
 
+    def look_for_sights(self, event: CashEvent) -> None:
+        """One event that was told."""
+        match event:
+            case Escrowed():
+                self.seen.add(Sight.ESCROWED)
+            case Stacked():
+                self.seen.add(Sight.STACKED)
+            case Returned():
+                self.seen.add(Sight.RETURNED)
+            case Answered(presence=Presence.STACKED):
+                self.seen.add(Sight.FOUND_STACKED)
+            case _:
+                pass
+
     @invariant()
     def check(self) -> None:
+        """What is new in the trace."""
         for what in self.bench.trace[self.checked :]:
+            self.checked += 1
             self.look_at(what)
-        self.checked = len(self.bench.trace)
+            if isinstance(what, CashEvent):
+                self.look_for_sights(what)
 
     @invariant()
     def paper_is_where_it_can_be(self) -> None:
@@ -174,120 +345,12 @@ class Days(RuleBasedStateMachine, Generic[B]):
         assert self.in_box() == self.bench.device.vault.counter
 
 
-class Calls(Days[B]):
-    """A caller that says what it likes, when it likes."""
-
-    proceeded = False
-
-    def posting(self, command: CashCommand) -> None:
-        """A command is about to be posted."""
-
-    def born(self) -> None:
-        """Another process has just begun."""
-
-    @rule(command=st.sampled_from([*CashCommand, CashCommand.ENABLE, CashCommand.STACK]), twice=st.booleans())
-    def command(self, command: CashCommand, twice: bool) -> None:
-        for _ in range(1 + twice):
-            self.posting(command)
-            self.bench.command(command)
-
-    @rule()
-    def proceed(self) -> None:
-        self.check()
-        self.proceeded |= self.may_proceed()
-        self.bench.step(Proceed())
-
-    def may_proceed(self) -> bool:
-        """Whether the machine waits for it."""
-        return True
-
-    @rule()
-    def acknowledge(self) -> None:
-        self.check()
-        self.recorded()
-        self.bench.step(Acknowledge())
-
-    def recorded(self) -> None:
-        """An event is on record, and about to be acknowledged."""
-
-    @rule()
-    def killed_and_started(self) -> None:
-        self.check()
-        self.proceeded = False
-        self.bench.restart()
-        self.born()
-
-
-class States(Calls[B]):
-    """A protocol whose polls are answered with a state, and in which STACK and RESET are commands."""
-
-    stack: object
-    reset: object
-    held: object
-    escrowed: AbstractSet[object]
-    may_be_reset: AbstractSet[object]
-    patience = 40
-    """The two requests, the state in which an event is held, those in which STACK and RESET may be sent, and how many
-    half seconds a device takes at the most to come to rest.
-    """
-
-    polled_since_stack = True
-    last_poll: object = None
-    stacks = 0
-
-    @abstractmethod
-    def state(self) -> object:
-        """What the device says of itself."""
-
-    def told_and_held(self) -> bool:
-        """Whether the device holds an event that the caller must record."""
-        return self.state() == self.held
-
-    @rule()
-    def fail(self) -> None:
-        device = self.bench.device
-        device.advance(self.bench.now)
-        if device.powered and device.metal.step is Step.RESTING:
-            device.failed = True
-
-    @rule()
-    def goes_well_for_a_while(self) -> None:
-        """All faults end and the caller does its part: then the device comes to rest and tells what it holds."""
-        bench = self.bench
-        self.faults_end()
-        for _ in range(self.patience):
-            self.proceed()
-            bench.run(0.5)
-        if self.told_and_held():
-            told = len(bench.heard(Stacked))
-            bench.run(3.0)
-            assert len(bench.heard(Stacked)) > told, "a held event is repeated until it is acknowledged"
-            assert self.told_and_held(), "and the device was not told that it may forget it"
-        for _ in range(40):
-            self.proceed()
-            self.acknowledge()
-            bench.run(0.5)
-        assert not self.told_and_held()
-        if bench.device.metal.step is not Step.JAMMED:
-            assert not self.inside(), "nothing stays in the path for ever"
-
-    def look_at(self, what: object) -> None:
-        if isinstance(what, type(self.held)):
-            self.polled_since_stack, self.last_poll = True, what
-        if isinstance(what, Answered):
-            self.proceeded = False
-        if what == self.stack:
-            assert self.polled_since_stack, "STACK sent twice without looking in between"
-            assert self.last_poll in self.escrowed
-            self.polled_since_stack, self.stacks = False, self.stacks + 1
-        if what == self.reset:
-            self.look_at_reset()
-
-    def look_at_reset(self) -> None:
-        """A RESET was sent."""
-        assert self.proceeded, "RESET before the first answer was on record"
-        assert self.last_poll in self.may_be_reset
-
-    @invariant()
-    def only_what_was_stacked_is_in_the_box(self) -> None:
-        assert self.in_box() <= self.stacks, "no note goes into the box without a STACK"
+def notes_move_in(days: type[Days[B]], *, never: Collection[Sight] = ()) -> None:
+    """Live through the same days in every run, and see that they had in them what the rules are for."""
+    days.tally = tally = Tally()
+    try:
+        run_state_machine_as_test(days, settings=THE_SAME_DAYS)
+    finally:
+        days.tally = None
+    rare = tally.rare(LEAST, never=never)
+    assert not rare, f"of {tally.examples} examples too few had: {rare}"

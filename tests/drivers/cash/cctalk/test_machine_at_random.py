@@ -5,15 +5,17 @@ from __future__ import annotations
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, rule
 
-from drivers.api.cash import CashCommand, CashEvent
+from drivers.api.cash import Answered, CashCommand, CashEvent, Passed, Rejected, Returned, Stacked
 from drivers.cash.cctalk.framing import Checksum
 from drivers.cash.cctalk.messages import Header, Request, Route
-from drivers.cash.steps import Input
-from drivers.simulation.mechanism import Box, Spot, Step
+from drivers.cash.steps import Acknowledge, Input, Proceed
+from drivers.simulation.mechanism import Spot
 from kiosk.terminal.recovery import LastRecord
-from tests.drivers.cash.at_random import SETTINGS, Days
+from tests.drivers.cash.at_random import SETTINGS, Days, notes_move_in
 from tests.drivers.cash.books import UNDECIDED, Books
-from tests.drivers.cash.cctalk.virtual import Bench, device
+from tests.drivers.cash.cctalk.virtual import HARMLESS, HOLD, RETURN, STACK, Bench, device
+from tests.drivers.cash.sights import Sight
+from tests.drivers.cash.visits import VISIT, Coming, Visit
 
 
 class DaysWithBooks(Days[Bench]):
@@ -22,19 +24,32 @@ class DaysWithBooks(Days[Bench]):
     spots = tuple(Spot)
     longest = 35.0
     read_since_route = True
+    proceeded = waits = False
 
-    @initialize(checksum=st.sampled_from(Checksum), echo=st.booleans(), tells=st.booleans())
-    def wiring(self, checksum: Checksum, echo: bool, tells: bool) -> None:
+    @initialize(checksum=st.sampled_from(Checksum), echo=st.booleans(), tells=st.booleans(), visit=VISIT)
+    def wiring(self, checksum: Checksum, echo: bool, tells: bool, visit: Visit) -> None:
         self.books = Books(numbered=True)
         self.join(
             Bench(device(), checksum=checksum, echo=echo, desk=self.handle, last_mark=lambda: self.books.mark)
         )  # fmt: skip
         self.bench.device.tells_power_up = tells
+        self.a_visit(visit)
 
     def handle(self, event: CashEvent) -> list[Input]:
+        self.check()
         reactions = self.books.handle(event)
         self.books_never_credit_what_is_not_there()
+        self.proceeded |= Proceed() in reactions
+        if Acknowledge() in reactions:
+            self.seen |= {Sight.ACKNOWLEDGED} if isinstance(event, Stacked) else set()
+            self.waits = False
         return reactions
+
+    def stacks(self, request: object) -> bool:
+        return request == STACK
+
+    def returns(self, request: object) -> bool:
+        return request == RETURN
 
     @rule(events=st.integers(1, 7))
     def nothing_much(self, events: int) -> None:
@@ -49,23 +64,46 @@ class DaysWithBooks(Days[Bench]):
         self.bench.command(command)
 
     @rule(command=st.sampled_from([CashCommand.STACK, CashCommand.STACK, CashCommand.RETURN]))
+    def decides(self, command: CashCommand) -> None:
+        self.decide(command)
+
     def decide(self, command: CashCommand) -> None:
         for happened in self.books.intend(command):
             self.bench.step(happened)
 
-    @rule()
-    def a_note_all_the_way(self) -> None:
-        """So that the counter, and the money, come to something."""
-        self.slot(CashCommand.ENABLE)
-        self.bench.run(1)
-        self.insert("20 EUR", readable=True)
-        self.bench.run(1)
+    def opens(self) -> None:
+        self.bench.device.advance(self.bench.now)
+        for _ in range(6):
+            self.revive()
+            if self.bench.device.accepts:
+                return
+            self.slot(CashCommand.ENABLE)
+            self.bench.run(3.0)
+
+    def leaves_off(self, *, dies: bool) -> None:
+        """Another note is stacked, and the caller dies of being told so; the device goes on. The next caller knows all
+        the same what became of it. Another one ``dies`` of the first answer.
+        """
+        self.note_goes_in(Coming("20 EUR", mended=True, lost=0))
+        self.books.dies_at = 3  # That the command is done, that the note moves, that it is in the box.
         self.decide(CashCommand.STACK)
-        self.bench.run(1)
+        self.bench.run(2.0)
+        self.nothing_much(2)
+        self.bench.run(2.0)
+        self.check()
+        certain, doubts = self.waits and self.books.row is LastRecord.STACK_INTENDED, self.books.doubts
         self.revive()
+        self.bench.run(5.0)
+        assert not certain or self.books.doubts == doubts, "what the device still says of a note is not in doubt"
+        if dies:
+            self.killed_and_started()
+            self.books.dies_at = 1
+            self.bench.run(5.0)
+            self.revive()
 
     @rule()
     def killed_and_started(self) -> None:
+        self.killed()
         self.books.dead = True
         self.revive()
 
@@ -78,19 +116,17 @@ class DaysWithBooks(Days[Bench]):
 
     def revive(self) -> None:
         if self.books.dead:
+            self.killed()
+            self.check()
+            self.seen |= {Sight.KILLED_UNRECORDED} if self.waits else set()
             self.books.dead, self.books.dies_at = False, None
+            self.waits = False
             self.bench.restart()
 
     @rule()
     def goes_well_for_a_while(self) -> None:
         """All faults end: then the device comes to rest, and the books are right."""
-        device_ = self.bench.device
-        self.faults_end()
-        device_.metal.mishaps.jam = None
-        if device_.metal.box is not Box.IN:
-            device_.change_box(Box.IN, self.bench.now)
-        if device_.metal.step is Step.JAMMED:
-            device_.free_jam(self.bench.now)
+        self.all_is_mended()
         self.books.dies_at = None
         self.revive()
         for _ in range(3):
@@ -109,6 +145,18 @@ class DaysWithBooks(Days[Bench]):
 
     def look_at(self, what: object) -> None:
         match what:
+            case Answered():
+                self.proceeded = False
+            case Stacked() | Returned():
+                assert not self.waits, "an event was told before the one before it was on record"
+                self.waits = True
+            case Rejected(mark=mark) if mark is not None:
+                assert not self.waits, "an event was told before the one before it was on record"
+                self.waits = True
+            case Passed():
+                assert not self.waits, "an event was told before the one before it was on record"
+            case Request() if not self.proceeded and what.header not in HARMLESS and what != HOLD:
+                raise AssertionError("something was done before the first answer was on record")
             case Request(header=Header.NOTE_EVENTS):
                 self.read_since_route = True
             case Request(header=Header.ROUTE, data=data) if data[0] != Route.HOLD:
@@ -125,3 +173,7 @@ class DaysWithBooks(Days[Bench]):
 
 TestDays = DaysWithBooks.TestCase
 TestDays.settings = SETTINGS
+
+
+def test_notes_are_decided_about_let_go_and_left_behind_in_these_days() -> None:
+    notes_move_in(DaysWithBooks, never={Sight.REPEATED})

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from drivers.api.cash import CashCommand, Cleared, Completed, Refusal
+from drivers.api.cash import CashCommand, Cleared, Completed, Refusal, Trouble
 from drivers.cash.essp.messages import Command, Plain, Status
+from drivers.simulation.mechanism import Spot
 from drivers.simulation.notes import Place
 from tests.drivers.cash.essp.virtual import bench, say
 from tests.drivers.cash.sheet import row
@@ -40,3 +41,17 @@ def test_disable_waits_while_a_note_is_in_escrow(decision: CashCommand) -> None:
     if decision is STACK:
         sent = b.commands()
         assert sent.index(Command.DISABLE) < sent.index(ACK), "shut before the acknowledgement lets the next one in"
+
+
+@pytest.mark.parametrize(("command", "refused"), [(ENABLE, Refusal.NOT_READY), (DISABLE, None)])
+def test_the_slots_commands_do_not_wait_for_a_note_that_sticks(command: CashCommand, refused: Refusal | None) -> None:
+    """Nothing more becomes of it until a person frees it, and every command ends in one completion."""
+    b = bench()
+    b.device.jam(Spot.BOX)
+    b.escrowed()
+    b.command(STACK)
+    b.until(Trouble)
+    b.command(command)
+    assert b.until(Completed, 5.0) == Completed(command, refused)
+    b.run(35)
+    assert b.places() == [Place.TRANSPORT]

@@ -113,6 +113,24 @@ def test_a_device_is_not_reset_while_it_holds_a_vend_valid_whatever_else_it_says
     assert b.places() == [Place.BOX]
 
 
+def test_a_vend_valid_that_is_owed_is_not_forgotten_over_a_silent_line() -> None:
+    """The device fails, and then is not heard for a while: RESET would still take the event from it."""
+    b = bench()
+    b.acknowledges = False
+    b.stacked()
+    resets = len(b.commands(Command.RESET))
+    b.device.failed = b.device.line.mute = True
+    b.until(Lost)
+    b.device.line.mute = False
+    assert b.until(Answered).presence is Presence.JAMMED
+    b.run(30)
+    assert len(b.commands(Command.RESET)) == resets
+    b.device.failed = False
+    b.acknowledges = True
+    b.until(Stacked)
+    b.until(Ready)
+
+
 def test_a_device_that_sticks_once_its_vend_valid_is_acknowledged_is_reset() -> None:
     b = bench()
     b.escrowed()

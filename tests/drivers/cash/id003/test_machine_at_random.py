@@ -10,16 +10,21 @@ from drivers.api.cash import Answered, CashCommand, Cleared, Escrowed, Presence,
 from drivers.cash.connection import Phase
 from drivers.cash.id003.messages import Command, Request, State
 from drivers.cash.id003.simulator_device import Firmware
+from drivers.cash.id003.states import POWER_UP
 from drivers.simulation.notes import Place
-from tests.drivers.cash.at_random import INSIDE, SETTINGS, States
+from tests.drivers.cash.at_random import INSIDE, SETTINGS, notes_move_in
+from tests.drivers.cash.callers import States
 from tests.drivers.cash.id003.virtual import FIVE, TEN, TWENTY, Bench, device
+from tests.drivers.cash.visits import VISIT, Visit
 
 
 class Days(States[Bench]):
     """One validator and one process after the other."""
 
     noise_before = b"\xfc\x02"
-    stack, reset, held = Request(Command.STACK_2), Request(Command.RESET), State.VEND_VALID
+    stack, give_back, reset = Request(Command.STACK_2), Request(Command.RETURN), Request(Command.RESET)
+    poll, ack = Request(Command.STATUS), Request(Command.ACK)
+    held, let_go = State.VEND_VALID, frozenset({State.VEND_VALID})
     escrowed = frozenset({State.ESCROW, State.HOLDING})
     may_be_reset = frozenset({
         State.POWER_UP, State.POWER_UP_NOTE_IN_ACCEPTOR, State.POWER_UP_NOTE_IN_STACKER, State.JAM_ACCEPTOR,
@@ -31,13 +36,15 @@ class Days(States[Bench]):
     @initialize(
         recovers=st.booleans(), remembers=st.booleans(), transients=st.booleans(), serial=st.booleans(),
         later=st.booleans(),
-        after_box=st.sampled_from([State.POWER_UP, State.INITIALIZE, State.DISABLED, State.IDLING]),
+        after_box=st.sampled_from([State.POWER_UP, State.INITIALIZE, State.DISABLED, State.IDLING]), visit=VISIT,
     )  # fmt: skip
     def firmware(
-        self, recovers: bool, remembers: bool, transients: bool, serial: bool, later: bool, after_box: State
-    ) -> None:
+        self, recovers: bool, remembers: bool, transients: bool, serial: bool, later: bool, after_box: State,
+        visit: Visit,
+    ) -> None:  # fmt: skip
         firmware = Firmware(recovers, remembers, transients, serial, later, after_box=after_box)
         self.join(Bench(device(firmware=firmware), proceeds=False, acknowledges=False))
+        self.a_visit(visit)
 
     def state(self) -> State:
         return self.bench.device.state
@@ -59,7 +66,8 @@ class Days(States[Bench]):
         match what:
             case State():
                 self.quiet_since_ack = False
-                self.owed = what is State.VEND_VALID or (self.owed and what in self.may_be_reset)
+                # One that a power cut took from the device's memory is past saving; nothing but RESET wakes it then.
+                self.owed = what is State.VEND_VALID or (self.owed and what in self.may_be_reset - POWER_UP)
             case Request(command=Command.STACK_1 | Command.HOLD | Command.WAIT):
                 raise AssertionError("no driver needs it")
             case Request(command=Command.ACK):
@@ -76,6 +84,10 @@ class Days(States[Bench]):
 
 TestDays = Days.TestCase
 TestDays.settings = SETTINGS
+
+
+def test_notes_are_decided_about_let_go_and_left_behind_in_these_days() -> None:
+    notes_move_in(Days)
 
 
 class Desk(RuleBasedStateMachine):

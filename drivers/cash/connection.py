@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum, auto
 
-from drivers.api.cash import Trouble, TroubleKind
+from drivers.api.cash import CashCommand, Trouble, TroubleKind
 
 
 class Phase(Enum):
@@ -28,3 +28,16 @@ class Phase(Enum):
 
 NOT_IDENTIFIED = Trouble(TroubleKind.FAILURE, "not-identified")
 """It answers polls, and not who it is, however often it is asked: nothing can be said of its notes."""
+
+
+def is_too_early(command: CashCommand, phase: Phase) -> bool:
+    """Whether ``command`` would be about a note that the caller cannot know of: STACK while it comes back,
+    RETURN before it has been reported. It is refused, not kept for whatever note is there later.
+    """
+    match command:
+        case CashCommand.STACK:
+            return phase in (Phase.KNOCKING, Phase.REPORTED)
+        case CashCommand.RETURN:
+            return phase is Phase.KNOCKING
+        case CashCommand.ENABLE | CashCommand.DISABLE:
+            return False

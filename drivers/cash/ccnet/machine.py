@@ -67,7 +67,7 @@ from drivers.cash.ccnet.states import (
     trouble_of,
 )
 from drivers.cash.ccnet.timing import Timing
-from drivers.cash.connection import NOT_IDENTIFIED, Phase
+from drivers.cash.connection import NOT_IDENTIFIED, Phase, is_too_early
 from drivers.cash.exchange import Exchange
 from drivers.cash.orders import MOVES_NOTE, Orders
 from drivers.cash.questions import Standing
@@ -117,6 +117,8 @@ class Machine:
                 self._proceed(now)
             case Acknowledge():
                 self._acknowledge(now)
+            case Do(command) if is_too_early(command, self.phase):
+                self._orders.refuse(happened, Refusal.NOT_READY)
             case Do():
                 self._orders.post(happened)
                 if not self._holding:

@@ -36,7 +36,7 @@ from drivers.cash.cctalk.timing import Timing
 from drivers.cash.cctalk.under_way import Kind
 from drivers.cash.cctalk.values import CoinUnit
 from drivers.cash.cctalk.wire import Errand, Garbled, Wire
-from drivers.cash.connection import NOT_IDENTIFIED, Phase
+from drivers.cash.connection import NOT_IDENTIFIED, Phase, is_too_early
 from drivers.cash.orders import MOVES_NOTE, Orders
 from drivers.cash.steps import Do, Emit, Output, Send
 
@@ -100,6 +100,9 @@ class Asking(ABC):
         """A question was answered, or given up."""
 
     def _post(self, order: Do, now: float) -> None:
+        if is_too_early(order.command, self.phase):
+            self._orders.refuse(order, Refusal.NOT_READY)
+            return
         if order.command in MOVES_NOTE:
             self._fresh = False
         else:

@@ -29,7 +29,7 @@ from drivers.api.cash import (
     Rejected,
     Trouble,
 )
-from drivers.cash.connection import Phase
+from drivers.cash.connection import Phase, is_too_early
 from drivers.cash.essp.arrival import Arrival, Found, is_at_rest
 from drivers.cash.essp.events import EventCode
 from drivers.cash.essp.holding import Holding
@@ -114,6 +114,8 @@ class Machine:
             case Acknowledge():
                 if self._holding.recorded() and self._line.asked is None:
                     self._line.next_at = now + self.timing.quiet
+            case Do(command) if is_too_early(command, self.phase):
+                self._moves.refuse(happened, Refusal.NOT_READY)
             case Do():
                 (self._moves if happened.command in MOVES_NOTE else self._slot).post(happened)
                 self._line.hurry(now + self.timing.quiet)

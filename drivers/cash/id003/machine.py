@@ -29,7 +29,7 @@ from drivers.api.cash import (
     Trouble,
     TroubleKind,
 )
-from drivers.cash.connection import NOT_IDENTIFIED, Phase
+from drivers.cash.connection import NOT_IDENTIFIED, Phase, is_too_early
 from drivers.cash.exchange import Exchange
 from drivers.cash.id003.commands import MOVES, SLOT, Commands
 from drivers.cash.id003.framing import Deframer, Frame, frame
@@ -112,6 +112,8 @@ class Machine:
                 self._proceed(now)
             case Acknowledge():
                 self._acknowledge(now)
+            case Do(command) if is_too_early(command, self.phase):
+                self._commands.refuse(happened, Refusal.NOT_READY)
             case Do():
                 self._commands.post(happened)
                 if not self._holding:

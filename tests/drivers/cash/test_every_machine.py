@@ -68,6 +68,26 @@ def test_a_command_that_needs_a_note_is_refused_without_one_and_nothing_is_sent(
 
 
 @every
+@pytest.mark.parametrize("command", [STACK, RETURN])
+def test_a_command_about_a_note_that_nobody_can_know_of_is_refused_and_not_kept(
+    command: CashCommand, protocol: Protocol
+) -> None:
+    b = protocol.bench()
+    b.escrowed()
+    b.restart()
+    b.proceeds = False
+    b.command(command)
+    assert b.heard(Completed)[-1] == Completed(command, Refusal.NOT_READY)
+    assert b.until(Answered).presence is Presence.IN_ESCROW
+    if command is STACK:
+        b.command(STACK)
+        assert b.heard(Completed)[-1] == Completed(STACK, Refusal.NOT_READY)
+    b.step(Proceed())
+    b.run(1)
+    assert protocol.moved(b) == []
+
+
+@every
 def test_more_commands_than_anybody_can_want_are_refused(protocol: Protocol) -> None:
     b = protocol.bench()
     b.device.line.mute = True

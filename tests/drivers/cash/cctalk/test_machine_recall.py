@@ -176,8 +176,8 @@ def test_ready_is_not_told_while_a_note_of_before_still_moves(command: CashComma
     b.device.metal.stage_seconds = 4.0
     assert b.until(Answered).presence is Presence.IN_ESCROW
     before = len(b.told)
-    b.command(command)
     b.step(Proceed())
+    b.command(command)
     b.until(Ready)
     assert [type(event) for event in b.told[before:] if isinstance(event, Stacked | Returned | Ready)] == [
         Stacked if command is CashCommand.STACK else Returned, Ready,

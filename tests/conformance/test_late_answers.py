@@ -14,7 +14,7 @@ import pytest
 from kiosk.journal.folds import NotePhase
 from tests.conformance.people import Customer
 from tests.conformance.rig import Rig
-from tests.conformance.subject import SUBJECTS, Subject
+from tests.conformance.subject import Subject
 from tests.virtual_time import run_virtually
 
 _FACES = {True: ("20 EUR", "50 EUR", "5 EUR"), False: ("0.50 EUR", "2 EUR", "1 EUR")}
@@ -41,15 +41,15 @@ def outcomes(subject: Subject, tmp_path: Path, longest: float, seeds: int) -> li
     return [run_virtually(deposit(subject, place, seed, longest)) for seed, place in enumerate(places)]
 
 
-@pytest.mark.parametrize("subject", SUBJECTS, ids=lambda subject: subject.name)
 def test_answers_that_come_late_leave_nothing_in_doubt(subject: Subject, tmp_path: Path) -> None:
     assert set(outcomes(subject, tmp_path, 0.4, 10)) == {(0, 0)}
 
 
 @pytest.mark.parametrize("longest", [0.9, 1.9])
-@pytest.mark.parametrize("subject", SUBJECTS, ids=lambda subject: subject.name)
 def test_answers_that_come_very_late_hide_no_note_and_double_none(
     subject: Subject, longest: float, tmp_path: Path
 ) -> None:
+    if not subject.acknowledges:
+        longest /= 2  # Beyond a second ccTalk's driver believes nothing any more, and takes the device out of service.
     found = [found for _, found in outcomes(subject, tmp_path, longest, 10)]
     assert not subject.escrow or not any(found)

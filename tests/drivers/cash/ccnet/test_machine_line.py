@@ -5,9 +5,12 @@ from __future__ import annotations
 import pytest
 
 from drivers.api.cash import (
+    Accepting,
     Answered,
     CashCommand,
+    Cleared,
     Completed,
+    Escrowed,
     Lost,
     Presence,
     Ready,
@@ -20,6 +23,7 @@ from drivers.cash.ccnet.framing import frame
 from drivers.cash.ccnet.messages import Command, State
 from drivers.cash.steps import Received
 from drivers.simulation.notes import Place
+from drivers.simulation.script import Fault, What
 from tests.drivers.cash.bench import Disturb, On, cut_short, damaged, nothing
 from tests.drivers.cash.ccnet.virtual import SERIAL, TEN, Bench, bench, device, run_into
 from tests.drivers.cash.sheet import row
@@ -220,3 +224,59 @@ def test_a_busy_device_is_left_alone_for_as_long_as_it_asked() -> None:
     polls = len(b.commands(Command.POLL))
     b.run(2)
     assert len(b.commands(Command.POLL)) == polls
+
+
+def test_a_count_that_is_not_answered_is_not_taken_up_while_the_next_note_moves() -> None:
+    """A note is refused, the count that would follow is missed; then a good note comes, and is stacked."""
+    b = bench()
+    b.enabled()
+    b.from_device = On(Command.COUNT_STACKED, b, 1, nothing)
+    b.insert(readable=False)
+    b.until_state(State.IDLING)
+    b.wait("the count to be asked", lambda: Command.COUNT_STACKED in b.commands()[-1:])
+    cleared = len(b.heard(Cleared))
+    b.insert()
+    b.until(Escrowed)
+    b.command(STACK)
+    b.until_state(State.STACKING)
+    b.run(b.device.metal.stage_seconds / 2)
+    assert len(b.heard(Cleared)) == cleared, "the path is not empty"
+    b.until(Stacked)
+    assert b.cleared().stacked_counter == 1
+
+
+def test_a_note_that_was_first_seen_in_escrow_and_whose_stacking_was_never_heard_is_cleared_by_the_count() -> None:
+    b = bench()
+    b.enabled()
+    b.from_device = lambda data: b"" if data[3:4] in (b"\x15", b"\x17", b"\x81") else data
+    b.insert()
+    b.until(Escrowed)
+    b.command(STACK)
+    b.wait("in the box", lambda: b.places() == [Place.BOX])
+    b.device.acknowledged(b.now)
+    assert b.cleared().stacked_counter == 1
+
+
+@pytest.mark.parametrize("lateness", [0.3, 1.0, 1.4])
+def test_a_late_answer_is_waited_for_and_not_taken_for_the_next_one(lateness: float) -> None:
+    """81 is told at the poll after the one that brings 17 late: the acknowledgement of 17 must not let it go."""
+    b = bench()
+    b.escrowed()
+    b.device.act(What(Fault.LATE, seconds=lateness), b.now)
+    b.command(STACK)
+    stacked = b.until(Stacked)
+    assert stacked.frame[3] == 0x81
+    b.cleared()
+    assert b.places() == [Place.BOX]
+
+
+def test_what_comes_too_late_is_discarded_and_the_line_is_left_alone_until_then() -> None:
+    b = bench()
+    b.enabled()
+    b.insert()
+    b.until(Accepting)
+    b.device.act(What(Fault.LATE, seconds=2.2), b.now)
+    begun = b.now
+    b.until(Escrowed)
+    asked = [at for at in b.times() if at > begun]
+    assert asked[1] - asked[0] >= 2.2, "nothing is asked while an answer may be under way"

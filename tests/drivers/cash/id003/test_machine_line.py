@@ -26,6 +26,7 @@ from drivers.cash.id003.messages import Command, State
 from drivers.cash.id003.simulator_device import Firmware
 from drivers.cash.steps import Received
 from drivers.simulation.notes import Place
+from drivers.simulation.script import Fault, What
 from tests.drivers.cash.bench import Disturb, On, cut_short, damaged, nothing
 from tests.drivers.cash.id003.virtual import SERIAL, TEN, Bench, bench, communication_error, device, invalid, run_into
 from tests.drivers.cash.sheet import row
@@ -306,3 +307,28 @@ def test_a_note_that_was_seen_going_back_before_a_silence_is_told_as_returned() 
     b.device.line.mute = True
     b.until(Lost)
     assert [event.frame[2] for event in b.heard(Returned)] == [0x18]
+
+
+def test_a_command_that_is_refused_again_and_again_does_not_keep_the_machine_from_looking() -> None:
+    """A device that was switched off and on refuses every setting: only a poll shows that it has begun anew."""
+    b = bench()
+    b.enabled()
+    b.device.cut_power(b.now)
+    b.device.restore_power(b.now)
+    for _ in range(200):
+        b.command(CashCommand.ENABLE)
+        b.run(0.05)
+    assert len(b.heard(Answered)) == 2, "it has been seen to be back"
+    b.run(30)
+    assert len(b.heard(Ready)) == 2
+
+
+@pytest.mark.parametrize("lateness", [0.5, 1.4])
+def test_a_late_answer_is_waited_for_and_not_taken_for_the_next_one(lateness: float) -> None:
+    b = bench()
+    b.escrowed()
+    b.device.act(What(Fault.LATE, seconds=lateness), b.now)
+    b.command(STACK)
+    b.cleared()
+    assert b.heard(Completed)[-1] == Completed(STACK)
+    assert b.places() == [Place.BOX]

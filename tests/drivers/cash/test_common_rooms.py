@@ -1,0 +1,141 @@
+"""What machines are built on: one question at a time, commands that each end once, questions to one that came back."""
+
+from __future__ import annotations
+
+import pytest
+
+from drivers.api.cash import CashCommand, Completed, Refusal
+from drivers.cash.connection import Phase, is_too_early
+from drivers.cash.exchange import Exchange
+from drivers.cash.orders import Orders
+from drivers.cash.questions import Questions, Standing
+from drivers.cash.steps import Do
+
+ENABLE, DISABLE, STACK, RETURN = CashCommand.ENABLE, CashCommand.DISABLE, CashCommand.STACK, CashCommand.RETURN
+
+
+# --- one question at a time -----------------------------------------------------------------------------------------
+
+
+def asked(late: float = 1.0) -> Exchange[str]:
+    """A line on which a question went out at 10.0, with two seconds for the answer."""
+    line: Exchange[str] = Exchange(lost_after=5.0, late=late)
+    line.begin(10.0)
+    line.ask("how is it?", 10.0, patience=2.0)
+    return line
+
+
+def test_nothing_is_asked_while_an_answer_that_was_missed_may_still_come() -> None:
+    line = asked()
+    assert line.deadline == 12.0
+    assert line.overdue(12.0)
+    line.give_up(12.0, pause=0.1)
+    line.hurry(12.0)
+    assert not line.may_ask(12.9)
+    assert line.deadline == 13.0
+    assert line.may_ask(13.0)
+
+
+def test_when_the_late_answer_is_there_the_line_is_free() -> None:
+    line = asked()
+    line.give_up(12.0, pause=0.1)
+    line.late_answer(12.3, pause=0.1)
+    assert line.deadline == 12.4
+    assert line.may_ask(12.4)
+
+
+def test_a_damaged_answer_leaves_little_to_wait_for() -> None:
+    line = asked()
+    line.give_up(12.0, pause=0.1, late=0.2)
+    assert line.deadline == 12.2
+
+
+def test_a_device_that_has_said_nothing_at_all_for_long_is_not_slow_but_dark() -> None:
+    line = asked()
+    line.give_up(14.5, pause=0.1)
+    assert line.deadline == 15.0
+    line.ask("how is it?", 15.0, patience=2.0)
+    assert line.falls_silent(17.0)
+    assert not line.falls_silent(17.1), "once for each time that it goes"
+    line.give_up(17.0, pause=0.1)
+    assert line.deadline == 17.1, "and it is knocked at without delay"
+
+
+def test_a_device_that_only_says_things_too_late_is_lost_and_still_waited_for() -> None:
+    line = asked()
+    line.give_up(12.0, pause=0.1)
+    line.late_answer(12.8, pause=0.1)
+    line.ask("how is it?", 12.9, patience=2.0)
+    line.give_up(14.9, pause=0.1)
+    assert line.falls_silent(15.0)
+    assert line.deadline == 15.9
+
+
+# --- commands -------------------------------------------------------------------------------------------------------
+
+
+def test_commands_that_want_the_slot_to_be_the_same_end_with_the_one_that_was_sent() -> None:
+    told: list[Completed] = []
+    orders = Orders(told.append)
+    for command in (ENABLE, ENABLE, DISABLE, ENABLE):
+        orders.post(Do(command))
+    orders.complete()
+    assert told == [Completed(ENABLE), Completed(ENABLE)]
+    orders.complete(Refusal.REFUSED)
+    assert told[2:] == [Completed(DISABLE, Refusal.REFUSED)]
+    orders.fail_all(Refusal.LOST)
+    assert told[3:] == [Completed(ENABLE, Refusal.LOST)]
+
+
+def test_a_command_that_moves_a_note_ends_alone() -> None:
+    told: list[Completed] = []
+    orders = Orders(told.append)
+    orders.post(Do(RETURN))
+    orders.post(Do(RETURN))
+    orders.complete()
+    assert told == [Completed(RETURN)]
+    assert orders.first == Do(RETURN)
+
+
+@pytest.mark.parametrize(
+    ("command", "phases"),
+    [(STACK, {Phase.KNOCKING, Phase.REPORTED}), (RETURN, {Phase.KNOCKING}), (ENABLE, set[Phase]()), (DISABLE, set[Phase]())],
+)
+def test_a_command_about_a_note_is_too_early_while_the_device_comes_back(
+    command: CashCommand, phases: set[Phase]
+) -> None:
+    assert {phase for phase in Phase if is_too_early(command, phase)} == phases
+
+
+# --- questions ------------------------------------------------------------------------------------------------------
+
+
+def test_a_question_that_failed_is_asked_again_after_a_poll() -> None:
+    questions = Questions[str]()
+    questions.want("who?", "how many?")
+    assert questions.failed(questions.next(), only_report=False) is Standing.GOES_ON
+    assert questions.asking
+    assert not questions.may_ask
+    questions.polled()
+    assert questions.may_ask
+    assert questions.next() == "who?"
+    assert not questions.got_on()
+    assert questions.next() == "how many?"
+    assert not questions.asking
+
+
+def test_for_a_report_a_question_is_given_up_after_three_tries() -> None:
+    questions = Questions[str]()
+    questions.want("who?")
+    standings = [questions.failed(questions.next(), only_report=True) for _ in range(3)]
+    assert standings == [Standing.GOES_ON, Standing.GOES_ON, Standing.GIVEN_UP]
+    assert not questions.asking
+
+
+def test_a_device_that_never_answers_is_a_persons_business_once_and_then_better_once() -> None:
+    questions = Questions[str]()
+    questions.want("who?")
+    standings = [questions.failed(questions.next(), only_report=False) for _ in range(30)]
+    assert [n for n, standing in enumerate(standings, 1) if standing is Standing.TOO_OFTEN] == [10]
+    assert questions.got_on()
+    assert not questions.got_on()

@@ -15,7 +15,7 @@ from drivers.cash.ccnet.messages import (
 )
 from drivers.cash.ccnet.simulator_device import Validator
 from drivers.cash.ccnet.timing import Timing
-from drivers.cash.steps import CashMachine
+from drivers.cash.steps import Acknowledge, CashMachine
 from drivers.simulation.cash_device import SimulatedCash
 from drivers.simulation.notes import Vault
 from tests.fuzz import devices, machines
@@ -41,12 +41,12 @@ class _Device:
             return machines.Wants.NOTHING
         return machines.Wants.NEWS if self._asked is Command.POLL else machines.Wants.ANSWER
 
-    def hear(self, data: bytes) -> CashCommand | None:
+    def hear(self, data: bytes) -> CashCommand | Acknowledge | None:
         must(frame(data[3:-2]) == data, "it sends what is no frame")
         command = decode_request(data[3:-2]).command
         if command not in (Command.ACK, Command.NAK):
             self._asked, self._open = command, True
-        return _MOVES.get(command)
+        return Acknowledge() if command is Command.ACK else _MOVES.get(command)
 
     def wrap(self, payload: bytes) -> bytes:
         return frame(payload or b"\0")

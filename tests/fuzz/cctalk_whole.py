@@ -11,6 +11,7 @@ from drivers.cash.cctalk.messages import (
     Header,
     Request,
     Route,
+    Text,
     decode_request,
     encode_answer,
     encode_request,
@@ -32,6 +33,11 @@ from tests.fuzz.decoder import Decoder
 
 # A note of which nothing is known goes back of its own accord: only STACK is always the caller's.
 _MOVES = {Route.STACK: CashCommand.STACK}
+
+
+# What devices usually answer: a few positions have a name, and those behind them none.
+_IDENTIFIERS, _POSITIONS = frozenset({Header.NOTE_ID, Header.COIN_ID}), 3
+_NO_IDENTIFIER = (Text("......."),)
 
 
 # --- the machine ----------------------------------------------------------------------------------------------------
@@ -71,6 +77,8 @@ class _Device:
     def likely(self, choice: int) -> bytes:
         self._open = False
         answers = LIKELY.get(self._asked.header, DONE)
+        if not choice and self._asked.header in _IDENTIFIERS and self._asked.data[0] > _POSITIONS:
+            answers = _NO_IDENTIFIER
         return self._framed(*encode_answer(answers[choice % len(answers)]))
 
 

@@ -21,7 +21,7 @@ from drivers.cash.id003.messages import (
 )
 from drivers.cash.id003.simulator_device import Firmware, Validator
 from drivers.cash.id003.timing import Timing
-from drivers.cash.steps import CashMachine
+from drivers.cash.steps import Acknowledge, CashMachine
 from drivers.context import DriverContext
 from drivers.errors import ConfigurationError
 from drivers.simulation.cash_device import SimulatedCash
@@ -70,12 +70,12 @@ class _Device:
             return machines.Wants.NOTHING
         return machines.Wants.NEWS if self._asked.command is Command.STATUS else machines.Wants.ANSWER
 
-    def hear(self, data: bytes) -> CashCommand | None:
+    def hear(self, data: bytes) -> CashCommand | Acknowledge | None:
         must(frame(data[2:-2]) == data, "it sends what is no frame")
         request = decode_request(data[2:-2])
         if request.command is not Command.ACK:
             self._asked, self._open = request, True
-        return _MOVES.get(request.command)
+        return Acknowledge() if request.command is Command.ACK else _MOVES.get(request.command)
 
     def wrap(self, payload: bytes) -> bytes:
         return frame(payload or b"\0")

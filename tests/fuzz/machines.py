@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Protocol
 
-from drivers.api.cash import CashCommand, Completed
+from drivers.api.cash import CashCommand, Completed, Returned, Stacked
 from drivers.cash.steps import (
     Acknowledge,
     CashMachine,
@@ -56,9 +56,9 @@ class Peer(Protocol):
         """What was asked and not answered yet: how the device is, or something else."""
         ...
 
-    def hear(self, data: bytes) -> CashCommand | None:
+    def hear(self, data: bytes) -> CashCommand | Acknowledge | None:
         """What the machine sent; raises where that is no request of the protocol. Gives the caller's command, where it
-        is known to move a note.
+        is known to move a note; or that it acknowledges what the device has just said.
         """
         ...
 
@@ -84,6 +84,7 @@ class Rig:
     asked: int = 0
     may_move: list[CashCommand] = field(default_factory=list[CashCommand])
     told: set[type] = field(default_factory=set[type])
+    _acknowledged: bool = False
 
     def step(self, happened: Input) -> None:
         """One input, and the ticks that are due after it."""
@@ -99,8 +100,11 @@ class Rig:
         out = self.machine.step(happened, self.now)
         must(len(out) <= _MOST_OUTPUTS, "it says too much at once")
         must(sum(isinstance(output, Send) for output in out) <= _MOST_SENT, "it sends too much at once")
+        self._acknowledged = False
         for output in out:
             self._carry_out(output)
+        told = any(isinstance(output, Emit) and isinstance(output.event, Stacked | Returned) for output in out)
+        must(not (told and self._acknowledged), "an event is let go as it is told, and nobody has it on record")
 
     def _carry_out(self, output: Output) -> None:
         match output:
@@ -113,10 +117,11 @@ class Rig:
                 self.asked -= isinstance(event, Completed)
                 must(self.asked >= 0, "a command that nobody gave is completed")
 
-    def _sent(self, command: CashCommand | None) -> None:
-        if command is not None:
-            must(command in self.may_move, "a note is moved that nobody wanted to move")
-            self.may_move.remove(command)
+    def _sent(self, heard: CashCommand | Acknowledge | None) -> None:
+        self._acknowledged |= isinstance(heard, Acknowledge)
+        if isinstance(heard, CashCommand):
+            must(heard in self.may_move, "a note is moved that nobody wanted to move")
+            self.may_move.remove(heard)
 
     def wait(self) -> None:
         """Until its deadline."""

@@ -149,6 +149,12 @@ def test_a_machine_that_forgets_nothing_is_seen() -> None:
         machines.endure(rig, 20)
 
 
+def test_a_machine_that_acknowledges_what_nobody_has_on_record_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("drivers.cash.ccnet.machine.HELD", frozenset[object]())
+    with pytest.raises(Broken, match="nobody has it on record"):
+        next(ccnet_whole.machine_seeds())
+
+
 # --- what is planted is found ---------------------------------------------------------------------------------------
 
 PLANTED = {

@@ -99,7 +99,12 @@ def test_a_command_that_moves_a_note_ends_alone() -> None:
 
 @pytest.mark.parametrize(
     ("command", "phases"),
-    [(STACK, {Phase.KNOCKING, Phase.REPORTED}), (RETURN, {Phase.KNOCKING}), (ENABLE, set[Phase]()), (DISABLE, set[Phase]())],
+    [
+        (STACK, {Phase.KNOCKING, Phase.REPORTED}),
+        (RETURN, {Phase.KNOCKING}),
+        (ENABLE, set[Phase]()),
+        (DISABLE, set[Phase]()),
+    ],
 )
 def test_a_command_about_a_note_is_too_early_while_the_device_comes_back(
     command: CashCommand, phases: set[Phase]

@@ -46,13 +46,15 @@ class Allowed:
 
 
 class Conduct:
-    """Watches one driver. ``wrongs`` is what it should not have done, in plain words. ``acknowledges``: the protocol
-    has an acknowledgement; in one that numbers its events a question lets go what was read before, and takes nothing.
+    """Watches one driver. ``wrongs`` is what it should not have done, in plain words; ``orders`` what its device has
+    heard. ``acknowledges``: the protocol has an acknowledgement; in one that numbers its events a question lets go what
+    was read before, and takes nothing.
     """
 
     def __init__(self, *, acknowledges: bool) -> None:
         self._acknowledges = acknowledges
         self.wrongs: list[str] = []
+        self.orders: set[Order] = set()
         self.begin()
 
     def begin(self) -> None:
@@ -121,6 +123,7 @@ class Conduct:
 
     def ordered(self, order: Order) -> None:
         """The device has understood ``order`` in what it is hearing now."""
+        self.orders.add(order)
         allowed = self._now
         if allowed is None:
             return

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from drivers.simulation.cash_device import Order
 from drivers.transport.recording import Recording
 from kiosk.journal.folds import NotePhase
 from tests.conformance.cells import Event, Result, play
@@ -20,7 +21,7 @@ from tests.virtual_time import run_virtually
 @dataclass(frozen=True, slots=True)
 class Tally:
     """Notes of a scripted deposit. ``over``: every fault of the script has happened. ``served``: so was the next
-    customer, who came afterwards. ``recordings``: of its lines.
+    customer, who came afterwards. ``orders``: what its device heard. ``recordings``: of its lines.
     """
 
     box: int
@@ -30,6 +31,7 @@ class Tally:
     over: bool
     bytes_sent: int
     served: bool
+    orders: frozenset[Order]
     recordings: tuple[Recording, ...]
 
 
@@ -70,6 +72,7 @@ async def _scripted(subject: Subject, place: Path, script: str) -> Tally:
         rig.device.script_is_over,
         rig.device.bytes_sent,
         await _next_customer_is_served(rig),
+        frozenset(rig.conduct.orders),
         tuple(rig.recorder.recordings),
     )
     await rig.kill()

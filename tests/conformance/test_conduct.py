@@ -10,8 +10,9 @@ from drivers.cash.ccnet.machine import Machine
 from drivers.cash.ccnet.messages import Command, PollAnswer, Request, State
 from drivers.cash.connection import Phase
 from drivers.cash.steps import Do, Send
-from tests.conformance.results import run_scripted
-from tests.conformance.subject import SUBJECTS
+from drivers.simulation.cash_device import Order
+from tests.conformance.results import run_scripted, scripted
+from tests.conformance.subject import SUBJECTS, Subject
 
 CCNET = next(subject for subject in SUBJECTS if subject.name == "ccnet")
 
@@ -54,6 +55,13 @@ class TellsItOnce(Machine):
 class Crashes(Machine):
     def _send_next(self, now: float) -> None:
         raise ValueError(f"at {now}")
+
+
+def test_a_device_says_what_it_is_ordered(subject: Subject) -> None:
+    """Without that nothing of the driver's conduct can be seen."""
+    expected = {Order.STACK, Order.RETURN} if subject.escrow else set[Order]()
+    expected |= {Order.ACKNOWLEDGE} if subject.acknowledges else set()
+    assert expected <= scripted(subject, "").orders, "simulator_device.py does not call on_order"
 
 
 def broken(monkeypatch: pytest.MonkeyPatch, machine: type[Machine]) -> None:

@@ -38,6 +38,7 @@ def test_a_fault_that_hides_nothing_leaves_nothing_in_doubt(subject: Subject, sc
     assert tally.served
     assert tally.over, "the fault never came"
     assert tally.in_doubt == 0
+    assert not (subject.escrow and tally.found), "a note that was given up and lies in the box"
     assert tally.credited == tally.box >= 2
 
 

@@ -201,7 +201,7 @@ class Machine:
         if self._state is None:
             return False
         if self._state.state in POWER_UP:
-            return self._last_reset is None or now - self._last_reset >= self.timing.lost
+            return self._last_reset is None or now - self._last_reset >= self.timing.power_up
         if self._state.state in STUCK:
             return self._last_reset is None or now - self._last_reset >= self.timing.reset_again
         return False

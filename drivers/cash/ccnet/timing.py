@@ -11,7 +11,7 @@ class Timing:
     the field take more than a second over their note table. ``quiet``: between the end of one exchange and the next.
     ``late``: how much longer an answer may still be under way; it does not say what it answers. ``after_damage``: the
     same where a damaged frame came, which was the answer, or noise before it. ``lost``: silence after which the device
-    counts as gone. ``reset_again``: between two attempts to free a stuck one.
+    counts as gone. ``reset_again``: between two attempts to free a stuck one; ``power_up``: to wake one.
     """
 
     poll: float = 0.2
@@ -19,5 +19,6 @@ class Timing:
     quiet: float = 0.02
     late: float = 1.0
     after_damage: float = 0.25
-    lost: float = 5.0
+    lost: float = 8.0
     reset_again: float = 10.0
+    power_up: float = 5.0

@@ -64,7 +64,7 @@ class Resets:
         if status is None or owed:
             return False
         if status.state in POWER_UP:
-            return self._rested(now) >= self._timing.lost
+            return self._rested(now) >= self._timing.power_up
         stuck = status.state in STUCK or self.stays_cheated(now)
         return stuck and self._rested(now) >= self._timing.reset_again
 

@@ -238,13 +238,13 @@ def test_4b_and_4a_to_a_poll_are_no_states(refuse: Disturb) -> None:
 
 
 @row("7.11 communication lost")
-def test_sequence_7_11_a_mute_device_is_lost_after_five_seconds_and_reported_anew_when_it_is_back() -> None:
+def test_sequence_7_11_a_mute_device_is_lost_after_eight_seconds_and_reported_anew_when_it_is_back() -> None:
     b = bench()
     b.enabled()
     began = b.now
     b.device.line.mute = True
     assert b.until(Lost) == Lost("silent")
-    assert 5.0 <= b.now - began < 7.0
+    assert 8.0 <= b.now - began < 9.5
     b.run(30)
     assert len(b.heard(Lost)) == 1
     b.device.line.mute = False

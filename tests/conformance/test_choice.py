@@ -156,11 +156,12 @@ def suite(acme: Path, *words: str, subject: str = "acme_two:PLAIN") -> subproces
 
 
 def test_the_suite_runs_somebody_elses_driver_and_no_other(acme: Path) -> None:
-    done = suite(acme, "", "--collect-only", "-k", "not choice")
+    # What the suite tests of itself, it tests with drivers of ours.
+    done = suite(acme, "", "--collect-only", "-k", "not choice and not a_driver_that")
     assert done.returncode == 0, done.stdout
     found = [line for line in done.stdout.splitlines() if "::" in line and "[" in line]
     assert len(found) > 150
-    assert all("[acme-two-" in line or "[acme-two]" in line for line in found)
+    assert all("acme-two" in line.partition("[")[2] for line in found)
     done = suite(acme, "test_start_up_table.py", "-k", "note_cleared and goes")
     assert (done.returncode, "1 passed" in done.stdout) == (0, True), done.stdout
 

@@ -89,7 +89,7 @@ def test_a_driver_says_what_it_said_when_it_was_recorded(subject: Subject, file:
     with kept.open(encoding="ascii") as lines:
         recording = from_lines(lines)
     done = replay(device_of(recording).new_machine(), recording)
-    assert sum(isinstance(event, Stacked) for _, event in done.events) == 4
+    assert sum(isinstance(event, Stacked) for _, event in done.events) == 5
     assert recording.identity is not None
     assert recording.identity.driver == subject.driver
 

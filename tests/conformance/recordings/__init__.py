@@ -17,7 +17,7 @@ from tests.conformance.results import scripted
 from tests.conformance.subject import SUBJECTS, Subject
 
 HERE = Path(__file__).parent
-SCRIPT = "note 2 in stacking: lose 4"
+SCRIPT = "note 2 in stacking: lose 2"
 
 
 def file_of(subject: Subject) -> str | None:

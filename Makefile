@@ -28,7 +28,8 @@ test: ## Run every test (ARGS="-k words" runs some)
 # The rooms that decide about money: what no test there has taken is not to be trusted.
 deciding := proto/guichet/*,drivers/cash/*,drivers/card/pcsc/tlv.py,drivers/card/pcsc/emv.py,kiosk/journal/*,kiosk/settlement/*,$\
 	kiosk/terminal/recovery.py,kiosk/terminal/note_book.py,kiosk/terminal/cash_desk.py,host/ledger/*,host/claims/*
-deciding_tests := proto drivers/cash drivers/card/test_tlv.py drivers/card/test_emv.py kiosk/journal kiosk/settlement kiosk/terminal host
+deciding_tests := proto drivers/cash drivers/test_narration.py drivers/card/test_tlv.py drivers/card/test_emv.py conformance/test_replay.py $\
+	kiosk/journal kiosk/settlement kiosk/terminal host
 
 .PHONY: coverage
 coverage: ## Branch coverage of the rooms that decide about money; below 97 % it fails

@@ -163,14 +163,15 @@ def test_a_note_that_went_back_and_then_forward_again_is_not_told_as_returned() 
     assert b.heard(Stacked)
 
 
-def test_a_late_answer_to_an_earlier_poll_is_not_taken_for_the_state_after_stack() -> None:
-    """A poll is answered only when STACK has been sent: it still says 13, and STACK was done."""
+@pytest.mark.parametrize("behind", [1, 2, 3])
+def test_late_answers_to_earlier_polls_are_not_taken_for_the_state_after_stack(behind: int) -> None:
+    """So many polls are answered only when STACK has been sent: they still say 13, and STACK was done."""
     b = bench()
     b.escrowed()
     held_back: list[bytes] = []
 
     def late(data: bytes) -> bytes:
-        if b.last_sent is Command.STATUS and not held_back and not b.commands(Command.STACK_2):
+        if b.last_sent is Command.STATUS and len(held_back) < behind and not b.commands(Command.STACK_2):
             held_back.append(data)
             return b""
         if b.last_sent is Command.STACK_2:
@@ -178,7 +179,7 @@ def test_a_late_answer_to_an_earlier_poll_is_not_taken_for_the_state_after_stack
         return data
 
     b.from_device = late
-    while not held_back:
+    while len(held_back) < behind:
         b.run(0.05)
     b.command(STACK)
     b.cleared()

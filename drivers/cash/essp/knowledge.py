@@ -127,7 +127,7 @@ class Knowledge:
         self._questions.clear()
 
     def put_off(self, question: Request) -> bool:
-        """Do not ask ``question`` for now. Whether it was to be asked."""
+        """Take ``question`` out until it is wanted again. Gives whether it was to be asked."""
         wanted = question in self._questions
         if wanted:
             self._questions.remove(question)

@@ -16,7 +16,7 @@ from drivers.simulation.cash_device import SimulatedCash
 from drivers.simulation.control import HandleLine, serve_control
 from drivers.simulation.hands import Hands
 from drivers.simulation.memory import BadMemory
-from drivers.simulation.port import accept_tcp, serve_pty
+from drivers.simulation.port import accept_tcp, listen_tcp, serve_pty, tcp_port
 from drivers.simulation.script import Rule, ScriptError, parse
 from drivers.transport.api import ByteTransport
 
@@ -25,7 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser, *, serial: str) -> None:
     """The command line that all cash simulators have."""
     line = parser.add_mutually_exclusive_group(required=True)
     line.add_argument("--pty", type=Path, help="where the serial port appears (a link)")
-    line.add_argument("--tcp", type=int, metavar="PORT", help="listen on this port of 127.0.0.1 instead")
+    listening = "listen on this port of 127.0.0.1 instead; 0: any free one, which it says"
+    line.add_argument("--tcp", type=tcp_port, metavar="PORT", help=listening)
     parser.add_argument("--control", type=Path, required=True, help="where the control socket appears")
     parser.add_argument("--state", type=Path, help="file that keeps notes and memory across power cuts")
     parser.add_argument("--script", type=Path, help="fault script: what goes wrong, and when")
@@ -65,7 +66,8 @@ def _serving(
     """What serves the line, and where that is. Raises OSError where it cannot be."""
     if arguments.pty is not None:
         return _serve_one(device, serve_pty(f"{name} simulator", arguments.pty)), str(arguments.pty)
-    return _serve_tcp(name, device, _listen(arguments.tcp)), f"127.0.0.1:{arguments.tcp}"
+    listener, where = listen_tcp(arguments.tcp)
+    return _serve_tcp(name, device, listener), where
 
 
 async def _serve_one(device: SimulatedCash, transport: ByteTransport) -> None:
@@ -73,12 +75,6 @@ async def _serve_one(device: SimulatedCash, transport: ByteTransport) -> None:
         await serve(device, transport, time.monotonic)
     finally:
         transport.close()
-
-
-def _listen(port: int) -> socket.socket:
-    listener = socket.create_server(("127.0.0.1", port))
-    listener.setblocking(False)
-    return listener
 
 
 async def _serve_tcp(name: str, device: SimulatedCash, listener: socket.socket) -> None:

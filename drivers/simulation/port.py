@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import os
 import pty
@@ -11,6 +12,8 @@ from pathlib import Path
 
 from drivers.transport.api import ByteTransport
 from drivers.transport.stream import DescriptorTransport
+
+_LAST_PORT = 0xFFFF
 
 
 def serve_pty(device: str, link: Path) -> ByteTransport:
@@ -33,6 +36,21 @@ def serve_pty(device: str, link: Path) -> ByteTransport:
         os.close(far)
 
     return DescriptorTransport(device, near, release)
+
+
+def tcp_port(word: str) -> int:
+    """A port of the command line, 0 to 65535, for argparse. 0: any that is free, said when it listens."""
+    port = int(word) if word.isdecimal() else -1
+    if not 0 <= port <= _LAST_PORT:
+        raise argparse.ArgumentTypeError(f"a port from 0 to {_LAST_PORT}, not {word!r}")
+    return port
+
+
+def listen_tcp(port: int) -> tuple[socket.socket, str]:
+    """A listener for :func:`accept_tcp` on 127.0.0.1, and its address as people write it. Raises OSError."""
+    listener = socket.create_server(("127.0.0.1", port))
+    listener.setblocking(False)
+    return listener, f"127.0.0.1:{listener.getsockname()[1]}"
 
 
 async def accept_tcp(device: str, listener: socket.socket) -> ByteTransport:

@@ -22,7 +22,7 @@ from drivers.printer.escpos.simulator_machine import Fault, Machine
 from drivers.printer.escpos.simulator_paper import Strip
 from drivers.simulation.control import serve_control
 from drivers.simulation.help import help_text
-from drivers.simulation.port import accept_tcp, serve_pty
+from drivers.simulation.port import accept_tcp, listen_tcp, serve_pty, tcp_port
 from drivers.transport.api import ByteTransport
 
 _DEVICE = "simulated printer"
@@ -151,7 +151,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of ``guichet-sim printer``."""
     wire = parser.add_mutually_exclusive_group(required=True)
     wire.add_argument("--pty", type=Path, metavar="LINK", help="stand at a new pty, found at LINK")
-    wire.add_argument("--tcp", type=int, metavar="PORT", help="listen on 127.0.0.1:PORT")
+    listening = "listen on 127.0.0.1:PORT; 0: any free one, which it says"
+    wire.add_argument("--tcp", type=tcp_port, metavar="PORT", help=listening)
     parser.add_argument("--control", type=Path, required=True, metavar="SOCK", help="the control socket's path")
     parser.add_argument("--paper", type=Path, required=True, metavar="DIR", help="where documents fall")
     parser.add_argument("--columns", type=int, choices=COLUMNS, default=48, help="characters in a line (48)")
@@ -162,10 +163,11 @@ async def run(arguments: argparse.Namespace) -> None:
     printer = Printer(arguments.paper, arguments.columns)
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    wires = _pty(arguments.pty) if arguments.pty is not None else _tcp(_listen(arguments.tcp))
+    wires, where = _wires(arguments)
     control = await serve_control(arguments.control, printer.control)
     serving = asyncio.ensure_future(_serve(printer, wires))
     stopping = asyncio.ensure_future(stop.wait())
+    print(f"printer at {where}, control at {arguments.control}", flush=True)
     try:
         await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
         if serving.done():
@@ -183,6 +185,14 @@ async def _serve(printer: Printer, wires: AsyncIterator[ByteTransport]) -> None:
         await printer.serve(wire)
 
 
+def _wires(arguments: argparse.Namespace) -> tuple[AsyncIterator[ByteTransport], str]:
+    """The lines that it stands at, one after the other, and where. Raises OSError where it cannot stand."""
+    if arguments.pty is not None:
+        return _pty(arguments.pty), str(arguments.pty)
+    listener, where = listen_tcp(arguments.tcp)
+    return _tcp(listener), where
+
+
 def _pty(link: Path) -> AsyncIterator[ByteTransport]:
     wire = serve_pty(_DEVICE, link)
 
@@ -190,12 +200,6 @@ def _pty(link: Path) -> AsyncIterator[ByteTransport]:
         yield wire
 
     return once()
-
-
-def _listen(port: int) -> socket.socket:
-    listener = socket.create_server(("127.0.0.1", port))
-    listener.setblocking(False)
-    return listener
 
 
 async def _tcp(listener: socket.socket) -> AsyncIterator[ByteTransport]:

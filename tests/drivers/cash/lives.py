@@ -108,7 +108,9 @@ class Process:
         command = [sys.executable, "-c", code, self.kind.name, *where, *own, *self.kind.words, *self.words]
         pipe = subprocess.PIPE
         self.popen = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)  # noqa: ASYNC220 - takes no time
-        return await self.read()
+        greeting = await self.read()
+        assert greeting, "it ended before it said what it is"
+        return greeting
 
     async def read(self) -> str:
         """The next line that it prints."""
@@ -297,7 +299,6 @@ class OtherLife:
 
     kind: Kind
     process: Process
-    port: int
     greeting: str = ""
     serials: list[str] = field(default_factory=list[str])
     trouble: Trouble | None = None
@@ -308,11 +309,12 @@ class OtherLife:
         """From the first start to the last breath."""
         script = self.process.place / "script"
         script.write_text("note 1 in stacking: box full\n")
-        words = ("--tcp", str(self.port), "--serial", "4711", "--script", str(script), "--prompt")
+        words = ("--tcp", "0", "--serial", "4711", "--script", str(script), "--prompt")
         self.greeting = await self.process.start(*words)
+        where = self.greeting.partition(" at ")[2].partition(",")[0]
         self.prompt = await self.process.read()
         for host in ("one", "other"):
-            driver = Driver(self.kind, f"tcp://127.0.0.1:{self.port}", {})
+            driver = Driver(self.kind, f"tcp://{where}", {})
             await driver.until(Ready)
             self.serials.append(driver.serial)
             if host == "other":

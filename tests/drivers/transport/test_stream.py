@@ -233,8 +233,8 @@ async def test_a_tcp_address_is_opened_whatever_the_family(family: socket.Addres
 
 async def test_a_tcp_port_where_nobody_listens_is_refused() -> None:
     with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
+        free.bind(("127.0.0.1", 0))  # Taken, so that nobody else can begin to listen there.
         port = free.getsockname()[1]
-    with pytest.raises(TransportError) as error:
-        await open_address(f"tcp://127.0.0.1:{port}", device="cash")
+        with pytest.raises(TransportError) as error:
+            await open_address(f"tcp://127.0.0.1:{port}", device="cash")
     assert error.value.code == "refused"

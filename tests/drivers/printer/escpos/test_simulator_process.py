@@ -3,7 +3,6 @@
 import asyncio
 import json
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import AsyncGenerator
@@ -34,7 +33,8 @@ class Process:
 
     folder: Path
     wire: tuple[str, str]
-    process: subprocess.Popen[bytes] | None = None
+    process: subprocess.Popen[str] | None = None
+    greeting: str = ""
 
     @property
     def control(self) -> Path:
@@ -42,8 +42,10 @@ class Process:
 
     async def start(self) -> None:
         command = [COMMAND, "printer", *self.wire, "--control", self.control, "--paper", self.folder / "paper"]
-        self.process = subprocess.Popen(command)  # noqa: ASYNC220 - starting it takes no time
-        await eventually(self.control.exists)
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: ASYNC220 - takes no time
+        assert self.process.stdout is not None
+        async with asyncio.timeout(DEADLINE):
+            self.greeting = (await asyncio.to_thread(self.process.stdout.readline)).strip()
 
     async def tell(self, line: str) -> str:
         return await asyncio.to_thread(ask, self.control, line)
@@ -53,7 +55,8 @@ class Process:
             return 0
         process, self.process = self.process, None
         process.send_signal(how)
-        return process.wait(DEADLINE)
+        process.communicate(timeout=DEADLINE)
+        return process.returncode
 
 
 @asynccontextmanager
@@ -164,15 +167,15 @@ async def test_a_printer_switched_off_and_on_again_is_found_again(run_dir: Path,
 
 
 async def test_it_stands_at_a_tcp_port_for_one_caller_after_the_other(run_dir: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
     folder = run_dir / "tcp"
     folder.mkdir()
-    process = Process(folder, ("--tcp", str(port)))
+    process = Process(folder, ("--tcp", "0"))
     await process.start()
+    where, control = process.greeting.removeprefix("printer at ").split(", control at ")
+    assert Path(control) == process.control
     try:
         for _ in range(2):
-            async with driving(f"tcp://127.0.0.1:{port}") as printer:
+            async with driving(f"tcp://{where}") as printer:
                 await printer.print(SHORT)
         assert len(json.loads(await process.tell("documents"))) == 2
     finally:

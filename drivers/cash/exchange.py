@@ -15,7 +15,8 @@ class Exchange(Generic[Question]):
     ``lost_after``: seconds of silence after which the device counts as gone. ``late``: seconds for which an answer that
     did not come in time may still be under way. Where answers do not name their question, it would be taken for the
     answer to the next one: so nothing is asked until it is there, or that time is over. ``next_at`` is None while
-    nothing is to be sent until something happens from outside.
+    nothing is to be sent until something happens from outside. ``heard_at``: when the device was heard last, or the
+    line was opened.
     """
 
     lost_after: float
@@ -23,15 +24,15 @@ class Exchange(Generic[Question]):
     asked: Question | None = None
     next_at: float | None = None
     lost: bool = False
+    heard_at: float | None = None
     _until: float = 0.0
-    _heard_at: float | None = None
     _sign_at: float | None = None
     _clear_at: float = 0.0
 
     def begin(self, now: float) -> None:
         """The line is open: silence counts from here, and the first question may go out at once."""
-        if self._heard_at is None:
-            self._heard_at = self._sign_at = self.next_at = now
+        if self.heard_at is None:
+            self.heard_at = self._sign_at = self.next_at = now
 
     @property
     def deadline(self) -> float | None:
@@ -47,6 +48,11 @@ class Exchange(Generic[Question]):
     def finish(self, now: float, pause: float) -> None:
         """The exchange is over; the next may begin after ``pause``."""
         self.asked, self.next_at = None, now + pause
+
+    def answered(self, now: float, pause: float) -> None:
+        """The device was heard, and with that the exchange is over; the next may begin after ``pause``."""
+        self.heard_at = self._sign_at = now
+        self.asked, self.next_at, self.lost = None, now + pause, False
 
     def give_up(self, now: float, pause: float, late: float | None = None) -> None:
         """The exchange is over without an answer, which may still come within ``late`` seconds if not ``self.late``."""
@@ -81,12 +87,12 @@ class Exchange(Generic[Question]):
 
     def heard(self, now: float) -> None:
         """The device said something that can be understood as coming from it."""
-        self._heard_at = self._sign_at = now
+        self.heard_at = self._sign_at = now
         self.lost = False
 
     def falls_silent(self, now: float) -> bool:
         """Whether the device counts as gone from now on; true once for each time that it goes."""
-        silent = now - (self._heard_at if self._heard_at is not None else now)
+        silent = now - (self.heard_at if self.heard_at is not None else now)
         if silent < self.lost_after or self.lost:
             return False
         self.lost = True

@@ -6,6 +6,7 @@ come in; bytes and events go out, in the order in which they must happen.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -97,6 +98,6 @@ class CashMachine(Protocol):
         """When :class:`Tick` is due, in monotonic seconds; None: only something from outside can move it."""
         ...
 
-    def step(self, happened: Input, now: float) -> list[Output]:
+    def step(self, happened: Input, now: float) -> Sequence[Output]:
         """What follows from ``happened`` at ``now`` (monotonic seconds)."""
         ...

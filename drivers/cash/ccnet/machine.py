@@ -13,6 +13,7 @@ What holds throughout (CashCode NET common specification 2.6, and its power-up s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from drivers.api.cash import (
@@ -71,9 +72,11 @@ from drivers.cash.connection import NOT_IDENTIFIED, Phase, is_too_early
 from drivers.cash.exchange import Exchange
 from drivers.cash.orders import MOVES_NOTE, Orders
 from drivers.cash.questions import Standing
+from drivers.cash.rest import Rest
 from drivers.cash.steps import Acknowledge, Do, Emit, Input, Opened, Output, Proceed, Recalled, Received, Send, Tick
 
 _POLL = Request(Command.POLL)
+_ASKING = Send(frame(encode_request(_POLL)))
 _ACK = Send(frame(bytes((Command.ACK,))))
 _COUNTER_MODULUS = 65536
 _TRIES = 3
@@ -87,6 +90,7 @@ class Machine:
     def __init__(self, timing: Timing) -> None:
         self.timing = timing
         self.phase = Phase.KNOCKING
+        self.rest: Rest[Request] | None = None
         self.known = Knowledge()
         self._line: Exchange[Request] = Exchange(timing.lost, timing.late)
         self._orders = Orders(self._emit)
@@ -104,8 +108,12 @@ class Machine:
 
     # --- the one entrance -------------------------------------------------------------------------------------------
 
-    def step(self, happened: Input, now: float) -> list[Output]:
+    def step(self, happened: Input, now: float) -> Sequence[Output]:
         """What follows from ``happened`` at ``now`` (monotonic seconds)."""
+        if self.rest is not None:
+            if (follows := self.rest.goes_on(happened, self._line, now)) is not None:
+                return follows
+            self.rest = None
         self._out = []
         self._line.begin(now)
         match happened:
@@ -338,6 +346,8 @@ class Machine:
                 self._report_change(before, answer, found)
             case Phase.REPORTED | Phase.READING:
                 pass
+        if self.phase is Phase.RUNNING and answer.state in IDLE and not (self._orders or self.known.asking):
+            self.rest = Rest(_POLL, (_ASKING,), self.timing.answer, found.raw, (_ACK,), pause)
 
     def _first_answer(self, answer: PollAnswer, found: Frame) -> None:
         if answer.state in PASSING:

@@ -38,6 +38,7 @@ from drivers.cash.cctalk.values import CoinUnit
 from drivers.cash.cctalk.wire import Errand, Garbled, Wire
 from drivers.cash.connection import NOT_IDENTIFIED, Phase, is_too_early
 from drivers.cash.orders import MOVES_NOTE, Orders
+from drivers.cash.rest import Rest
 from drivers.cash.steps import Do, Emit, Output, Send
 
 _TRIES = 3
@@ -63,6 +64,7 @@ class Asking(ABC):
         self._line = self._wire.exchange
         self._orders = Orders(self._emit)
         self._unreadable = self._unidentified = False
+        self.rest: Rest[Request] | None = None
         self._out: list[Output] = []
         self._slot_open = self._open_when_lost = False
         self._begin_anew()

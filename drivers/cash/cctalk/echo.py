@@ -7,12 +7,12 @@ class Echo:
     """``present``: whether the line has one; USB and split wiring have none (sheet section 1)."""
 
     def __init__(self, *, present: bool) -> None:
-        self._present = present
+        self.present = present
         self._expected = b""
 
     def expect(self, sent: bytes) -> None:
         """These bytes have just been sent."""
-        self._expected = sent if self._present else b""
+        self._expected = sent if self.present else b""
 
     def take(self, data: bytes) -> bytes | None:
         """What of ``data`` the device said; None: what came back is not what was sent, so two talked at once."""

@@ -15,6 +15,8 @@ What holds throughout (ccTalk generic specification 4.7; sheet sections 4, 6, 7 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from drivers.api.cash import (
     Answered,
     CashCapabilities,
@@ -47,9 +49,7 @@ from drivers.cash.cctalk.events import (
     fault_trouble,
     judge,
 )
-from drivers.cash.cctalk.messages import (
-    EventBuffer,
-)
+from drivers.cash.cctalk.messages import EventBuffer, Request
 from drivers.cash.cctalk.path import Path
 from drivers.cash.cctalk.reader import News
 from drivers.cash.cctalk.recall import First, Look, Unread, first_answer
@@ -84,8 +84,13 @@ class Machine(Asking):
 
     # --- the one entrance -------------------------------------------------------------------------------------------
 
-    def step(self, happened: Input, now: float) -> list[Output]:
+    def step(self, happened: Input, now: float) -> Sequence[Output]:
         """What follows from ``happened`` at ``now`` (monotonic seconds)."""
+        if self.rest is not None:
+            if (follows := self.rest.goes_on(happened, self._line, now)) is not None:
+                return follows
+            self.rest = None
+            self._poll_at = (self._line.heard_at or now) + self._pace()
         self._out = []
         self._line.begin(now)
         match happened:
@@ -131,7 +136,7 @@ class Machine(Asking):
                     self._path.is_clear()  # What escrow said before is not about that note.
                 self._place(now)
             case _:
-                self._go_on(now)
+                self._go_on(raw, now)
 
     def _pace(self) -> float:
         wished = self.known.poll
@@ -143,7 +148,7 @@ class Machine(Asking):
             self._events.recall(self._judged)
             self._place(now)
 
-    def _go_on(self, now: float) -> None:
+    def _go_on(self, raw: bytes, now: float) -> None:
         """The events are read: what follows from them, and from time."""
         if self._orders.unconfirmed and self._events.speaks_of_a_note:
             self._complete()
@@ -152,7 +157,7 @@ class Machine(Asking):
         if quiet and self.phase is Phase.SETTLING:
             self._settle(now)
         elif quiet and self.phase is Phase.RUNNING:
-            self._rest(now)
+            self._rest(raw, now)
 
     # --- events: telling them ---------------------------------------------------------------------------------------
 
@@ -256,7 +261,8 @@ class Machine(Asking):
             self._health.check_at = now + self.timing.check
             self.known.check()
 
-    def _rest(self, now: float) -> None:
+    def _rest(self, raw: bytes, now: float) -> None:
+        """The events are read, as ``raw``, and nothing is in them that was not told."""
         if self._clear_pending and self._path.note is None:
             self._clear_pending = False
             self._emit(Cleared(None, self._slot_open))
@@ -265,6 +271,8 @@ class Machine(Asking):
             self.known.look_over()
         if self._path.note is None and not (self.known.asking or self._orders or self._look_inside):
             self._line.wait_until(self._poll_at)
+            pause = max(self._pace(), self.timing.quiet)
+            self.rest = self._wire.rest(Request(self.role.events), raw, pause, until=self._look_at)
 
     def _questions_may_be_done(self, now: float) -> None:
         known, health = self.known, self._health

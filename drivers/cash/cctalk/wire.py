@@ -11,6 +11,8 @@ from drivers.cash.cctalk.messages import Answer, MessageError, Request, decode_a
 from drivers.cash.cctalk.timing import Timing
 from drivers.cash.cctalk.under_way import Kind, UnderWay
 from drivers.cash.exchange import Exchange
+from drivers.cash.rest import Rest
+from drivers.cash.steps import Send
 
 
 class Errand(Enum):
@@ -64,13 +66,28 @@ class Wire:
 
     def ask(self, errand: Errand, request: Request, now: float) -> bytes:
         """The bytes to send."""
-        header, data = encode_request(request)
-        raw = frame(self._address, header, data, checksum=self._checksum)
+        raw = self._frame(request)
         self.errand = errand
         self._deframer.clear()
         self._echo.expect(raw)
-        self.exchange.ask(request, now, self._timing.late if self._slow else self._timing.answer)
+        self.exchange.ask(request, now, self._patience)
         return raw
+
+    def rest(self, request: Request, answer: bytes, pause: float, *, until: float) -> Rest[Request] | None:
+        """From here on, ``answer`` to ``request`` is nothing new. None on a line with an echo: that comes before it, in
+        whatever pieces, and is compared each time.
+        """
+        if self._echo.present:
+            return None
+        return Rest(request, (Send(self._frame(request)),), self._patience, answer, (), pause, until)
+
+    def _frame(self, request: Request) -> bytes:
+        header, data = encode_request(request)
+        return frame(self._address, header, data, checksum=self._checksum)
+
+    @property
+    def _patience(self) -> float:
+        return self._timing.late if self._slow else self._timing.answer
 
     def missed(self, request: Request, now: float) -> None:
         """``request`` has no answer that could be believed: it may still be under way."""

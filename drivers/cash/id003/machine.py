@@ -14,7 +14,7 @@ What holds throughout (protocols/id003, sections 7 and 8):
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from drivers.api.cash import (
@@ -67,9 +67,11 @@ from drivers.cash.id003.states import (
 from drivers.cash.id003.timing import Timing
 from drivers.cash.id003.watch import NoteWatch
 from drivers.cash.questions import Standing
+from drivers.cash.rest import Rest
 from drivers.cash.steps import Acknowledge, Do, Emit, Input, Opened, Output, Proceed, Recalled, Received, Send, Tick
 
 _STATUS = Request(Command.STATUS)
+_ASKING = Send(frame(encode_request(_STATUS)))
 
 
 class Machine:
@@ -83,6 +85,7 @@ class Machine:
     def __init__(self, timing: Timing, countries: Mapping[int, str] = COUNTRIES) -> None:
         self.timing = timing
         self.phase = Phase.KNOCKING
+        self.rest: Rest[Request] | None = None
         self.known = Knowledge()
         self._countries = countries
         self._line: Exchange[Request] = Exchange(timing.lost, timing.late)
@@ -99,8 +102,12 @@ class Machine:
 
     # --- the one entrance -------------------------------------------------------------------------------------------
 
-    def step(self, happened: Input, now: float) -> list[Output]:
+    def step(self, happened: Input, now: float) -> Sequence[Output]:
         """What follows from ``happened`` at ``now`` (monotonic seconds)."""
+        if self.rest is not None:
+            if (follows := self.rest.goes_on(happened, self._line, now)) is not None:
+                return follows
+            self.rest = None
         self._out = []
         self._line.begin(now)
         match happened:
@@ -314,6 +321,8 @@ class Machine:
                 pass
         if self.phase not in (Phase.KNOCKING, Phase.REPORTED) and not self._option_due():
             self._line.next_at = now + (self.timing.quiet if self._may_do_next() else self.timing.poll)
+        if self.phase is Phase.RUNNING and status.state in IDLE and not self._commands:
+            self.rest = Rest(_STATUS, (_ASKING,), self.timing.answer, found.raw, (), self.timing.poll)
 
     def _first_answer(self, status: Status, found: Frame, now: float) -> None:
         if status.state in PASSING and self._resets.lasts(now) < self.timing.passing:

@@ -6,7 +6,7 @@ What the four protocols have in common; each adds its own device, machine and wo
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -32,6 +32,7 @@ from drivers.cash.steps import (
     Emit,
     Input,
     Opened,
+    Output,
     Proceed,
     Recall,
     Recalled,
@@ -68,6 +69,9 @@ class Bench(ABC, Generic[M, D, R, C]):
     """``sent`` is what the machine asked, repeats too, ``told`` what it told, both in order; ``trace`` is both
     together, with what a protocol adds.
 
+    ``restless`` is a second machine that is given the same, and looks at every answer anew: what follows, and when,
+    must be the same; ``rested``: how often the first one did not look.
+
     ``proceeds`` and ``acknowledges``: whether the caller does so by itself, as a cash desk does that can record;
     ``desk``: another caller in its place.
     """
@@ -79,6 +83,8 @@ class Bench(ABC, Generic[M, D, R, C]):
     acknowledges: bool = field(default=True, kw_only=True)
     desk: Callable[[CashEvent], list[Input]] | None = field(default=None, kw_only=True)
     machine: M = field(init=False)
+    restless: M = field(init=False)
+    rested: int = field(init=False, default=0)
     sent: list[Sent[R, C]] = field(init=False, default_factory=list[Sent[R, C]])
     told: list[CashEvent] = field(init=False, default_factory=list[CashEvent])
     trace: list[object] = field(init=False, default_factory=list[object])
@@ -108,14 +114,14 @@ class Bench(ABC, Generic[M, D, R, C]):
 
     def restart(self) -> None:
         """The process is killed and started again: the machine has forgotten everything."""
-        self.machine = self.new_machine()
+        self.machine, self.restless = self.new_machine(), self.new_machine()
         self.step(Opened(self.entropy))
 
     def step(self, happened: Input) -> None:
         """One input, and everything that follows from it at this moment."""
         inputs = [happened]
         while inputs:
-            for output in self.machine.step(inputs.pop(0), self.now):
+            for output in self._both(inputs.pop(0)):
                 match output:
                     case Emit(event):
                         self.told.append(event)
@@ -125,6 +131,16 @@ class Bench(ABC, Generic[M, D, R, C]):
                         inputs.extend(self._wire(data))
                     case Recall(serial):
                         inputs.insert(0, Recalled(self.recall(serial)))
+
+    def _both(self, happened: Input) -> Sequence[Output]:
+        if getattr(self.restless, "rest", None) is not None:
+            vars(self.restless)["rest"] = None
+        before = getattr(self.machine, "rest", None)
+        outputs = self.machine.step(happened, self.now)
+        self.rested += before is not None and getattr(self.machine, "rest", None) is before
+        assert [*outputs] == [*self.restless.step(happened, self.now)]
+        assert self.machine.deadline == self.restless.deadline
+        return outputs
 
     def caller(self, event: CashEvent) -> list[Input]:
         """What a cash desk does about ``event`` at once."""

@@ -23,7 +23,8 @@ from tests.drivers.cash.id003 import virtual as id003
 class Protocol:
     """``make``: a new bench over paper. ``poll``: the command that asks for news. ``moves``: the commands and requests
     that move a note. ``noise``: what may stand before and after an answer, and looks like the beginning of one.
-    ``rejects_unnamed``: its device takes no note of a type that its table does not name.
+    ``rejects_unnamed``: its device takes no note of a type that its table does not name. ``says_the_same``: nothing new
+    is the same bytes each time.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Protocol:
     moves: frozenset[object]
     noise: tuple[bytes, bytes]
     rejects_unnamed: bool = False
+    says_the_same: bool = True
 
     def bench(self, vault: Vault | None = None) -> AnyBench:
         """A new machine and a new device, over paper that may be there already."""
@@ -55,7 +57,7 @@ PROTOCOLS = [
         ),
         Protocol(
             "essp", lambda vault: essp.Bench(essp.device(vault)), Essp.POLL_WITH_ACK,
-            frozenset({Essp.REJECT}), (b"\x00\xff\x7f", b"\x7f\x80\x55"), rejects_unnamed=True,
+            frozenset({Essp.REJECT}), (b"\x00\xff\x7f", b"\x7f\x80\x55"), rejects_unnamed=True, says_the_same=False,
         ),
         Protocol(
             "cctalk", lambda vault: cctalk.Bench(cctalk.device(vault)), Header.NOTE_EVENTS,

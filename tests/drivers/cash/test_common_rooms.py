@@ -1,6 +1,10 @@
-"""What machines are built on: one question at a time, commands that each end once, questions to one that came back."""
+"""What machines are built on: one question at a time, commands that each end once, questions to one that came back,
+and the rest of one with which nothing happens.
+"""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import pytest
 
@@ -9,7 +13,8 @@ from drivers.cash.connection import Phase, is_too_early
 from drivers.cash.exchange import Exchange
 from drivers.cash.orders import Orders
 from drivers.cash.questions import Questions, Standing
-from drivers.cash.steps import Do
+from drivers.cash.rest import Rest
+from drivers.cash.steps import Acknowledge, Do, Input, Proceed, Recalled, Received, Send, Tick
 
 ENABLE, DISABLE, STACK, RETURN = CashCommand.ENABLE, CashCommand.DISABLE, CashCommand.STACK, CashCommand.RETURN
 
@@ -144,3 +149,42 @@ def test_a_device_that_never_answers_is_a_persons_business_once_and_then_better_
     assert [n for n, standing in enumerate(standings, 1) if standing is Standing.TOO_OFTEN] == [10]
     assert questions.got_on()
     assert not questions.got_on()
+
+
+# --- rest -----------------------------------------------------------------------------------------------------------
+
+_POLL, _ACK = Send(b"?"), Send(b"!")
+
+
+def resting() -> tuple[Rest[str], Exchange[str]]:
+    """A device that said "same" at 10 s, and a line on which the next question is due at 10.2 s."""
+    line = Exchange[str](8.0)
+    line.begin(0.0)
+    line.ask("news?", 9.9, 1.5)
+    line.answered(10.0, 0.2)
+    return Rest("news?", (_POLL,), 1.5, b"same", (_ACK,), 0.2, until=12.0), line
+
+
+def test_at_rest_the_same_is_asked_and_the_same_follows() -> None:
+    rest, line = resting()
+    assert rest.goes_on(Tick(), line, 10.2) == (_POLL,)
+    assert (line.asked, line.deadline) == ("news?", 11.7)
+    assert rest.goes_on(Received(b"same"), line, 10.3) == (_ACK,)
+    assert (line.asked, line.deadline, line.heard_at) == (None, 10.5, 10.3)
+
+
+@pytest.mark.parametrize(
+    ("asked", "happened", "now"),
+    [
+        (False, Tick(), 10.1), (False, Received(b"same"), 10.3), (False, Do(STACK), 10.3), (True, Tick(), 11.7),
+        (True, Received(b"sam"), 10.3), (True, Received(b"samesame"), 10.3), (True, Received(b"same"), 12.0),
+        (True, Do(STACK), 10.3), (True, Acknowledge(), 10.3), (True, Proceed(), 10.3), (True, Recalled(1), 10.3),
+    ],
+)  # fmt: skip
+def test_anything_else_ends_the_rest_and_leaves_the_line_as_it_is(asked: bool, happened: Input, now: float) -> None:
+    rest, line = resting()
+    if asked:
+        rest.goes_on(Tick(), line, 10.2)
+    before = replace(line)
+    assert rest.goes_on(happened, line, now) is None
+    assert line == before

@@ -9,6 +9,7 @@ import pytest
 from drivers.api.cash import (
     Answered,
     CashCommand,
+    Cleared,
     Completed,
     Escrowed,
     Lost,
@@ -109,6 +110,70 @@ def test_an_acknowledgement_or_a_proceed_out_of_season_changes_nothing(protocol:
     b.run(3)
     assert (len(b.told), len(protocol.moved(b))) == (told, moved)
     assert b.device.accepts
+
+
+# --- at rest --------------------------------------------------------------------------------------------------------
+
+
+@every
+def test_what_says_the_same_for_a_minute_is_hardly_looked_at_and_a_note_after_that_is(protocol: Protocol) -> None:
+    b = protocol.bench()
+    b.enabled()
+    b.run(2)
+    polls, rested = len(b.commands(protocol.poll)), b.rested
+    b.run(60)
+    polls, rested = len(b.commands(protocol.poll)) - polls, b.rested - rested
+    assert polls > 200
+    # A poll is two steps: it goes out, and it is answered. ccTalk looks every two seconds, by other questions.
+    assert (rested > 1.5 * polls) is protocol.says_the_same
+    b.stacked()
+    b.cleared()
+    assert b.places() == [Place.BOX]
+
+
+@every
+def test_a_device_that_is_unplugged_or_muted_at_rest_is_missed_and_found_again(protocol: Protocol) -> None:
+    b = protocol.bench()
+    b.enabled()
+    b.run(5)
+    b.device.line.mute = True
+    b.until(Lost)
+    b.device.line.mute = False
+    b.until(Ready)
+    b.run(5)
+    b.device.cut_power(b.now)
+    b.run(0.5)
+    b.device.restore_power(b.now)
+    assert b.until(Answered).presence in (Presence.PATH_EMPTY, Presence.FORGOTTEN)
+    b.until(Ready)
+
+
+@every
+def test_a_command_that_comes_while_an_answer_is_missed_at_rest_is_done_next(protocol: Protocol) -> None:
+    b = protocol.bench()
+    b.enabled()
+    b.run(5)
+    b.device.line.lost = 1
+    b.run(0.3)
+    b.command(DISABLE)
+    b.run(10)  # In one go: a look at the clock in between would end the rest.
+    assert b.heard(Completed)[-1] == Completed(DISABLE)
+    assert not b.device.accepts
+
+
+@every
+def test_what_is_asked_after_a_note_is_asked_again_where_its_answer_was_missed(protocol: Protocol) -> None:
+    b = protocol.bench()
+    b.stacked()
+    b.wait("open", lambda: b.device.accepts)
+    b.device.line.lost = 2
+    b.run(10)
+    assert len(b.heard(Cleared)) == 1
+    b.insert(b.kind("5 EUR"))
+    b.until(Escrowed)
+    b.command(STACK)
+    b.run(10)
+    assert len(b.heard(Cleared)) == 2
 
 
 # --- a note ---------------------------------------------------------------------------------------------------------

@@ -224,8 +224,7 @@ def test_a_credit_of_a_position_without_a_name_is_money_of_which_nobody_knows_ho
 
 
 def test_major_units_are_another_table() -> None:
-    b = Bench(coins())
-    b.machine = Machine(COINS, Timing(), unit=CoinUnit.MAJOR)
+    b = Bench(coins(), unit=CoinUnit.MAJOR)
     ready = b.ready()
     assert ready.values[EURO] == parse_money("100 EUR")
     assert ready.table_hash != Bench(coins()).ready().table_hash

@@ -13,6 +13,7 @@ from drivers.cash.cctalk.messages import Header, Request, Route, decode_request
 from drivers.cash.cctalk.roles import COINS, NOTES, Role
 from drivers.cash.cctalk.simulator_device import CoinAcceptor, SimulatedBus, Validator
 from drivers.cash.cctalk.timing import Timing
+from drivers.cash.cctalk.values import CoinUnit
 from drivers.cash.steps import Input
 from drivers.simulation.mechanism import Step
 from drivers.simulation.notes import Place, Vault
@@ -53,6 +54,7 @@ class Bench(common.Bench[Machine, SimulatedBus, Request, Header]):
 
     checksum: Checksum = field(default=Checksum.SIMPLE, kw_only=True)
     echo: bool = field(default=False, kw_only=True)
+    unit: CoinUnit = field(default=CoinUnit.MINOR, kw_only=True)
     timing: Timing = field(default_factory=Timing, kw_only=True)
     marks: dict[DeviceSerial, int] = field(default_factory=dict[DeviceSerial, int], kw_only=True)
     last_mark: Callable[[], int | None] | None = field(default=None, kw_only=True)
@@ -69,7 +71,7 @@ class Bench(common.Bench[Machine, SimulatedBus, Request, Header]):
         """A new process: only what is on record is still known."""
         self.device.checksum, self.device.echo = self.checksum, self.echo
         self.found = len(self.told)
-        return Machine(self.role, self.timing, self.checksum, echo=self.echo)
+        return Machine(self.role, self.timing, self.checksum, echo=self.echo, unit=self.unit)
 
     def understood(self, data: bytes) -> tuple[Request, Header]:
         (found,) = Deframer(frozenset({self.device.role.address}), checksum=self.checksum).feed(data)

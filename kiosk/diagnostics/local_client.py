@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
+from typing import TypeVar
 
 import grpc
 
@@ -12,6 +15,7 @@ from guichet.journal.chain import Entry
 from guichet.v1 import local_pb2 as pb
 from guichet.v1.local_pb2_grpc import LocalTerminalStub
 
+Answer = TypeVar("Answer")
 _SECONDS = 30.0
 
 
@@ -59,5 +63,31 @@ def trace_line(socket: Path, device: str, *, follow: bool) -> Iterator[list[str]
     """A recording's lines of what goes over a device's line, as they come; first what is kept, perhaps nothing."""
     with local_terminal(socket) as terminal:
         timeout = None if follow else _SECONDS
-        for answer in terminal.TraceLine(pb.TraceLineRequest(device=device, follow=follow), timeout=timeout):
+        for answer in _aside(terminal.TraceLine(pb.TraceLineRequest(device=device, follow=follow), timeout=timeout)):
             yield list(answer.lines)
+
+
+def _aside(answers: Iterator[Answer]) -> Iterator[Answer]:
+    """``answers``, for which another thread waits, never one ahead: Ctrl-C, by which people end this, may not fall into
+    the middle of gRPC's locks, for they do not survive that.
+    """
+    wanted: SimpleQueue[None] = SimpleQueue()
+    came: SimpleQueue[Answer | grpc.RpcError | None] = SimpleQueue()
+
+    def wait() -> None:
+        wanted.get()
+        try:
+            for answer in answers:
+                came.put(answer)
+                wanted.get()
+            came.put(None)
+        except grpc.RpcError as error:
+            came.put(error)
+
+    Thread(target=wait, daemon=True).start()
+    wanted.put(None)
+    while (one := came.get()) is not None:
+        if isinstance(one, grpc.RpcError):
+            raise one
+        yield one
+        wanted.put(None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -176,13 +177,13 @@ async def test_a_line_is_followed_while_it_goes_on_and_recorded_connection_by_co
             await kiosk.exchange(POLL, ESCROW)
             await _show_until(process, shown, lambda line: line.startswith("cash: ccnet"))
             await _show_until(process, shown, lambda line: "escrow, detail 4" in line)
-            process.send_signal(2)
-            assert await process.wait() == 0
+            process.send_signal(signal.SIGINT)
+            _, errors = await process.communicate()
+            assert (process.returncode, errors.decode()) == (0, "")
     finally:
         if process.returncode is None:
             process.kill()
-        _, errors = await process.communicate()
-    assert errors == b""
+            await process.wait()
     assert shown[0].startswith("cash: ccnet at memory")
     first = from_lines(record.read_text().splitlines())
     second = from_lines((kiosk.place / "line-2.wire").read_text().splitlines())

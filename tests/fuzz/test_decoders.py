@@ -205,7 +205,6 @@ NOISE: tuple[tuple[str, Callable[[], Deframer], str], ...] = (
     ("ccnet", ccnet.Deframer, "02"),
     ("id003", id003.Deframer, "00"),
     ("essp", essp.Deframer, "00"),
-    ("essp", essp.Deframer, "7F"),
     ("cctalk", cctalk.Deframer, "00"),
     ("pinpad", pinpad.Deframer, "00"),
     ("pinpad", pinpad.Deframer, "02"),
@@ -213,6 +212,7 @@ NOISE: tuple[tuple[str, Callable[[], Deframer], str], ...] = (
 FALSE_FRAMES: tuple[tuple[str, Callable[[], Deframer], str], ...] = (
     ("ccnet", ccnet.Deframer, "0203F0"),
     ("id003", id003.Deframer, "FC"),
+    ("essp", essp.Deframer, "7F"),
     ("essp", essp.Deframer, "7F00F07F7F"),
     ("cctalk", cctalk.Deframer, "01F028"),
     ("pinpad", pinpad.Deframer, "020062"),

@@ -20,11 +20,11 @@ _SECONDS = 10.0
 _TARGET = 2.0
 _THOUSAND = 1000
 _LIMITS = {
-    "ccnet": "two turns of the event loop and the machine's steps, with cold caches",
-    "id003": "two turns of the event loop and the machine's steps, with cold caches",
+    "ccnet": "two turns of the event loop, with cold caches, and two writes on both sides",
+    "id003": "two turns of the event loop, with cold caches",
     "essp": "CRC and AES of every answer; the loop seals its polls and opens no answer",
-    "cctalk": "two turns of the event loop and the machine's steps, with cold caches",
-    "cctalk-coin": "two turns of the event loop and the machine's steps, with cold caches",
+    "cctalk": "two turns of the event loop, with cold caches, and every two seconds a look at more than the events",
+    "cctalk-coin": "two turns of the event loop, with cold caches, and every two seconds a look at more than the events",
 }
 
 

@@ -31,12 +31,12 @@ def main(argv: Sequence[str] | None = None, benches: Sequence[Bench] = BENCHES) 
         return 2
     machine = this_machine()
     rows: list[Row] = []
-    failed = False
+    failed: list[str] = []
     for bench in benches:
         try:
             rows += bench.run(_plan(arguments))
         except BenchError as error:
-            failed = True
+            failed.append(bench.names[0])
             print(f"{bench.names[0]}: not measured: {error}", file=sys.stderr)
     result = as_json(rows, machine, quick=arguments.quick)
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
@@ -44,18 +44,23 @@ def main(argv: Sequence[str] | None = None, benches: Sequence[Bench] = BENCHES) 
     if arguments.json:
         print(result)
     else:
-        _show(rows, f"Python {machine.python}, {machine.cores} x {machine.cpu}, load {machine.load[0]:.2f}", arguments)
+        where = f"Python {machine.python}, {machine.cores} x {machine.cpu}, load {machine.load[0]:.2f}"
+        _show(rows, failed, where, arguments.out)
     return 1 if failed or not all(row.met for row in rows) else 0
 
 
-def _show(rows: Sequence[Row], where: str, arguments: argparse.Namespace) -> None:
+def _show(rows: Sequence[Row], failed: Sequence[str], where: str, out: Path) -> None:
     print(where)
     print(table(rows))
     print()
     print(notes(rows))
     missed = [row.measure.name for row in rows if not row.met]
-    print(f"\nmissed: {', '.join(missed)}" if missed else "\nevery target is met")
-    print(f"all samples: {arguments.out}")
+    for what, names in (("missed", missed), ("not measured", failed)):
+        if names:
+            print(f"\n{what}: {', '.join(names)}")
+    if not (missed or failed):
+        print("\nevery target is met")
+    print(f"all samples: {out}")
 
 
 def _plan(arguments: argparse.Namespace) -> Plan:

@@ -156,6 +156,8 @@ def test_what_could_not_be_measured_ends_with_1_and_the_rest_is_shown(
     said = capsys.readouterr()
     assert "room/other: not measured: they did not do the same" in said.err
     assert "room/thing" in said.out
+    assert "not measured: room/other" in said.out
+    assert "every target" not in said.out
 
 
 def test_only_takes_rows_and_beginnings_of_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,8 @@
 .SUFFIXES:
 SHELL := /bin/bash
 python := .venv/bin/python
+# Half of the suite's time is spent waiting for processes and devices, so two of it go well together.
+WORKERS := 2
 
 # What a target is for stands behind ## on its line: `make help` reads it there.
 .PHONY: help
@@ -21,9 +23,9 @@ demo: ## Play a cardholder's day without a person and prove the books; pictures 
 	@$(python) -m tests.e2e.demo --out out $(ARGS)
 
 .PHONY: test
-test: ## Run every test (ARGS="-k words" runs some)
+test: ## Run every test (ARGS="-k words" runs some, WORKERS=0 in one process, as a debugger wants it)
 	@requirements/setup test
-	@PYTHONASYNCIODEBUG=1 $(python) -m pytest $(ARGS)
+	@PYTHONASYNCIODEBUG=1 $(python) -m pytest --numprocesses=$(WORKERS) --dist=loadfile --no-loadscope-reorder $(ARGS)
 
 # The rooms that decide about money: what no test there has taken is not to be trusted.
 deciding := proto/guichet/*,drivers/cash/*,drivers/card/pcsc/tlv.py,drivers/card/pcsc/emv.py,kiosk/journal/*,kiosk/settlement/*,$\

@@ -3,8 +3,9 @@
 import os
 import shutil
 import signal
+import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
+_COUNTED = "counted"
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
@@ -30,8 +32,22 @@ def repository() -> Path:
     return REPOSITORY
 
 
+@pytest.fixture
+def counted(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """Say what a test has counted; it stands at the end of the run, whichever process the test ran in."""
+    return lambda text: record_property(_COUNTED, text)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """pytest calls this before its closing line."""
+    for report in terminalreporter.getreports("passed"):
+        for name, text in report.user_properties:
+            if name == _COUNTED and report.when == "call":
+                terminalreporter.write_line(f"{report.nodeid.rpartition('/')[2]}: {text}")
+
+
 @pytest.fixture(scope="session")
-def run_dir() -> Iterator[Path]:
+def run_dir(request: pytest.FixtureRequest) -> Iterator[Path]:
     """A directory for this run's sockets, journals and logs.
 
     Its path is short, because a Unix socket's may have no more than 107 bytes and pytest's own directories are long.
@@ -40,6 +56,7 @@ def run_dir() -> Iterator[Path]:
     path = Path(tempfile.mkdtemp(prefix="guichet-"))
     yield path
     if os.environ.get("GUICHET_KEEP"):
-        print(f"kept: {path}")
+        with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
+            print(f"\nkept: {path}", file=sys.stderr, flush=True)
     else:
         shutil.rmtree(path)

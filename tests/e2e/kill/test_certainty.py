@@ -59,7 +59,7 @@ def counters(stack: Stack) -> list[int]:
 
 
 def test_a_death_leaves_no_doubt_where_the_device_lives_on_also_without_a_counter(
-    start: Start, capsys: pytest.CaptureFixture[str]
+    start: Start, counted: Callable[[str], None]
 ) -> None:
     stack = start(False)
     account = an_account(stack)
@@ -89,8 +89,7 @@ def test_a_death_leaves_no_doubt_where_the_device_lives_on_also_without_a_counte
         nursery.close()
     assert counters(stack) == []
     assert incidents(stack) == []
-    with capsys.disabled():
-        print(f"\nwithout a counter killed at {len(points)} points; of these not reached again: {not_reached}")
+    counted(f"killed at {len(points)} points; of these not reached again: {not_reached}")
     assert not [point for point in not_reached if " POLL " not in point]
     assert len([point for point in points if " commit " in point]) >= 8
 

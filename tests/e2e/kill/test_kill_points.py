@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import cast
 
@@ -39,7 +39,7 @@ MID_STACK = "after write STACK when ESCROW, note 1"
 
 
 def test_a_death_at_any_point_of_a_deposit_loses_and_doubles_no_note(
-    stack: Stack, capsys: pytest.CaptureFixture[str]
+    stack: Stack, counted: Callable[[str], None]
 ) -> None:
     account = an_account(stack)
     nursery = Nursery(stack, account)
@@ -62,8 +62,7 @@ def test_a_death_at_any_point_of_a_deposit_loses_and_doubles_no_note(
         nursery.close()
     assert incidents(stack) == []
     kinds = Counter(point.split()[1] for point in points)
-    with capsys.disabled():
-        print(f"\nkilled at {len(points)} points: {dict(kinds)}; of these not reached again: {not_reached}")
+    counted(f"killed at {len(points)} points: {dict(kinds)}; of these not reached again: {not_reached}")
     # What the money hangs on is reached every time; only how often it is polled and batched depends on timing.
     assert not [point for point in not_reached if " commit " in point or " STACK " in point or " RETURN " in point]
     assert kinds["write"] > 40
@@ -72,7 +71,7 @@ def test_a_death_at_any_point_of_a_deposit_loses_and_doubles_no_note(
 
 
 def test_a_death_at_any_point_of_the_recovery_loses_and_doubles_no_note(
-    stack: Stack, capsys: pytest.CaptureFixture[str]
+    stack: Stack, counted: Callable[[str], None]
 ) -> None:
     """The terminal dies with a note on its way to the box, and then once more while it recovers from that."""
     account = an_account(stack)
@@ -100,8 +99,7 @@ def test_a_death_at_any_point_of_the_recovery_loses_and_doubles_no_note(
         nursery.close()
     assert incidents(stack) == []
     kinds = Counter(point.split()[1] for point in points)
-    with capsys.disabled():
-        print(f"\nkilled again at {len(points)} points of recovery: {dict(kinds)}; not reached again: {not_reached}")
+    counted(f"killed again at {len(points)} points of recovery: {dict(kinds)}; not reached again: {not_reached}")
     assert not [point for point in not_reached if " commit " in point]
     assert kinds["commit"] > 10
     assert kinds["write"] > 10

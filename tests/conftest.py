@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from _pytest.capture import CaptureManager
 from hypothesis import settings
 
 # `make test` sets this too; here for those who start pytest by hand. asyncio reads it whenever a loop is made.
@@ -56,7 +57,9 @@ def run_dir(request: pytest.FixtureRequest) -> Iterator[Path]:
     path = Path(tempfile.mkdtemp(prefix="guichet-"))
     yield path
     if os.environ.get("GUICHET_KEEP"):
-        with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
+        capturing = request.config.pluginmanager.getplugin("capturemanager")
+        assert isinstance(capturing, CaptureManager)
+        with capturing.global_and_fixture_disabled():
             print(f"\nkept: {path}", file=sys.stderr, flush=True)
     else:
         shutil.rmtree(path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from drivers.cash.ccnet.framing import Deframer, Frame, Noise, frame
 from drivers.cash.ccnet.machine import Machine
@@ -70,7 +70,7 @@ class HoardingMachine(Machine):
         super().__init__(Timing())
         self._all: list[bytearray] = []
 
-    def step(self, happened: Input, now: float) -> list[Output]:
+    def step(self, happened: Input, now: float) -> Sequence[Output]:
         """As ever, but."""
         if isinstance(happened, Received):
             self._all.append(bytearray(happened.data))

@@ -44,10 +44,6 @@ class Orders:
         """Put one before all others."""
         self._waiting.appendleft(order)
 
-    def refuse(self, order: Do, refusal: Refusal) -> None:
-        """Complete one that is never sent."""
-        self._end(order, refusal)
-
     def complete(self, refused: Refusal | None = None) -> None:
         """The first one is done, or will not be. So are those right behind it that want the slot to be the same."""
         self.unconfirmed = False

@@ -13,7 +13,6 @@ What holds throughout (CashCode NET common specification 2.6, and its power-up s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from drivers.api.cash import (
@@ -21,7 +20,6 @@ from drivers.api.cash import (
     Answered,
     CashCapabilities,
     CashCommand,
-    CashEvent,
     Cleared,
     Escrowed,
     Lost,
@@ -68,12 +66,13 @@ from drivers.cash.ccnet.states import (
     trouble_of,
 )
 from drivers.cash.ccnet.timing import Timing
-from drivers.cash.connection import NOT_IDENTIFIED, Phase, is_too_early
+from drivers.cash.connection import NOT_IDENTIFIED, Phase
+from drivers.cash.dialogue import Dialogue
 from drivers.cash.exchange import Exchange
 from drivers.cash.orders import MOVES_NOTE, Orders
 from drivers.cash.questions import Standing
 from drivers.cash.rest import Rest
-from drivers.cash.steps import Acknowledge, Do, Emit, Input, Opened, Output, Proceed, Recalled, Received, Send, Tick
+from drivers.cash.steps import Do, Send
 
 _POLL = Request(Command.POLL)
 _ASKING = Send(frame(encode_request(_POLL)))
@@ -82,17 +81,15 @@ _COUNTER_MODULUS = 65536
 _TRIES = 3
 
 
-class Machine:
-    """One connection to one validator. Feed it with :meth:`step`; it never blocks and never reads a clock."""
+class Machine(Dialogue[Request]):
+    """One connection to one validator."""
 
     capabilities = CashCapabilities(counter_modulus=_COUNTER_MODULUS)
 
     def __init__(self, timing: Timing) -> None:
+        super().__init__(Exchange(timing.lost, timing.late))
         self.timing = timing
-        self.phase = Phase.KNOCKING
-        self.rest: Rest[Request] | None = None
         self.known = Knowledge()
-        self._line: Exchange[Request] = Exchange(timing.lost, timing.late)
         self._orders = Orders(self._emit)
         self._deframer = Deframer()
         self._last_reset: float | None = None
@@ -104,51 +101,15 @@ class Machine:
         self._unreadable = False
         self._tries = 0
         self._clear_pending = False
-        self._out: list[Output] = []
 
-    # --- the one entrance -------------------------------------------------------------------------------------------
+    # --- commands, and silence ---------------------------------------------------------------------------------------
 
-    def step(self, happened: Input, now: float) -> Sequence[Output]:
-        """What follows from ``happened`` at ``now`` (monotonic seconds)."""
-        if self.rest is not None:
-            if (follows := self.rest.goes_on(happened, self._line, now)) is not None:
-                return follows
-            self.rest = None
-        self._out = []
-        self._line.begin(now)
-        match happened:
-            case Received(data):
-                self._receive(data, now)
-            case Tick():
-                self._tick(now)
-            case Proceed():
-                self._proceed(now)
-            case Acknowledge():
-                self._acknowledge(now)
-            case Do(command) if is_too_early(command, self.phase):
-                self._orders.refuse(happened, Refusal.NOT_READY)
-            case Do():
-                self._orders.post(happened)
-                if not self._holding:
-                    self._line.hurry(now + self.timing.quiet)
-            case Opened() | Recalled():
-                pass
-        return self._out
+    def _post(self, order: Do, now: float) -> None:
+        self._orders.post(order)
+        if not self._holding:
+            self._line.hurry(now + self.timing.quiet)
 
-    @property
-    def deadline(self) -> float | None:
-        """When :class:`Tick` is due; None: only something from outside can move it."""
-        return self._line.deadline
-
-    # --- time -------------------------------------------------------------------------------------------------------
-
-    def _tick(self, now: float) -> None:
-        if self._line.asked is not None and self._line.overdue(now):
-            self._unanswered(self._line.asked, now)
-        if self._line.may_ask(now):
-            self._send_next(now)
-
-    def _unanswered(self, request: Request, now: float, late: float | None = None) -> None:
+    def _unanswered(self, asked: Request, now: float, late: float | None = None) -> None:
         """Silence counts as NAK; what a command did is then read from the state, not assumed. ``late``: how long an
         answer may still be under way, if not as long as after silence.
         """
@@ -156,14 +117,14 @@ class Machine:
         self._holding = False
         self._state_is_old = True
         self._line.give_up(now, self.timing.quiet, late)
-        if request.command in (Command.STACK, Command.RETURN):
+        if asked.command in (Command.STACK, Command.RETURN):
             self._orders.unconfirmed = True
-        elif request.command is Command.ENABLE_NOTE_TYPES:
+        elif asked.command is Command.ENABLE_NOTE_TYPES:
             self._tries += 1  # Asking twice does no harm: it says which notes may come, and moves none.
             if self._tries >= _TRIES:
                 self._complete_enabling(Refusal.NO_ANSWER)
-        elif request.command not in (Command.POLL, Command.RESET):
-            self._question_failed(request.command)
+        elif asked.command not in (Command.POLL, Command.RESET):
+            self._question_failed(asked.command)
         if self._line.falls_silent(now):
             self._lose("silent")
 
@@ -501,6 +462,3 @@ class Machine:
             self._emit(Ready(identity, known.values, known.table_hash, known.stacked))
         elif self.phase is Phase.RUNNING and self._state is not None and self._state.state in IDLE:
             self._emit(Cleared(self.known.stacked, self._state.state is State.IDLING))
-
-    def _emit(self, event: CashEvent) -> None:
-        self._out.append(Emit(event))

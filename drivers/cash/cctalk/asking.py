@@ -7,10 +7,10 @@ proof that none is under way. (Sheet sections 2, 3, 6 and 7.)
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from dataclasses import replace
 
-from drivers.api.cash import CashCommand, CashEvent, Lost, Refusal, Stacking, Trouble, TroubleKind
+from drivers.api.cash import CashCommand, Lost, Refusal, Stacking, Trouble, TroubleKind
 from drivers.cash.cctalk.events import UNKNOWN_NOTE
 from drivers.cash.cctalk.framing import Checksum
 from drivers.cash.cctalk.health import Health
@@ -36,15 +36,15 @@ from drivers.cash.cctalk.timing import Timing
 from drivers.cash.cctalk.under_way import Kind
 from drivers.cash.cctalk.values import CoinUnit
 from drivers.cash.cctalk.wire import Errand, Garbled, Wire
-from drivers.cash.connection import NOT_IDENTIFIED, Phase, is_too_early
+from drivers.cash.connection import NOT_IDENTIFIED, Phase
+from drivers.cash.dialogue import Dialogue
 from drivers.cash.orders import MOVES_NOTE, Orders
-from drivers.cash.rest import Rest
-from drivers.cash.steps import Do, Emit, Output, Send
+from drivers.cash.steps import Do, Send
 
 _TRIES = 3
 
 
-class Asking(ABC):
+class Asking(Dialogue[Request]):
     """One connection's questions, commands and looks, one at a time."""
 
     def __init__(
@@ -56,16 +56,14 @@ class Asking(ABC):
         echo: bool = False,
         unit: CoinUnit = CoinUnit.MINOR,
     ) -> None:
+        self._wire = Wire(role.address, checksum, timing, echo=echo)
+        super().__init__(self._wire.exchange)
         self.role = role
         self.timing = timing
         self.known = Knowledge(role, unit)
         self._events = Reader(role)
-        self._wire = Wire(role.address, checksum, timing, echo=echo)
-        self._line = self._wire.exchange
         self._orders = Orders(self._emit)
         self._unreadable = self._unidentified = False
-        self.rest: Rest[Request] | None = None
-        self._out: list[Output] = []
         self._slot_open = self._open_when_lost = False
         self._begin_anew()
 
@@ -102,9 +100,6 @@ class Asking(ABC):
         """A question was answered, or given up."""
 
     def _post(self, order: Do, now: float) -> None:
-        if is_too_early(order.command, self.phase):
-            self._orders.refuse(order, Refusal.NOT_READY)
-            return
         if order.command in MOVES_NOTE:
             self._fresh = False
         else:
@@ -114,16 +109,10 @@ class Asking(ABC):
 
     # --- time -------------------------------------------------------------------------------------------------------
 
-    def _tick(self, now: float) -> None:
-        if self._line.asked is not None and self._line.overdue(now):
-            self._unanswered(self._line.asked, now)
-        if self._line.may_ask(now):
-            self._send_next(now)
-
-    def _unanswered(self, request: Request, now: float) -> None:
+    def _unanswered(self, asked: Request, now: float) -> None:
         """Silence, noise, or a collision: what a command did is then read from the device, not assumed."""
-        self._wire.missed(request, now)
-        self._failed(request, now)
+        self._wire.missed(asked, now)
+        self._failed(asked, now)
         self._look_at = now  # A device that was silent may have begun anew.
         if self._line.falls_silent(now):
             self._begin_anew()
@@ -312,6 +301,3 @@ class Asking(ABC):
         elif escrow is Escrow.HELD and self._path.note is None:
             self._path.note = UNKNOWN_NOTE  # Nothing is known of it that could be recorded: it goes back.
             self._orders.post(Do(CashCommand.RETURN, own=True))
-
-    def _emit(self, event: CashEvent) -> None:
-        self._out.append(Emit(event))

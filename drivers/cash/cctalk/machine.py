@@ -15,8 +15,6 @@ What holds throughout (ccTalk generic specification 4.7; sheet sections 4, 6, 7 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from drivers.api.cash import (
     Answered,
     CashCapabilities,
@@ -55,23 +53,15 @@ from drivers.cash.cctalk.reader import News
 from drivers.cash.cctalk.recall import First, Look, Unread, first_answer
 from drivers.cash.connection import Phase
 from drivers.cash.steps import (
-    Acknowledge,
     Do,
-    Input,
-    Opened,
-    Output,
-    Proceed,
     Recall,
-    Recalled,
-    Received,
-    Tick,
 )
 
 _NO_EVENT = Trouble(TroubleKind.JAM, "no-event")
 
 
 class Machine(Asking):
-    """One connection to one device. Feed it with :meth:`step`; it never blocks and never reads a clock."""
+    """One connection to one device."""
 
     @property
     def capabilities(self) -> CashCapabilities:
@@ -81,40 +71,6 @@ class Machine(Asking):
     def _begin_anew(self) -> None:
         super()._begin_anew()
         self._judged: Judgement | None = None
-
-    # --- the one entrance -------------------------------------------------------------------------------------------
-
-    def step(self, happened: Input, now: float) -> Sequence[Output]:
-        """What follows from ``happened`` at ``now`` (monotonic seconds)."""
-        if self.rest is not None:
-            if (follows := self.rest.goes_on(happened, self._line, now)) is not None:
-                return follows
-            self.rest = None
-            self._poll_at = (self._line.heard_at or now) + self._pace()
-        self._out = []
-        self._line.begin(now)
-        match happened:
-            case Received(data):
-                self._receive(data, now)
-            case Tick():
-                self._tick(now)
-            case Recalled(mark):
-                self._recalled(mark, now)
-            case Proceed():
-                self._proceed(now)
-            case Acknowledge():
-                self._holding = False
-                self._tell(now)
-            case Do():
-                self._post(happened, now)
-            case Opened():
-                pass
-        return self._out
-
-    @property
-    def deadline(self) -> float | None:
-        """When :class:`Tick` is due; None: only something from outside can move it."""
-        return self._line.deadline
 
     # --- events: reading them ---------------------------------------------------------------------------------------
 
@@ -141,6 +97,9 @@ class Machine(Asking):
     def _pace(self) -> float:
         wished = self.known.poll
         return self.timing.poll if self.timing.poll_is_fixed or wished is None else wished
+
+    def _rested(self, now: float) -> None:
+        self._poll_at = (self._line.heard_at or now) + self._pace()
 
     def _recalled(self, mark: int | None, now: float) -> None:
         if self.phase is Phase.KNOCKING and self._judged is None:
@@ -191,6 +150,10 @@ class Machine(Asking):
             self._emit(Trouble(TroubleKind.EVENTS_MISSED))
         raw, identity = self._events.raw, self.known.identity
         self._emit(Answered(identity, first.presence, raw, first.note_type, mark=first.mark))
+
+    def _acknowledge(self, now: float) -> None:
+        self._holding = False
+        self._tell(now)
 
     def _proceed(self, now: float) -> None:
         if self.phase is Phase.REPORTED:

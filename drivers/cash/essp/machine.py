@@ -29,7 +29,8 @@ from drivers.api.cash import (
     Rejected,
     Trouble,
 )
-from drivers.cash.connection import Phase, is_too_early
+from drivers.cash.connection import Phase
+from drivers.cash.dialogue import Dialogue
 from drivers.cash.essp.arrival import Arrival, Found, is_at_rest
 from drivers.cash.essp.events import EventCode
 from drivers.cash.essp.holding import Holding
@@ -54,24 +55,25 @@ from drivers.cash.essp.states import CLOSED, DEFERS_SLOT, TAKES_TIME, Troubles, 
 from drivers.cash.essp.talk import Talk
 from drivers.cash.essp.timing import Timing
 from drivers.cash.orders import MOVES_NOTE, Orders
-from drivers.cash.steps import Acknowledge, Do, Emit, Input, Opened, Output, Proceed, Recalled, Received, Send, Tick
+from drivers.cash.steps import Do, Emit, Send
 
 _COUNT = Request(Command.COUNTERS)
 _HELD = bytes((Status.OK,))
 _SLOT = {CashCommand.ENABLE: Command.ENABLE, CashCommand.DISABLE: Command.DISABLE}
 
 
-class Machine:
-    """One connection to one validator. Feed it with :meth:`step`; it never blocks and never reads a clock."""
+class Machine(Dialogue[Request]):
+    """One connection to one validator."""
 
     capabilities = CashCapabilities(counter_modulus=COUNTER_MODULUS)
 
     def __init__(self, timing: Timing, fixed_key: int = DEFAULT_FIXED_KEY) -> None:
+        line = Talk(timing)
+        super().__init__(line)
+        self._line = line
         self.timing = timing
-        self.phase = Phase.KNOCKING
         self.known = Knowledge(fixed_key)
         self.path = Path()
-        self._line = Talk(timing)
         self._holding = Holding()
         self._moves = Moves(self._emit)
         self._slot = Orders(self._emit)
@@ -83,55 +85,22 @@ class Machine:
         self._look_first = False
         self._closed = True
         self._at_rest = False
-        self._out: list[Output] = []
 
     @property
     def asked(self) -> Request | None:
         """What is being asked now: for traces."""
         return self._line.asked
 
-    @property
-    def deadline(self) -> float | None:
-        """When :class:`Tick` is due; None: only something from outside can move it."""
-        return self._line.deadline
+    # --- commands, and silence ---------------------------------------------------------------------------------------
 
-    # --- the one entrance -------------------------------------------------------------------------------------------
+    def _opened(self, entropy: bytes) -> None:
+        self._line.wire.dice = Dice(entropy)
 
-    def step(self, happened: Input, now: float) -> list[Output]:
-        """What follows from ``happened`` at ``now`` (monotonic seconds)."""
-        self._out = []
-        self._line.begin(now)
-        match happened:
-            case Opened(entropy):
-                self._line.wire.dice = Dice(entropy)
-            case Received(data):
-                for request, payload in self._line.feed(data, now):
-                    self._hear(request, payload, now)
-            case Tick():
-                self._tick(now)
-            case Proceed():
-                self._proceed(now)
-            case Acknowledge():
-                if self._holding.recorded() and self._line.asked is None:
-                    self._line.next_at = now + self.timing.quiet
-            case Do(command) if is_too_early(command, self.phase):
-                self._moves.refuse(happened, Refusal.NOT_READY)
-            case Do():
-                (self._moves if happened.command in MOVES_NOTE else self._slot).post(happened)
-                self._line.hurry(now + self.timing.quiet)
-            case Recalled():
-                pass
-        return self._out
+    def _post(self, order: Do, now: float) -> None:
+        (self._moves if order.command in MOVES_NOTE else self._slot).post(order)
+        self._line.hurry(now + self.timing.quiet)
 
-    # --- time -------------------------------------------------------------------------------------------------------
-
-    def _tick(self, now: float) -> None:
-        if self._line.asked is not None and self._line.overdue(now):
-            self._ask_again(now)
-        if self._line.may_ask(now):
-            self._send_next(now)
-
-    def _ask_again(self, now: float) -> None:
+    def _unanswered(self, asked: Request, now: float) -> None:
         was_lost = self._line.lost
         if (again := self._line.again(now)) is not None:
             self._out.append(Send(again))
@@ -237,6 +206,10 @@ class Machine:
 
     # --- receiving --------------------------------------------------------------------------------------------------
 
+    def _receive(self, data: bytes, now: float) -> None:
+        for request, payload in self._line.feed(data, now):
+            self._hear(request, payload, now)
+
     def _hear(self, request: Request, payload: bytes, now: float) -> None:
         try:
             answer = decode_answer(request.command, payload, self.known.version)
@@ -325,6 +298,10 @@ class Machine:
         if not self._arrival.in_escrow:
             self.path.where = found.where
         self._emit(Answered(self.known.identity, found.presence, found.frame, found.channel, self.known.stacked))
+
+    def _acknowledge(self, now: float) -> None:
+        if self._holding.recorded() and self._line.asked is None:
+            self._line.next_at = now + self.timing.quiet
 
     def _proceed(self, now: float) -> None:
         if self.phase is not Phase.REPORTED:

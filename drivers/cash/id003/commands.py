@@ -38,10 +38,6 @@ class Commands:
         """Put one before all others."""
         self._orders.insist(order)
 
-    def refuse(self, order: Do, refusal: Refusal) -> None:
-        """Complete one that is never sent."""
-        self._orders.refuse(order, refusal)
-
     def fail_all(self, refusal: Refusal) -> None:
         """The device is gone, or begins anew."""
         self._tries, self._denominations_set = 0, False

@@ -14,14 +14,13 @@ What holds throughout (protocols/id003, sections 7 and 8):
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 
 from drivers.api.cash import (
     Answered,
     CashCapabilities,
     CashCommand,
-    CashEvent,
     Cleared,
     Lost,
     Ready,
@@ -29,7 +28,8 @@ from drivers.api.cash import (
     Trouble,
     TroubleKind,
 )
-from drivers.cash.connection import NOT_IDENTIFIED, Phase, is_too_early
+from drivers.cash.connection import NOT_IDENTIFIED, Phase
+from drivers.cash.dialogue import Dialogue
 from drivers.cash.exchange import Exchange
 from drivers.cash.id003.commands import MOVES, SLOT, Commands
 from drivers.cash.id003.framing import Deframer, Frame, frame
@@ -68,14 +68,14 @@ from drivers.cash.id003.timing import Timing
 from drivers.cash.id003.watch import NoteWatch
 from drivers.cash.questions import Standing
 from drivers.cash.rest import Rest
-from drivers.cash.steps import Acknowledge, Do, Emit, Input, Opened, Output, Proceed, Recalled, Received, Send, Tick
+from drivers.cash.steps import Do, Send
 
 _STATUS = Request(Command.STATUS)
 _ASKING = Send(frame(encode_request(_STATUS)))
 
 
-class Machine:
-    """One connection to one validator. Feed it with :meth:`step`; it never blocks and never reads a clock.
+class Machine(Dialogue[Request]):
+    """One connection to one validator.
 
     ``countries``: which currency each country code of the note table is.
     """
@@ -83,12 +83,10 @@ class Machine:
     capabilities = CashCapabilities(names_type=False)
 
     def __init__(self, timing: Timing, countries: Mapping[int, str] = COUNTRIES) -> None:
+        super().__init__(Exchange(timing.lost, timing.late))
         self.timing = timing
-        self.phase = Phase.KNOCKING
-        self.rest: Rest[Request] | None = None
         self.known = Knowledge()
         self._countries = countries
-        self._line: Exchange[Request] = Exchange(timing.lost, timing.late)
         self._commands = Commands(self._emit)
         self._deframer = Deframer()
         self._option = PowerRecovery()
@@ -98,51 +96,15 @@ class Machine:
         self._unreported: tuple[Status, Frame] | None = None
         self._holding = False
         self._unreadable = False
-        self._out: list[Output] = []
 
-    # --- the one entrance -------------------------------------------------------------------------------------------
+    # --- commands, and silence ---------------------------------------------------------------------------------------
 
-    def step(self, happened: Input, now: float) -> Sequence[Output]:
-        """What follows from ``happened`` at ``now`` (monotonic seconds)."""
-        if self.rest is not None:
-            if (follows := self.rest.goes_on(happened, self._line, now)) is not None:
-                return follows
-            self.rest = None
-        self._out = []
-        self._line.begin(now)
-        match happened:
-            case Received(data):
-                self._receive(data, now)
-            case Tick():
-                self._tick(now)
-            case Proceed():
-                self._proceed(now)
-            case Acknowledge():
-                self._acknowledge(now)
-            case Do(command) if is_too_early(command, self.phase):
-                self._commands.refuse(happened, Refusal.NOT_READY)
-            case Do():
-                self._commands.post(happened)
-                if not self._holding:
-                    self._line.hurry(now + self.timing.quiet)
-            case Opened() | Recalled():
-                pass
-        return self._out
+    def _post(self, order: Do, now: float) -> None:
+        self._commands.post(order)
+        if not self._holding:
+            self._line.hurry(now + self.timing.quiet)
 
-    @property
-    def deadline(self) -> float | None:
-        """When :class:`Tick` is due; None: only something from outside can move it."""
-        return self._line.deadline
-
-    # --- time -------------------------------------------------------------------------------------------------------
-
-    def _tick(self, now: float) -> None:
-        if self._line.asked is not None and self._line.overdue(now):
-            self._unanswered(self._line.asked, now)
-        if self._line.may_ask(now):
-            self._send_next(now)
-
-    def _unanswered(self, request: Request, now: float, late: float | None = None) -> None:
+    def _unanswered(self, asked: Request, now: float, late: float | None = None) -> None:
         """What a command did is then read from the state, not assumed; what only asks or sets is sent again. ``late``:
         how long an answer may still be under way, if not as long as after silence.
         """
@@ -150,9 +112,9 @@ class Machine:
         self._holding = False
         self._commands.look_first()
         self._line.give_up(now, self.timing.quiet, late)
-        match request.command:
+        match asked.command:
             case command if command in MOVES | SLOT:
-                self._commands.unanswered(request)
+                self._commands.unanswered(asked)
             case Command.SET_OPTIONS:
                 self._option.answered(accepted=False)
             case Command.STATUS | Command.RESET:
@@ -427,6 +389,3 @@ class Machine:
             self.phase = Phase.RUNNING
             self._note.clear_pending = False
             self._emit(Ready(identity, self.known.values, self.known.table_hash, None))
-
-    def _emit(self, event: CashEvent) -> None:
-        self._out.append(Emit(event))

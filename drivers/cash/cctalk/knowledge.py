@@ -141,6 +141,10 @@ class Knowledge:
             headers.append(Header.STATUS)
         self._questions.extend(Request(header) for header in headers if header not in self._given_up)
 
+    def recognise(self) -> None:
+        """Ask only whether the device has begun anew: that disturbs none that moves a note."""
+        self._questions.append(Request(Header.GET_INHIBITS))
+
     def check(self) -> None:
         """Ask whether the device is well."""
         self.fault = None

@@ -116,7 +116,7 @@ class Machine(Asking):
         if quiet and self.phase is Phase.SETTLING:
             self._settle(now)
         elif quiet and self.phase is Phase.RUNNING:
-            self._rest(raw, now)
+            self._idle(raw, now)
 
     # --- events: telling them ---------------------------------------------------------------------------------------
 
@@ -224,18 +224,31 @@ class Machine(Asking):
             self._health.check_at = now + self.timing.check
             self.known.check()
 
-    def _rest(self, raw: bytes, now: float) -> None:
+    def _idle(self, raw: bytes, now: float) -> None:
         """The events are read, as ``raw``, and nothing is in them that was not told."""
-        if self._clear_pending and self._path.note is None:
+        if self._path.note is not None:
+            self._wait_for_its_event(now)
+            return
+        if self._clear_pending:
             self._clear_pending = False
             self._emit(Cleared(None, self._slot_open))
-        if now >= self._look_at and self._path.note is None and not self.known.asking:
+        if now >= self._look_at and not self.known.asking:
             self._look_at = now + self.timing.look_over
             self.known.look_over()
-        if self._path.note is None and not (self.known.asking or self._orders or self._look_inside):
+        if not (self.known.asking or self._orders or self._look_inside):
             self._line.wait_until(self._poll_at)
             pause = max(self._pace(), self.timing.quiet)
             self.rest = self._wire.rest(Request(self.role.events), raw, pause, until=self._look_at)
+
+    def _wait_for_its_event(self, now: float) -> None:
+        """What became of a note that has left escrow, a device that began anew will never say; and no other either, if
+        it has not said it for so long.
+        """
+        if self._path.is_overdue(now, self.timing.event):
+            self._trouble(_NO_EVENT)
+        elif self._path.is_overdue(now, self.timing.look_over) and now >= self._look_at and not self.known.asking:
+            self._look_at = now + self.timing.look_over
+            self.known.recognise()
 
     def _questions_may_be_done(self, now: float) -> None:
         known, health = self.known, self._health

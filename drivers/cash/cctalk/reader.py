@@ -46,8 +46,7 @@ class Reader:
     def read(self, buffer: EventBuffer, raw: bytes) -> News:
         """The device's answer to a read of its events."""
         new = buffer.counter != self._last
-        # The same number with other events: a power cut between two reads, and as many events since as before it.
-        rewritten = self._last is not None and not new and buffer.events != self.buffer.events
+        rewritten = self._last is not None and buffer.counter != 0 and self._is_rewritten(buffer, self._last)
         if (new or rewritten) and buffer != self._seen:
             # Eight bits of checksum let one disturbance in 256 through, and no checksum an answer to something else
             # that happens to be as long: money is only believed when it is said twice.
@@ -63,6 +62,13 @@ class Reader:
             self._take(buffer, raw, self._last)
             return News.SOME
         return News.NONE
+
+    def _is_rewritten(self, buffer: EventBuffer, last: int) -> bool:
+        """Whether events that were read are others now: a power cut between two reads, and since then as many events as
+        before it, or a few more, so that the number looks like the same or the next.
+        """
+        new = distance(last, buffer.counter)
+        return buffer.events[new:] != self.buffer.events[: max(0, SLOTS - new)]
 
     def recall(self, judged: Judgement) -> None:
         """What is on record is known now, and with it what is new."""

@@ -138,7 +138,8 @@ class Bench(ABC, Generic[M, D, R, C]):
         before = getattr(self.machine, "rest", None)
         outputs = self.machine.step(happened, self.now)
         self.rested += before is not None and getattr(self.machine, "rest", None) is before
-        assert [*outputs] == [*self.restless.step(happened, self.now)]
+        other = [*self.restless.step(happened, self.now)]
+        assert [*outputs] == other, happened
         assert self.machine.deadline == self.restless.deadline
         return outputs
 

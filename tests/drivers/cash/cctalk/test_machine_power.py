@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from drivers.api.cash import Answered, Presence, Ready, Returned, Stacked
+from drivers.api.cash import Answered, CashCommand, Presence, Ready, Returned, Stacked
 from drivers.cash.cctalk.framing import frame
 from drivers.cash.cctalk.messages import Header
 from drivers.simulation.mechanism import Step
 from drivers.simulation.notes import Place, Vault
-from tests.drivers.cash.cctalk.virtual import FIVE, Bench, bench, device, stage
+from tests.drivers.cash.cctalk.virtual import FIVE, TWENTY, Bench, bench, device, stage
 from tests.drivers.cash.sheet import row
 
 AFTER_POWER = {
@@ -103,6 +103,33 @@ def test_a_power_cut_between_two_reads_is_seen_by_the_events_though_their_number
     b.until(Answered, 10.0)
     assert len(b.heard(Answered)) == before + 1
     assert b.heard(Answered)[-1].presence is Presence.FORGOTTEN
+
+
+@row("counter 0: restarted")
+def test_a_power_cut_between_two_reads_is_seen_by_the_events_though_their_number_is_the_next() -> None:
+    b = bench()
+    b.escrowed()  # The first event ever.
+    b.device.cut_power(b.now)
+    b.device.restore_power(b.now)
+    b.device.post(0, 20)
+    b.device.post(0, 20)
+    assert b.until(Answered, 1.0).presence is Presence.FORGOTTEN
+    b.until(Ready)
+
+
+@row("counter 0: restarted")
+def test_a_power_cut_between_two_reads_that_no_event_shows_is_seen_by_the_inhibits_when_escrow_is_empty() -> None:
+    b = bench()
+    b.device.tells_power_up = False
+    b.escrowed()
+    b.device.cut_power(b.now)
+    b.device.restore_power(b.now)
+    b.device.post(TWENTY, 1)  # As before the cut: what comes then looks as if it came next.
+    b.device.post(0, 20)
+    b.command(CashCommand.RETURN)
+    assert b.until(Answered, 12.0).presence is Presence.FORGOTTEN
+    b.until(Ready)
+    assert b.heard(Returned) == []
 
 
 @row("counter 0: restarted")

@@ -8,10 +8,12 @@ from drivers.api.cash import (
     Answered,
     CashCommand,
     Cleared,
+    Completed,
     Escrowed,
     Passed,
     Presence,
     Ready,
+    Refusal,
     Rejected,
     Returned,
     Stacked,
@@ -208,6 +210,21 @@ def test_a_note_that_moves_at_the_first_answer_is_waited_for_and_a_jam_if_its_ev
     b.until(Ready)
     assert b.now - began >= 30
     assert b.codes() == ["jam-no-event", "jam-no-event over"]
+
+
+def test_a_note_that_leaves_escrow_without_an_event_is_a_jam_and_the_next_one_is_served() -> None:
+    b = bench()
+    b.escrowed()
+    b.device.metal.free()  # By hand.
+    b.command(CashCommand.RETURN)
+    began = b.now
+    assert b.until(Trouble).code == "jam-no-event"
+    assert b.now - began >= 30
+    assert b.heard(Completed)[-1] == Completed(CashCommand.RETURN, Refusal.NO_NOTE_IN_ESCROW)
+    b.until(Ready)
+    assert b.codes() == ["jam-no-event", "jam-no-event over"]
+    assert b.heard(Returned) == []
+    b.stacked()
 
 
 def test_a_jam_that_is_freed_without_switching_off_leaves_no_note_to_wait_for() -> None:

@@ -25,7 +25,7 @@ demo: ## Play a cardholder's day without a person and prove the books; pictures 
 .PHONY: test
 test: ## Run every test (ARGS="-k words" runs some, WORKERS=0 in one process, as a debugger wants it)
 	@requirements/setup test
-	@PYTHONASYNCIODEBUG=1 $(python) -m pytest --numprocesses=$(WORKERS) --dist=loadfile --no-loadscope-reorder $(ARGS)
+	@PYTHONASYNCIODEBUG=1 $(python) -m pytest --numprocesses=$(WORKERS) --no-loadscope-reorder $(ARGS)
 
 # The rooms that decide about money: what no test there has taken is not to be trusted.
 deciding := proto/guichet/*,drivers/cash/*,drivers/card/pcsc/tlv.py,drivers/card/pcsc/emv.py,kiosk/journal/*,kiosk/settlement/*,$\

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from _pytest.capture import CaptureManager
 from hypothesis import settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 # `make test` sets this too; here for those who start pytest by hand. asyncio reads it whenever a loop is made.
 os.environ.setdefault("PYTHONASYNCIODEBUG", "1")
@@ -24,7 +26,27 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 _COUNTED = "counted"
+_KIOSKS = "tests/e2e"
 REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+class SideBySide(LoadScopeScheduling):
+    """Each process of the suite takes a file at a time. Whole kiosks stand in one of them, one after the other: two at
+    once would be slow to come up, and each would see what the other leaves running.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return _KIOSKS if nodeid.startswith(f"{_KIOSKS}/") else nodeid.partition("::")[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> SideBySide:
+    """pytest-xdist asks who hands out the tests."""
+    return SideBySide(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest begins first."""
+    items.sort(key=lambda item: not item.nodeid.startswith(f"{_KIOSKS}/"))
 
 
 @pytest.fixture(scope="session")

@@ -29,7 +29,7 @@ TIMINGS = (
     "\nnote_taken = 6"
 )
 PACE = 0.1
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 120.0
 _LOOK_SECONDS = 0.05
 _WORKING = (health_pb2.DEVICE_STATE_READY, health_pb2.DEVICE_STATE_WARNING)
 _INSIDE = ("head", "escrow", "transport")

@@ -11,7 +11,7 @@ from typing import cast
 
 from kiosk.workbench.stack import Stack
 
-PATIENCE_SECONDS = 25.0
+PATIENCE_SECONDS = 120.0
 _LOOK_SECONDS = 0.05
 
 

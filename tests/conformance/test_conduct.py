@@ -34,8 +34,8 @@ class ResetsBeforeItReports(Machine):
 
 
 class StacksAgainWithoutLooking(Machine):
-    def _unanswered(self, request: Request, now: float, late: float | None = None) -> None:
-        super()._unanswered(request, now, late)
+    def _unanswered(self, asked: Request, now: float, late: float | None = None) -> None:
+        super()._unanswered(asked, now, late)
         self._orders.unconfirmed = self._state_is_old = False
 
 

@@ -39,6 +39,7 @@ class SideBySide(LoadScopeScheduling):
         return _KIOSKS if nodeid.startswith(f"{_KIOSKS}/") else nodeid.partition("::")[0]
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> SideBySide:
     """pytest-xdist asks who hands out the tests."""
     return SideBySide(config, log)

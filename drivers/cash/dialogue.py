@@ -46,8 +46,8 @@ class Dialogue(ABC, Generic[Question]):
                 self._proceed(now)
             case Acknowledge():
                 self._acknowledge(now)
-            case Do(command, own) if is_too_early(command, self.phase):
-                self._out += [] if own else [Emit(Completed(command, Refusal.NOT_READY))]
+            case Do(command) if is_too_early(command, self.phase):
+                self._emit(Completed(command, Refusal.NOT_READY))
             case Do():
                 self._post(happened, now)
             case Recalled(mark):

@@ -6,7 +6,7 @@ need not be worked out each time. Pure; times are monotonic seconds.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -20,11 +20,13 @@ Question = TypeVar("Question")
 class Rest(Generic[Question]):
     """A machine's word for where it stands: ``question`` is next, goes out as ``asking``, and is given ``patience``
     seconds; and from ``answer`` follows nothing but ``answered``, and the same question after ``pause`` seconds. The
-    word holds until anything else happens, or an answer comes at ``until`` or later.
+    word holds until anything else happens, or an answer comes at ``until`` or later. ``forget``: a frame that was begun
+    before a question is no answer to it.
     """
 
     question: Question
     asking: Sequence[Output]
+    forget: Callable[[], None]
     patience: float
     answer: bytes
     answered: Sequence[Output]
@@ -35,6 +37,7 @@ class Rest(Generic[Question]):
         """What follows from ``happened``; None: it is something else, ``line`` is as it was, and the word is broken."""
         if line.asked is None:
             if isinstance(happened, Tick) and line.may_ask(now):
+                self.forget()
                 line.ask(self.question, now, self.patience)
                 return self.asking
         elif isinstance(happened, Received) and happened.data == self.answer and now < self.until:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
@@ -71,23 +72,33 @@ def _aside(answers: Iterator[Answer]) -> Iterator[Answer]:
     """``answers``, for which another thread waits, never one ahead: Ctrl-C, by which people end this, may not fall into
     the middle of gRPC's locks, for they do not survive that.
     """
-    wanted: SimpleQueue[None] = SimpleQueue()
-    came: SimpleQueue[Answer | grpc.RpcError | None] = SimpleQueue()
+    goes_on: SimpleQueue[bool] = SimpleQueue()
+    came: SimpleQueue[Answer | _End] = SimpleQueue()
 
     def wait() -> None:
-        wanted.get()
+        end = _End()
         try:
             for answer in answers:
                 came.put(answer)
-                wanted.get()
-            came.put(None)
-        except grpc.RpcError as error:
-            came.put(error)
+                if not goes_on.get():
+                    return
+        except BaseException as error:  # Whatever it is, it is raised where somebody hears it.
+            end.why = error
+        came.put(end)
 
     Thread(target=wait, daemon=True).start()
-    wanted.put(None)
-    while (one := came.get()) is not None:
-        if isinstance(one, grpc.RpcError):
-            raise one
-        yield one
-        wanted.put(None)
+    try:
+        while not isinstance(one := came.get(), _End):
+            yield one
+            goes_on.put(True)
+        if one.why is not None:
+            raise one.why
+    finally:
+        goes_on.put(False)
+
+
+@dataclass
+class _End:
+    """There are no more answers."""
+
+    why: BaseException | None = None

@@ -308,7 +308,7 @@ class Machine(Dialogue[Request]):
             case Phase.REPORTED | Phase.READING:
                 pass
         if self.phase is Phase.RUNNING and answer.state in IDLE and not (self._orders or self.known.asking):
-            self.rest = Rest(_POLL, (_ASKING,), self.timing.answer, found.raw, (_ACK,), pause)
+            self.rest = Rest(_POLL, (_ASKING,), self._deframer.clear, self.timing.answer, found.raw, (_ACK,), pause)
 
     def _first_answer(self, answer: PollAnswer, found: Frame) -> None:
         if answer.state in PASSING:

@@ -13,7 +13,7 @@ class Timing:
     it. ``quiet``: between two exchanges. ``lost``: silence after which the device counts as gone. ``hold``: between
     restarts of the time of escrow, which is 30 s or more. ``look_over``: between checks that the device has not begun
     anew and is well; ``check``: between checks while it is not. ``event``: how long the event of a note that has left
-    escrow may take.
+    escrow may take; one that the device could not move after all is given back when the time of escrow is over.
     """
 
     poll: float = 0.2
@@ -26,4 +26,4 @@ class Timing:
     hold: float = 5.0
     look_over: float = 2.0
     check: float = 1.0
-    event: float = 30.0
+    event: float = 45.0

@@ -79,7 +79,8 @@ class Wire:
         """
         if self._echo.present:
             return None
-        return Rest(request, (Send(self._frame(request)),), self._patience, answer, (), pause, until)
+        asking = (Send(self._frame(request)),)
+        return Rest(request, asking, self._deframer.clear, self._patience, answer, (), pause, until)
 
     def _frame(self, request: Request) -> bytes:
         header, data = encode_request(request)

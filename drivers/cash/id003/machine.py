@@ -284,7 +284,9 @@ class Machine(Dialogue[Request]):
         if self.phase not in (Phase.KNOCKING, Phase.REPORTED) and not self._option_due():
             self._line.next_at = now + (self.timing.quiet if self._may_do_next() else self.timing.poll)
         if self.phase is Phase.RUNNING and status.state in IDLE and not self._commands:
-            self.rest = Rest(_STATUS, (_ASKING,), self.timing.answer, found.raw, (), self.timing.poll)
+            self.rest = Rest(
+                _STATUS, (_ASKING,), self._deframer.clear, self.timing.answer, found.raw, (), self.timing.poll
+            )
 
     def _first_answer(self, status: Status, found: Frame, now: float) -> None:
         if status.state in PASSING and self._resets.lasts(now) < self.timing.passing:

@@ -167,8 +167,8 @@ async def run(arguments: argparse.Namespace) -> None:
     control = await serve_control(arguments.control, printer.control)
     serving = asyncio.ensure_future(_serve(printer, wires))
     stopping = asyncio.ensure_future(stop.wait())
-    print(f"printer at {where}, control at {arguments.control}", flush=True)
     try:
+        print(f"printer at {where}, control at {arguments.control}", flush=True)
         await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
         if serving.done():
             serving.result()

@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 from drivers.api.cash import (
     Accepting,
@@ -25,6 +25,7 @@ from drivers.api.cash import (
     Stacked,
     Trouble,
 )
+from drivers.cash.dialogue import Dialogue
 from drivers.cash.steps import (
     Acknowledge,
     CashMachine,
@@ -133,11 +134,11 @@ class Bench(ABC, Generic[M, D, R, C]):
                         inputs.insert(0, Recalled(self.recall(serial)))
 
     def _both(self, happened: Input) -> Sequence[Output]:
-        if getattr(self.restless, "rest", None) is not None:
-            vars(self.restless)["rest"] = None
-        before = getattr(self.machine, "rest", None)
+        assert isinstance(self.machine, Dialogue)
+        assert isinstance(self.restless, Dialogue)
+        before, self.restless.rest = cast("object", self.machine.rest), None
         outputs = self.machine.step(happened, self.now)
-        self.rested += before is not None and getattr(self.machine, "rest", None) is before
+        self.rested += before is not None and self.machine.rest is before
         other = [*self.restless.step(happened, self.now)]
         assert [*outputs] == other, happened
         assert self.machine.deadline == self.restless.deadline
@@ -180,7 +181,8 @@ class Bench(ABC, Generic[M, D, R, C]):
             self.step(Received(late))
         moments = [at for at in (self.machine.deadline, self.device.due) if at is not None]
         self.now = min(end, max(self.now + 0.001, min(moments, default=end)))
-        self.step(Tick())
+        if self.machine.deadline is not None and self.machine.deadline <= self.now:
+            self.step(Tick())
 
     def until(self, kind: type[E], seconds: float = 90.0) -> E:
         """Run until an event of ``kind`` is told that was not told before."""

@@ -4,6 +4,7 @@ and the rest of one with which nothing happens.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -156,21 +157,24 @@ def test_a_device_that_never_answers_is_a_persons_business_once_and_then_better_
 _POLL, _ACK = Send(b"?"), Send(b"!")
 
 
-def resting() -> tuple[Rest[str], Exchange[str]]:
+def resting(forget: Callable[[], None] = lambda: None) -> tuple[Rest[str], Exchange[str]]:
     """A device that said "same" at 10 s, and a line on which the next question is due at 10.2 s."""
     line = Exchange[str](8.0)
     line.begin(0.0)
     line.ask("news?", 9.9, 1.5)
     line.answered(10.0, 0.2)
-    return Rest("news?", (_POLL,), 1.5, b"same", (_ACK,), 0.2, until=12.0), line
+    return Rest("news?", (_POLL,), forget, 1.5, b"same", (_ACK,), 0.2, until=12.0), line
 
 
 def test_at_rest_the_same_is_asked_and_the_same_follows() -> None:
-    rest, line = resting()
+    forgotten: list[bool] = []
+    rest, line = resting(lambda: forgotten.append(True))
     assert rest.goes_on(Tick(), line, 10.2) == (_POLL,)
+    assert forgotten == [True]
     assert (line.asked, line.deadline) == ("news?", 11.7)
     assert rest.goes_on(Received(b"same"), line, 10.3) == (_ACK,)
     assert (line.asked, line.deadline, line.heard_at) == (None, 10.5, 10.3)
+    assert forgotten == [True]
 
 
 @pytest.mark.parametrize(

@@ -156,9 +156,45 @@ def test_a_command_that_comes_while_an_answer_is_missed_at_rest_is_done_next(pro
     b.device.line.lost = 1
     b.run(0.3)
     b.command(DISABLE)
-    b.run(10)  # In one go: a look at the clock in between would end the rest.
+    b.run(10)
     assert b.heard(Completed)[-1] == Completed(DISABLE)
     assert not b.device.accepts
+
+
+@every
+def test_a_process_that_finds_its_device_at_rest_does_nothing_to_it_before_the_first_answer_is_on_record(
+    protocol: Protocol,
+) -> None:
+    b = protocol.bench()
+    b.enabled()
+    b.run(5)
+    b.proceeds = False
+    b.restart()
+    b.until(Answered)
+    b.run(1)
+    sent = len(b.sent)
+    b.run(10)
+    allowed = {protocol.poll} if protocol.name == "cctalk" else set[object]()  # Its events are read and stay there.
+    assert {each.command for each in b.sent[sent:]} <= allowed
+    assert b.device.accepts
+    b.step(Proceed())
+    b.until(Ready)
+
+
+@every
+def test_what_stands_on_the_line_behind_an_answer_at_rest_is_no_part_of_the_next_news(protocol: Protocol) -> None:
+    b = protocol.bench()
+    b.enabled()
+    b.run(5)
+    tails = [protocol.noise[1]]
+    b.from_device = lambda data: data + tails.pop() if data and tails else data
+    b.run(30)
+    assert not tails
+    b.insert()
+    began = b.now
+    b.until(Escrowed)
+    assert b.now - began < 2.0
+    assert b.troubles() == []
 
 
 @every

@@ -61,7 +61,8 @@ class Person:
         return self.look()
 
     def touch(self, control: str) -> None:
-        """A finger on a button."""
+        """A finger on a button, when it is there: while something is printed, for one, there is none."""
+        self.wait_until(lambda seen: control in seen.controls, f"the button {control}")
         self._stack.tell("hand", f"touch {control}")
 
     def picture(self, name: str) -> Path:

@@ -159,3 +159,21 @@ def test_a_device_that_falls_silent_is_lost_and_comes_back_with_everything_told_
     b.device.line.mute = False
     assert b.until(Answered).presence is Presence.PATH_EMPTY
     b.until(Ready)
+
+
+def test_on_a_line_with_an_echo_two_at_once_are_noticed_also_by_a_device_at_rest() -> None:
+    b = Bench(device(), echo=True)
+    b.enabled()
+    b.run(5)
+    damaged = [True]
+
+    def collide(data: bytes) -> bytes:
+        return bytes((data[0] ^ 0x55,)) + data[1:] if data and damaged and damaged.pop() else data
+
+    b.from_device = collide
+    polls = len(b.commands(Header.NOTE_EVENTS, Header.SIMPLE_POLL))
+    b.run(1)
+    assert damaged == []
+    assert b.rested == 0
+    assert Header.SIMPLE_POLL in b.commands()[-12:], "what was answered then is not believed before a proof"
+    assert len(b.commands(Header.NOTE_EVENTS, Header.SIMPLE_POLL)) > polls

@@ -165,7 +165,7 @@ def test_a_note_that_left_escrow_and_whose_event_never_comes_is_a_jam_not_an_emp
     b.restart()
     began = b.now
     assert b.until(Answered).presence is Presence.JAMMED
-    assert 30 <= b.now - began < 33
+    assert 45 <= b.now - began < 48
     b.until(Ready)
 
 
@@ -208,7 +208,7 @@ def test_a_note_that_moves_at_the_first_answer_is_waited_for_and_a_jam_if_its_ev
     assert b.until(Answered).presence is Presence.MOVING
     began = b.now
     b.until(Ready)
-    assert b.now - began >= 30
+    assert b.now - began >= 45
     assert b.codes() == ["jam-no-event", "jam-no-event over"]
 
 
@@ -219,7 +219,7 @@ def test_a_note_that_leaves_escrow_without_an_event_is_a_jam_and_the_next_one_is
     b.command(CashCommand.RETURN)
     began = b.now
     assert b.until(Trouble).code == "jam-no-event"
-    assert b.now - began >= 30
+    assert b.now - began >= 45
     assert b.heard(Completed)[-1] == Completed(CashCommand.RETURN, Refusal.NO_NOTE_IN_ESCROW)
     b.until(Ready)
     assert b.codes() == ["jam-no-event", "jam-no-event over"]

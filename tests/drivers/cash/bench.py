@@ -134,14 +134,12 @@ class Bench(ABC, Generic[M, D, R, C]):
                         inputs.insert(0, Recalled(self.recall(serial)))
 
     def _both(self, happened: Input) -> Sequence[Output]:
-        assert isinstance(self.machine, Dialogue)
-        assert isinstance(self.restless, Dialogue)
-        before, self.restless.rest = cast("object", self.machine.rest), None
-        outputs = self.machine.step(happened, self.now)
-        self.rested += before is not None and self.machine.rest is before
-        other = [*self.restless.step(happened, self.now)]
-        assert [*outputs] == other, happened
-        assert self.machine.deadline == self.restless.deadline
+        machine, restless = cast("Dialogue[object]", self.machine), cast("Dialogue[object]", self.restless)
+        before, restless.rest = machine.rest, None
+        outputs = machine.step(happened, self.now)
+        self.rested += before is not None and machine.rest is before
+        assert [*outputs] == [*restless.step(happened, self.now)], happened
+        assert machine.deadline == restless.deadline
         return outputs
 
     def caller(self, event: CashEvent) -> list[Input]:

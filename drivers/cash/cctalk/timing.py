@@ -24,6 +24,6 @@ class Timing:
     quiet: float = 0.02
     lost: float = 5.0
     hold: float = 5.0
-    look_over: float = 5.0
+    look_over: float = 2.0
     check: float = 1.0
     event: float = 45.0

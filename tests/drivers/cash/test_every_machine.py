@@ -124,7 +124,7 @@ def test_what_says_the_same_for_a_minute_is_hardly_looked_at_and_a_note_after_th
     b.run(60)
     polls, rested = len(b.commands(protocol.poll)) - polls, b.rested - rested
     assert polls > 200
-    # A poll is two steps: it goes out, and it is answered. ccTalk looks every five seconds, by other questions.
+    # A poll is two steps: it goes out, and it is answered. ccTalk looks every two seconds, by other questions.
     assert (rested > 1.5 * polls) is protocol.says_the_same
     b.stacked()
     b.cleared()

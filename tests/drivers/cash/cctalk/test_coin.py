@@ -184,11 +184,11 @@ def test_the_return_lever_and_a_coin_on_a_string_are_told_by_the_status() -> Non
     b = Bench(coins())
     b.enabled()
     acceptor(b).status = 1
-    b.run(6)
+    b.run(5)
     acceptor(b).status = 2
-    b.run(6)
+    b.run(5)
     acceptor(b).status = 0
-    b.run(6)
+    b.run(5)
     assert b.codes() == ["pause-return-lever", "pause-return-lever over", "cheated-string"]
 
 
@@ -208,7 +208,7 @@ def test_a_full_box_stops() -> None:
     b = Bench(coins())
     b.enabled()
     b.device.change_box(Box.FULL, b.now)
-    b.run(6)
+    b.run(5)
     assert b.codes() == ["box-full"]
     b.device.change_box(Box.IN, b.now)
     b.until(Ready)

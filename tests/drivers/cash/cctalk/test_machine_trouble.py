@@ -90,7 +90,7 @@ def test_a_failure_stops_until_the_self_check_finds_nothing() -> None:
     b = bench()
     b.enabled()
     b.device.failed = True
-    b.run(6)
+    b.run(5)
     assert b.codes() == ["failure-255"]
     b.device.failed = False
     b.until(Ready)

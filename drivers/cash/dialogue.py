@@ -33,8 +33,8 @@ class Dialogue(ABC, Generic[Question]):
         if self.rest is not None:
             if (follows := self.rest.goes_on(happened, self._line, now)) is not None:
                 return follows
-            self.rest = None
-            self._rested(now)
+            ended, self.rest = self.rest, None
+            self._rested(ended)
         self._out = []
         self._line.begin(now)
         match happened:
@@ -102,5 +102,5 @@ class Dialogue(ABC, Generic[Question]):
     def _recalled(self, mark: int | None, now: float) -> None:
         """The mark that was last stored for the device, where the machine has asked for it."""
 
-    def _rested(self, now: float) -> None:
-        """A rest has just ended, of which the machine knows nothing but what the line shows."""
+    def _rested(self, ended: Rest[Question]) -> None:
+        """A rest has just ended, of which the machine knows nothing but what it and the line show."""

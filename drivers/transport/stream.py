@@ -62,13 +62,13 @@ class DescriptorTransport:
             raise self._failure
         if len(self._outgoing) + len(data) > _MAX_WAITING:
             raise TransportError(self._device, "stalled", f"{len(self._outgoing)} bytes wait and the device takes none")
-        was_empty = not self._outgoing
+        if not self._outgoing:
+            data = data[self._take(data) :]
+            if not data or self._failure is not None:
+                return
+            self._empty.clear()
+            self._loop.add_writer(self._descriptor, self._writable)
         self._outgoing += data
-        if was_empty:
-            self._writable()
-            if self._outgoing and self._failure is None:
-                self._empty.clear()
-                self._loop.add_writer(self._descriptor, self._writable)
 
     async def drained(self) -> None:
         """Returns when nothing waits to be written."""
@@ -101,17 +101,20 @@ class DescriptorTransport:
         self._received.set()
 
     def _writable(self) -> None:
-        try:
-            sent = os.write(self._descriptor, self._outgoing)
-        except BlockingIOError:
-            return
-        except OSError as error:
-            self._fail(self._hung_up(error))
-            return
-        del self._outgoing[:sent]
-        if not self._outgoing and not self._empty.is_set():
+        del self._outgoing[: self._take(self._outgoing)]
+        if not self._outgoing:
             self._loop.remove_writer(self._descriptor)
             self._empty.set()
+
+    def _take(self, data: bytes | bytearray) -> int:
+        """Give the line what it takes of ``data``: how many bytes."""
+        try:
+            return os.write(self._descriptor, data)
+        except BlockingIOError:
+            return 0
+        except OSError as error:
+            self._fail(self._hung_up(error))
+            return 0
 
     def _hung_up(self, error: OSError) -> TransportError:
         name = errno.errorcode.get(error.errno or 0, "unknown")

@@ -71,7 +71,7 @@ from drivers.cash.dialogue import Dialogue
 from drivers.cash.exchange import Exchange
 from drivers.cash.orders import MOVES_NOTE, Orders
 from drivers.cash.questions import Standing
-from drivers.cash.rest import Rest
+from drivers.cash.rest import Rest, Turn
 from drivers.cash.steps import Do, Send
 
 _POLL = Request(Command.POLL)
@@ -308,7 +308,8 @@ class Machine(Dialogue[Request]):
             case Phase.REPORTED | Phase.READING:
                 pass
         if self.phase is Phase.RUNNING and answer.state in IDLE and not (self._orders or self.known.asking):
-            self.rest = Rest(_POLL, (_ASKING,), self._deframer.clear, self.timing.answer, found.raw, (_ACK,), pause)
+            poll = Turn(_POLL, (_ASKING,), found.raw)
+            self.rest = Rest(poll, self._deframer.clear, self.timing.answer, (_ACK,), pause, now)
 
     def _first_answer(self, answer: PollAnswer, found: Frame) -> None:
         if answer.state in PASSING:

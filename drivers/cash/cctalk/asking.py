@@ -63,6 +63,7 @@ class Asking(Dialogue[Request]):
         self.known = Knowledge(role, unit)
         self._events = Reader(role)
         self._orders = Orders(self._emit)
+        self._usual: dict[Request, bytes] = {}  # The frame that answered each question last.
         self._unreadable = self._unidentified = False
         self._slot_open = self._open_when_lost = False
         self._begin_anew()
@@ -243,9 +244,9 @@ class Asking(Dialogue[Request]):
         if isinstance(heard.answer, EventBuffer):
             self._read(heard.answer, heard.raw, now)
         else:
-            self._heard(heard.request, heard.answer, now)
+            self._heard(heard.request, heard.answer, heard.raw, now)
 
-    def _heard(self, request: Request, answer: Answer, now: float) -> None:
+    def _heard(self, request: Request, answer: Answer, raw: bytes, now: float) -> None:
         done = isinstance(answer, Acknowledged)
         match self._wire.errand:
             case Errand.PROOF:
@@ -268,6 +269,7 @@ class Asking(Dialogue[Request]):
                 if self._unidentified and request.header in INDISPENSABLE:
                     self._unidentified = False
                     self._emit(replace(NOT_IDENTIFIED, over=True))
+                self._usual[request] = raw
                 self._questions_may_be_done(now)
             case _:
                 self._failed(request, now)

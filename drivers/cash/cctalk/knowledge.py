@@ -134,12 +134,17 @@ class Knowledge:
         self._unnamed_in_a_row = 0
         self._questions.append(Request(self._role.ids, b"\x01"))
 
-    def look_over(self) -> None:
-        """Ask whether the device has begun anew, and whether it is well."""
+    @property
+    def overview(self) -> list[Request]:
+        """What shows whether the device has begun anew, and whether it is well."""
         headers = [Header.GET_INHIBITS, Header.SELF_CHECK]
         if not self._role.capabilities.escrow:
             headers.append(Header.STATUS)
-        self._questions.extend(Request(header) for header in headers if header not in self._given_up)
+        return [Request(header) for header in headers if header not in self._given_up]
+
+    def ask(self, questions: Iterable[Request]) -> None:
+        """Ask these, of :attr:`overview`."""
+        self._questions.extend(questions)
 
     def recognise(self) -> None:
         """Ask only whether the device has begun anew: that disturbs none that moves a note."""

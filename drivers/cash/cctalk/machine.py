@@ -51,7 +51,9 @@ from drivers.cash.cctalk.messages import EventBuffer, Request
 from drivers.cash.cctalk.path import Path
 from drivers.cash.cctalk.reader import News
 from drivers.cash.cctalk.recall import First, Look, Unread, first_answer
+from drivers.cash.cctalk.wire import Errand
 from drivers.cash.connection import Phase
+from drivers.cash.rest import Asides, Rest
 from drivers.cash.steps import (
     Do,
     Recall,
@@ -98,8 +100,10 @@ class Machine(Asking):
         wished = self.known.poll
         return self.timing.poll if self.timing.poll_is_fixed or wished is None else wished
 
-    def _rested(self, now: float) -> None:
-        self._poll_at = (self._line.heard_at or now) + self._pace()
+    def _rested(self, ended: Rest[Request]) -> None:
+        self._poll_at, self._look_at = ended.polled + self._pace(), ended.aside_at
+        self._wire.errand = Errand.EVENTS if ended.last.header is self.role.events else Errand.QUESTION
+        self.known.ask(ended.left)
 
     def _recalled(self, mark: int | None, now: float) -> None:
         if self.phase is Phase.KNOCKING and self._judged is None:
@@ -234,11 +238,22 @@ class Machine(Asking):
             self._emit(Cleared(None, self._slot_open))
         if now >= self._look_at and not self.known.asking:
             self._look_at = now + self.timing.look_over
-            self.known.look_over()
-        if not (self.known.asking or self._orders or self._look_inside):
+            self.known.ask(self.known.overview)
+        if self._nothing_waits():
             self._line.wait_until(self._poll_at)
-            pause = max(self._pace(), self.timing.quiet)
-            self.rest = self._wire.rest(Request(self.role.events), raw, pause, until=self._look_at)
+            poll, pause = self._wire.turn(Request(self.role.events), raw), max(self._pace(), self.timing.quiet)
+            self.rest = self._wire.rest(poll, pause, now, self._asides(), self._look_at)
+
+    def _nothing_waits(self) -> bool:
+        return not (self.known.asking or self._orders or self._look_inside)
+
+    def _asides(self) -> Asides[Request] | None:
+        """The look at more than the events, where the last one is known, and found nothing."""
+        questions = self.known.overview
+        if not questions or any(question not in self._usual for question in questions):
+            return None
+        turns = [self._wire.turn(question, self._usual[question]) for question in questions]
+        return Asides(turns, self.timing.quiet, self.timing.look_over)
 
     def _wait_for_its_event(self, now: float) -> None:
         """What became of a note that has left escrow, a device that began anew will never say; and no other either, if
@@ -265,6 +280,7 @@ class Machine(Asking):
                 known.read_table()
                 self.phase = Phase.RUNNING
                 self._slot_open = self._clear_pending = False
+                self._usual.clear()
                 self._look_at = now + self.timing.look_over
                 self._emit(Ready(identity, known.values, known.table_hash, None))
             case Phase.RUNNING if known.restarted:
@@ -274,5 +290,7 @@ class Machine(Asking):
                     self._emit(told)
                 if known.fault:
                     self._trouble(fault_trouble(known.fault))
+                elif self._nothing_waits():
+                    self._line.wait_until(self._poll_at)
             case _:
                 pass

@@ -11,7 +11,7 @@ from drivers.cash.cctalk.messages import Answer, MessageError, Request, decode_a
 from drivers.cash.cctalk.timing import Timing
 from drivers.cash.cctalk.under_way import Kind, UnderWay
 from drivers.cash.exchange import Exchange
-from drivers.cash.rest import Rest
+from drivers.cash.rest import Asides, Rest, Turn
 from drivers.cash.steps import Send
 
 
@@ -73,14 +73,19 @@ class Wire:
         self.exchange.ask(request, now, self._patience)
         return raw
 
-    def rest(self, request: Request, answer: bytes, pause: float, *, until: float) -> Rest[Request] | None:
-        """From here on, ``answer`` to ``request`` is nothing new. None on a line with an echo: that comes before it, in
-        whatever pieces, and is compared each time.
+    def turn(self, request: Request, answer: bytes) -> Turn[Request]:
+        """From here on, ``answer`` to ``request`` is nothing new."""
+        return Turn(request, (Send(self._frame(request)),), answer)
+
+    def rest(
+        self, poll: Turn[Request], pause: float, now: float, asides: Asides[Request] | None, aside_at: float
+    ) -> Rest[Request] | None:
+        """From here on, nothing is new. None on a line with an echo: that comes before an answer, in whatever pieces,
+        and is compared each time.
         """
         if self._echo.present:
             return None
-        asking = (Send(self._frame(request)),)
-        return Rest(request, asking, self._deframer.clear, self._patience, answer, (), pause, until)
+        return Rest(poll, self._deframer.clear, self._patience, (), pause, now, asides, aside_at)
 
     def _frame(self, request: Request) -> bytes:
         header, data = encode_request(request)

@@ -67,7 +67,7 @@ from drivers.cash.id003.states import (
 from drivers.cash.id003.timing import Timing
 from drivers.cash.id003.watch import NoteWatch
 from drivers.cash.questions import Standing
-from drivers.cash.rest import Rest
+from drivers.cash.rest import Rest, Turn
 from drivers.cash.steps import Do, Send
 
 _STATUS = Request(Command.STATUS)
@@ -284,9 +284,8 @@ class Machine(Dialogue[Request]):
         if self.phase not in (Phase.KNOCKING, Phase.REPORTED) and not self._option_due():
             self._line.next_at = now + (self.timing.quiet if self._may_do_next() else self.timing.poll)
         if self.phase is Phase.RUNNING and status.state in IDLE and not self._commands:
-            self.rest = Rest(
-                _STATUS, (_ASKING,), self._deframer.clear, self.timing.answer, found.raw, (), self.timing.poll
-            )
+            poll = Turn(_STATUS, (_ASKING,), found.raw)
+            self.rest = Rest(poll, self._deframer.clear, self.timing.answer, (), self.timing.poll, now)
 
     def _first_answer(self, status: Status, found: Frame, now: float) -> None:
         if status.state in PASSING and self._resets.lasts(now) < self.timing.passing:

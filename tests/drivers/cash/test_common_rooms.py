@@ -14,7 +14,7 @@ from drivers.cash.connection import Phase, is_too_early
 from drivers.cash.exchange import Exchange
 from drivers.cash.orders import Orders
 from drivers.cash.questions import Questions, Standing
-from drivers.cash.rest import Rest
+from drivers.cash.rest import Asides, Rest, Turn
 from drivers.cash.steps import Acknowledge, Do, Input, Proceed, Recalled, Received, Send, Tick
 
 ENABLE, DISABLE, STACK, RETURN = CashCommand.ENABLE, CashCommand.DISABLE, CashCommand.STACK, CashCommand.RETURN
@@ -163,7 +163,7 @@ def resting(forget: Callable[[], None] = lambda: None) -> tuple[Rest[str], Excha
     line.begin(0.0)
     line.ask("news?", 9.9, 1.5)
     line.answered(10.0, 0.2)
-    return Rest("news?", (_POLL,), forget, 1.5, b"same", (_ACK,), 0.2, until=12.0), line
+    return Rest(Turn("news?", (_POLL,), b"same"), forget, 1.5, (_ACK,), 0.2, 10.0, aside_at=12.0), line
 
 
 def test_at_rest_the_same_is_asked_and_the_same_follows() -> None:
@@ -192,3 +192,58 @@ def test_anything_else_ends_the_rest_and_leaves_the_line_as_it_is(asked: bool, h
     before = replace(line)
     assert rest.goes_on(happened, line, now) is None
     assert line == before
+
+
+_WHO, _WELL = Send(b"who?"), Send(b"well?")
+_ASIDES = Asides([Turn("who?", (_WHO,), b"me"), Turn("well?", (_WELL,), b"yes")], between=0.02, every=2.0)
+
+
+def looking() -> tuple[Rest[str], Exchange[str]]:
+    """The same with two asides: the poll that brings their turn was answered at 12.1 s."""
+    _, line = resting()
+    rest = Rest(Turn("news?", (_POLL,), b"same"), lambda: None, 1.5, (_ACK,), 0.2, 10.0, _ASIDES, aside_at=12.0)
+    line.wait_until(12.0)
+    assert rest.goes_on(Tick(), line, 12.0) == (_POLL,)
+    assert rest.left == []
+    assert rest.goes_on(Received(b"same"), line, 12.1) == (_ACK,)
+    return rest, line
+
+
+def test_asides_are_asked_one_by_one_and_then_the_poll_is_due_as_if_they_had_not_been() -> None:
+    rest, line = looking()
+    assert (line.deadline, rest.last, rest.left) == (12.12, "news?", ["who?", "well?"])
+    assert rest.goes_on(Tick(), line, 12.12) == (_WHO,)
+    assert (line.asked, rest.last, rest.left) == ("who?", "who?", ["well?"])
+    assert rest.goes_on(Received(b"me"), line, 12.13) == ()
+    assert line.deadline == pytest.approx(12.15)
+    assert rest.goes_on(Tick(), line, 12.15) == (_WELL,)
+    assert rest.goes_on(Received(b"yes"), line, 12.16) == ()
+    assert (line.deadline, line.heard_at, rest.last, rest.left) == (pytest.approx(12.3), 12.16, "well?", [])
+    assert (rest.polled, rest.aside_at) == (12.1, 14.1)
+    assert rest.goes_on(Tick(), line, 12.3) == (_POLL,)
+    assert rest.goes_on(Received(b"same"), line, 12.31) == (_ACK,)
+    assert (rest.polled, line.deadline) == (12.31, pytest.approx(12.51))
+
+
+def test_an_aside_gives_way_to_a_poll_that_is_due_but_not_the_first_one() -> None:
+    rest, line = looking()
+    assert rest.goes_on(Tick(), line, 12.5) == (_WHO,)
+    assert rest.goes_on(Received(b"me"), line, 12.6) == ()
+    assert rest.goes_on(Tick(), line, 12.7) is None
+    assert (line.asked, rest.left) == (None, ["well?"])
+
+
+def test_the_poll_after_a_slow_aside_is_due_when_the_line_is_quiet() -> None:
+    rest, line = looking()
+    for happened, at in ((Tick(), 12.12), (Received(b"me"), 12.2), (Tick(), 12.25), (Received(b"yes"), 12.4)):
+        assert rest.goes_on(happened, line, at) is not None
+    assert line.deadline == pytest.approx(12.42)
+
+
+@pytest.mark.parametrize("answer", [b"same", b"yes", b"m", b"meme", b"not me"])
+def test_an_aside_that_is_answered_in_another_way_ends_the_rest(answer: bytes) -> None:
+    rest, line = looking()
+    rest.goes_on(Tick(), line, 12.12)
+    before = replace(line)
+    assert rest.goes_on(Received(answer), line, 12.13) is None
+    assert (line, rest.left) == (before, ["well?"])

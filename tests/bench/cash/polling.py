@@ -23,8 +23,8 @@ _LIMITS = {
     "ccnet": "two turns of the event loop, with cold caches, and two writes on both sides",
     "id003": "two turns of the event loop, with cold caches",
     "essp": "CRC and AES of every answer; the loop seals its polls and opens no answer",
-    "cctalk": "two turns of the event loop, with cold caches; every two seconds a look at more than the events",
-    "cctalk-coin": "two turns of the event loop, with cold caches; every two seconds a look at more than the events",
+    "cctalk": "two turns of the event loop, with cold caches",
+    "cctalk-coin": "two turns of the event loop, with cold caches",
 }
 
 

@@ -5,6 +5,7 @@ The bench steps a second machine that looks at every answer anew: in all that fo
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 
 import pytest
@@ -15,7 +16,6 @@ from drivers.cash.cctalk.simulator_device import CoinAcceptor, Validator
 from drivers.cash.steps import Do
 from tests.drivers.cash.bench import On, damaged, nothing
 from tests.drivers.cash.cctalk.virtual import Bench, coins, device
-import itertools
 
 LOOK = {
     Validator: [Header.GET_INHIBITS, Header.SELF_CHECK],

@@ -108,7 +108,7 @@ def _enrol(arguments: argparse.Namespace) -> int:
 
 def _terminal(arguments: argparse.Namespace) -> int:
     from drivers.errors import ConfigurationError
-    from kiosk.journal.store import JournalError
+    from kiosk.journal.faults import JournalError
     from kiosk.terminal.config import ConfigError, load_config
     from kiosk.terminal.enrolment import EnrolmentError
     from kiosk.terminal.main import Seams, Terminal

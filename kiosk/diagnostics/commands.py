@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterable
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
@@ -15,7 +16,9 @@ from guichet.journal.records import RecordError, decode, fact_of
 from guichet.v1 import health_pb2, local_pb2
 from kiosk.diagnostics.local_client import TerminalNotRunning, read_journal, self_test, status
 from kiosk.diagnostics.output import say, until_nobody_reads
-from kiosk.journal.store import JournalError, read_stopped
+from kiosk.journal.faults import Fault, JournalError
+from kiosk.journal.key import key_file, load_key
+from kiosk.journal.store import read_stopped
 from kiosk.terminal.config import ConfigError, TerminalConfig, load_config
 
 
@@ -76,6 +79,7 @@ def add_journal_arguments(parser: argparse.ArgumentParser) -> None:
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("--config", type=Path, help="the terminal's configuration; running or stopped")
     where.add_argument("--file", type=Path, help="a journal's file; its terminal must have stopped")
+    parser.add_argument("--key", type=Path, help="what --file was sealed with: journal.key among the terminal's data")
     parser.add_argument("--json", action="store_true", help="for scripts: one object a line")
 
 
@@ -83,23 +87,37 @@ def add_journal_arguments(parser: argparse.ArgumentParser) -> None:
 def journal(arguments: argparse.Namespace) -> int:
     """List or verify. 0: good; 1: the chain is broken; 2: no journal to be had."""
     try:
-        entries = _entries(arguments)
         if arguments.action == "list":
-            return _list(entries, as_json=arguments.json)
-        return _verify(entries, as_json=arguments.json)
+            return _list(_entries(arguments).all, as_json=arguments.json)
+        return _verify(arguments)
     except (ConfigError, JournalError, TerminalNotRunning, RuntimeError) as error:
         say(f"guichet-kiosk journal: {error}")
         return 2
 
 
-def _entries(arguments: argparse.Namespace) -> list[Entry]:
-    if arguments.file is not None:
-        return read_stopped(arguments.file)
-    config = load_config(arguments.config)
-    try:
-        return read_journal(config.socket)
-    except TerminalNotRunning:
-        return read_stopped(config.journal)
+@dataclass(frozen=True, slots=True)
+class _Entries:
+    """``sealed``: each was compared with its seal. A terminal that runs does that before it hands one out."""
+
+    all: list[Entry]
+    sealed: bool
+
+
+def _entries(arguments: argparse.Namespace, key: Path | None = None) -> _Entries:
+    """What stands in the journal; its seals are looked at where a running terminal does so, or with ``key``."""
+    if arguments.config is not None:
+        try:
+            return _Entries(read_journal(load_config(arguments.config).socket), sealed=True)
+        except TerminalNotRunning:
+            pass
+    file = arguments.file or load_config(arguments.config).journal
+    return _Entries(read_stopped(file, None if key is None else load_key(key)), sealed=key is not None)
+
+
+def _key(arguments: argparse.Namespace) -> Path | None:
+    if arguments.config is None:
+        return arguments.key
+    return key_file(load_config(arguments.config).data)
 
 
 def _list(entries: Iterable[Entry], *, as_json: bool) -> int:
@@ -129,18 +147,24 @@ def _short(value: object) -> str:
     return text if len(text) <= 40 else text[:37] + "..."
 
 
-def _verify(entries: list[Entry], *, as_json: bool) -> int:
-    broken = ""
-    count = 0
+def _verify(arguments: argparse.Namespace) -> int:
+    broken, count, sealed = "", 0, False
     try:
-        for epoch, of_epoch in groupby(entries, key=lambda entry: entry.epoch):
-            count += verify_chain(of_epoch, epoch)[0]
-        for entry in entries:
+        entries = _entries(arguments, _key(arguments))
+        count, sealed = len(entries.all), entries.sealed
+        for epoch, of_epoch in groupby(entries.all, key=lambda entry: entry.epoch):
+            verify_chain(of_epoch, epoch)
+        for entry in entries.all:
             decode(entry.record)
     except (ChainError, RecordError) as error:
         broken = str(error)
-    if as_json:
-        print(json.dumps({"entries": count, "intact": not broken, "broken": broken}))
+    except JournalError as error:
+        if error.fault is not Fault.BROKEN:
+            raise
+        broken = str(error)
+    if arguments.json:
+        print(json.dumps({"entries": count, "intact": not broken, "sealed": sealed and not broken, "broken": broken}))
     else:
-        say(f"BROKEN: {broken}" if broken else f"{count} entries, chain intact")
+        seals = "every seal is this terminal's" if sealed else "seals not looked at, for want of the key (--key)"
+        say(f"BROKEN: {broken}" if broken else f"{count} entries, chain intact, {seals}")
     return 1 if broken else 0

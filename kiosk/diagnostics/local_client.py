@@ -15,6 +15,7 @@ import grpc
 from guichet.journal.chain import Entry
 from guichet.v1 import local_pb2 as pb
 from guichet.v1.local_pb2_grpc import LocalTerminalStub
+from kiosk.journal.faults import Fault, JournalError
 
 Answer = TypeVar("Answer")
 _SECONDS = 30.0
@@ -26,7 +27,9 @@ class TerminalNotRunning(Exception):
 
 @contextmanager
 def local_terminal(socket: Path) -> Generator[LocalTerminalStub]:
-    """The running terminal's service. Raises :class:`TerminalNotRunning` and, for refused calls, RuntimeError."""
+    """The running terminal's service. Raises :class:`TerminalNotRunning`, :class:`kiosk.journal.faults.JournalError`
+    where the terminal finds its journal broken and, for refused calls, RuntimeError.
+    """
     if not socket.exists():
         raise TerminalNotRunning(f"no terminal at {socket}")
     with grpc.insecure_channel(f"unix:{socket}") as channel:
@@ -37,6 +40,8 @@ def local_terminal(socket: Path) -> Generator[LocalTerminalStub]:
                 raise
             if error.code() is grpc.StatusCode.UNAVAILABLE:
                 raise TerminalNotRunning(f"no terminal answers at {socket}") from error
+            if error.code() is grpc.StatusCode.DATA_LOSS:
+                raise JournalError(Fault.BROKEN, error.details() or "") from error
             raise RuntimeError(f"{error.code().name}: {error.details()}") from error
 
 

@@ -1,42 +1,22 @@
-"""The journal's file: SQLite through APSW, one connection, append-only, hash-chained.
+"""The write-ahead journal of a terminal: facts go in, are chained, and are durable; what they amount to is its fold.
 
-WAL with synchronous=FULL: a commit is on disk when :meth:`Journal.append` returns. locking_mode=EXCLUSIVE, set before
-the first access: no second process can write, and the same calls reach the disk in production and in simulation. After
-any I/O error nothing more is appended: what the page cache shows is no evidence.
+After any I/O error nothing more is appended: what the page cache shows is no evidence.
 """
 
-# apsw's own stubs leave type parameters of execute() open.
-# pyright: reportUnknownMemberType=false
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-import apsw
-
 from guichet.ids import TerminalId
-from guichet.journal.chain import GENESIS, Entry, check_link, next_entry
+from guichet.journal.chain import GENESIS, ChainError, Entry, check_link, next_entry
 from guichet.journal.records import Fact, decode, encode, fact_of
 from guichet.seams import Clock
+from kiosk.journal.faults import Fault, JournalError, failed
+from kiosk.journal.file import JournalFile
 from kiosk.journal.folds import Fold
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS entries (
-    epoch INTEGER NOT NULL, sequence INTEGER NOT NULL,
-    previous_hash BLOB NOT NULL, hash BLOB NOT NULL, record BLOB NOT NULL,
-    PRIMARY KEY (epoch, sequence)
-) STRICT, WITHOUT ROWID;
-CREATE TRIGGER IF NOT EXISTS entries_are_never_changed BEFORE UPDATE ON entries
-    BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
-CREATE TRIGGER IF NOT EXISTS entries_are_never_removed BEFORE DELETE ON entries
-    BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
-"""
-_INSERT = "INSERT INTO entries (epoch, sequence, previous_hash, hash, record) VALUES (?, ?, ?, ?, ?)"
-_COLUMNS = "SELECT epoch, sequence, previous_hash, hash, record FROM entries"
-_SELECT = _COLUMNS + " WHERE epoch = ? AND sequence >= ? ORDER BY sequence"
-
-_ALL = _COLUMNS + " ORDER BY epoch, sequence"
 
 # Below this much free space no note is let in: the records of one note and its deposit must fit many times over.
 RESERVE_BYTES = 4 * 1024 * 1024
@@ -44,44 +24,47 @@ RESERVE_BYTES = 4 * 1024 * 1024
 Observer = Callable[[Entry, Fact], None]
 
 
-class JournalError(Exception):
-    """The journal cannot be opened, is damaged, or cannot be written any more. No note may be taken."""
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """Who writes a journal: which terminal, in which of its epochs, and the key of 32 bytes that it seals with."""
+
+    terminal: TerminalId
+    epoch: int
+    key: bytes
+
+    def __repr__(self) -> str:
+        return f"Writer({self.terminal}, epoch {self.epoch}, key ****)"
 
 
 class Journal:
     """One terminal's journal, open for writing. Make it with :meth:`open`."""
 
-    def __init__(self, connection: apsw.Connection, path: Path, terminal: TerminalId, epoch: int, clock: Clock) -> None:
-        self._connection = connection
+    def __init__(self, file: JournalFile, path: Path, writer: Writer, clock: Clock) -> None:
+        self._file = file
         self._path = path
-        self._terminal = terminal
+        self._writer = writer
         self._clock = clock
         self._observers: list[Observer] = []
         self._failure: JournalError | None = None
-        self.epoch = epoch
         self.last: Entry | None = None
         self.fold = Fold()
 
     @classmethod
-    def open(cls, path: Path, terminal: TerminalId, epoch: int, clock: Clock) -> Journal:
-        """Open or create the journal at ``path``, to be written in ``epoch``, and fold what it holds of this and of all
-        epochs before: what an earlier enrolment left unsettled is still to be settled.
+    def open(cls, path: Path, writer: Writer, clock: Clock) -> Journal:
+        """Open or create the journal at ``path``, to be written by ``writer``, and fold what it holds of this and of
+        all epochs before: what an earlier enrolment left unsettled is still to be settled.
 
-        Raises :class:`JournalError` when another process has it, when WAL is not to be had, when the file is damaged
-        or when its chain is broken.
+        Raises :class:`kiosk.journal.faults.JournalError` when another process has it, when WAL is not to be had, when
+        the file is damaged, when its chain is broken, or when something in it was not sealed with this key.
         """
-        try:
-            journal = cls(_connect(path), path, terminal, epoch, clock)
-        except apsw.BusyError as error:
-            raise JournalError(f"{path} is locked: another process has it open") from error
-        except (apsw.Error, OSError) as error:
-            raise JournalError(f"{path}: {error}") from error
+        file = JournalFile.open(path, writer.key)
+        journal = cls(file, path, writer, clock)
         try:
             journal._replay()
-        except (apsw.Error, KeyError, ValueError) as error:
+        except (KeyError, ValueError) as error:
             # A broken chain, an unreadable record, or records that do not make a story: a note without its deposit.
             journal.close()
-            raise JournalError(f"{path}: {type(error).__name__}: {error}") from error
+            raise JournalError(Fault.BROKEN, f"{path}: {type(error).__name__}: {error}") from error
         except JournalError:
             journal.close()
             raise
@@ -89,16 +72,21 @@ class Journal:
 
     def _replay(self) -> None:
         epoch, sequence, last_hash = 0, 0, GENESIS
-        for row in self._connection.execute(_ALL):
-            entry = _entry(row)
+        for entry in self._file.read():
             if entry.epoch != epoch:
                 epoch, sequence, last_hash = entry.epoch, 0, GENESIS
             check_link(entry, epoch, sequence, last_hash)
             self.fold.apply(entry, fact_of(decode(entry.record)))
             sequence, last_hash = entry.sequence, entry.hash
             if epoch > self.epoch:
-                raise JournalError(f"{self._path} is of epoch {epoch}, and this enrolment of {self.epoch}: enrol anew")
+                text = f"{self._path} is of epoch {epoch}, and this enrolment of {self.epoch}: enrol anew"
+                raise JournalError(Fault.OTHER_FORM, text)
             self.last = entry if epoch == self.epoch else None
+
+    @property
+    def epoch(self) -> int:
+        """The epoch that is written."""
+        return self._writer.epoch
 
     # --- writing ----------------------------------------------------------------------------------------------------
 
@@ -112,10 +100,10 @@ class Journal:
             raise self._failure
         entries = self._chained(facts)
         try:
-            self._commit(entries)
-        except (apsw.Error, OSError) as error:
-            self._failure = JournalError(f"{self._path}: {type(error).__name__}: {error}")
-            raise self._failure from error
+            self._file.write(entries)
+        except JournalError as error:
+            self._failure = error
+            raise
         for entry, fact in zip(entries, facts, strict=True):
             self.last = entry
             self.fold.apply(entry, fact)
@@ -128,15 +116,9 @@ class Journal:
         entries: list[Entry] = []
         last, now = self.last, self._clock.wall_us()
         for fact in facts:
-            last = next_entry(self.epoch, last, encode(self._terminal, now, fact))
+            last = next_entry(self.epoch, last, encode(self._writer.terminal, now, fact))
             entries.append(last)
         return entries
-
-    def _commit(self, entries: Iterable[Entry]) -> None:
-        with self._connection:
-            for entry in entries:
-                row = (entry.epoch, entry.sequence, entry.previous_hash, entry.hash, entry.record)
-                self._connection.execute(_INSERT, row)
 
     def observe(self, observer: Observer) -> None:
         """``observer`` is called after every durable entry; it must not raise and not append."""
@@ -145,10 +127,17 @@ class Journal:
     # --- reading ----------------------------------------------------------------------------------------------------
 
     def entries(self, from_sequence: int, limit: int = -1) -> Iterator[Entry]:
-        """Entries of this epoch in order, from a sequence on."""
-        query = _SELECT + (f" LIMIT {limit:d}" if limit >= 0 else "")
-        for row in self._connection.execute(query, (self.epoch, from_sequence)):
-            yield _entry(row)
+        """Entries of this epoch in order, from a sequence on. Raises :class:`kiosk.journal.faults.JournalError`; what
+        cannot be read any more is not written any more either.
+        """
+        try:
+            for entry in self._file.read(self.epoch, from_sequence, limit):
+                if entry.epoch == self.epoch:
+                    yield entry
+        except (ChainError, JournalError) as error:
+            broken = JournalError(Fault.BROKEN, f"{self._path}: {error}") if isinstance(error, ChainError) else error
+            self._failure = self._failure or broken
+            raise broken from error
 
     @property
     def failure(self) -> JournalError | None:
@@ -160,7 +149,7 @@ class Journal:
         try:
             disk = os.statvfs(self._path.parent)
         except OSError as error:
-            raise JournalError(f"{self._path.parent}: {error}") from error
+            raise failed(self._path, error) from error
         return disk.f_bavail * disk.f_frsize
 
     def can_take_a_note(self) -> bool:
@@ -172,57 +161,17 @@ class Journal:
 
     def close(self) -> None:
         """Give the file up."""
-        self._connection.close()
+        self._file.close()
 
 
-def _connect(path: Path) -> apsw.Connection:
-    # SQLite gives the WAL beside it the rights that the file has when it is made.
-    path.touch(mode=0o640)
-    path.chmod(0o640)
-    connection = apsw.Connection(str(path))
-    try:
-        _set_up(connection, path)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _set_up(connection: apsw.Connection, path: Path) -> None:
-    connection.set_busy_timeout(0)
-    connection.execute("PRAGMA locking_mode=EXCLUSIVE")
-    mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()
-    if mode != ("wal",):
-        raise JournalError(f"{path}: journal_mode is {mode}, not wal")
-    connection.execute("PRAGMA synchronous=FULL")
-    connection.execute("PRAGMA trusted_schema=OFF")
-    with connection:
-        connection.execute(_SCHEMA)
-
-
-def _entry(row: tuple[object, ...]) -> Entry:
-    epoch, sequence, previous, digest, record = row
-    if not (isinstance(epoch, int) and isinstance(sequence, int)):
-        raise JournalError(f"entry {sequence!r} is not in the journal's form")
-    if not (isinstance(previous, bytes) and isinstance(digest, bytes) and isinstance(record, bytes)):
-        raise JournalError(f"entry {sequence} is not in the journal's form")
-    return Entry(epoch, sequence, previous, digest, record)
-
-
-def read_stopped(path: Path) -> list[Entry]:
-    """All entries of a journal whose terminal has stopped, every epoch in order. Raises :class:`JournalError`, also
-    where a running terminal holds the file.
+def read_stopped(path: Path, key: bytes | None = None) -> list[Entry]:
+    """All entries of a journal whose terminal has stopped, every epoch in order; sealed with ``key``, where one is
+    given. Raises :class:`kiosk.journal.faults.JournalError`, also where a running terminal holds the file.
     """
-    if not path.exists():
-        raise JournalError(f"{path}: no such file")
+    file = JournalFile.open_stopped(path, key)
     try:
-        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
-        try:
-            connection.set_busy_timeout(0)
-            # WAL outside exclusive locking would create shared memory beside a file that a terminal may be starting on.
-            connection.execute("PRAGMA locking_mode=EXCLUSIVE")
-            return [_entry(row) for row in connection.execute(_ALL)]
-        finally:
-            connection.close()
-    except apsw.Error as error:
-        raise JournalError(f"{path}: {error}") from error
+        return list(file.read())
+    except ChainError as error:
+        raise JournalError(Fault.BROKEN, f"{path}: {error}") from error
+    finally:
+        file.close()

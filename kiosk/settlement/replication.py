@@ -9,7 +9,8 @@ from guichet.journal.chain import GENESIS, Entry
 from guichet.limits import MAX_MESSAGE_BYTES, MAX_RECORDS_PER_BATCH
 from guichet.v1 import journal_pb2
 from guichet.v1 import terminal_link_pb2 as pb
-from kiosk.journal.store import Journal, JournalError
+from kiosk.journal.faults import JournalError
+from kiosk.journal.store import Journal
 from kiosk.log import EventLog
 from kiosk.settlement.courier import Courier, HostAway, HostRefused
 

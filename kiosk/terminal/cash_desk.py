@@ -37,8 +37,8 @@ from guichet.journal.records import to_wire
 from guichet.money import Money
 from guichet.v1 import customer_pb2
 from guichet.v1 import journal_pb2 as pb
+from kiosk.journal.faults import JournalError
 from kiosk.journal.folds import COUNTER_DISAGREES, Deposit, Note, NotePhase
-from kiosk.journal.store import JournalError
 from kiosk.terminal.desk_view import Back, DeskView, Stage
 from kiosk.terminal.note_book import PRESENCES, NoteBook, Read, cell_name
 from kiosk.terminal.recovery import Action, Count, Outcome, decide

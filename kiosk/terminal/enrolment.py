@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import cast
@@ -15,9 +16,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from guichet.ids import TerminalId, check_terminal_id
+from guichet.journal.chain import SEAL_KEY_BYTES
 from guichet.signing import EcdsaSigner
 from guichet.v1 import enrolment_pb2
 from guichet.v1.enrolment_pb2_grpc import EnrolmentStub
+from kiosk.journal.faults import JournalError
+from kiosk.journal.key import key_file, load_key
+from kiosk.journal.store import Writer
 
 _SECONDS = 15.0
 
@@ -56,6 +61,7 @@ class Identity:
     host_sealing_key: bytes
     host_signing_key: bytes
     key_pem: bytes
+    journal_key: bytes
 
     def __repr__(self) -> str:
         return f"Identity({self.terminal_id}, epoch {self.epoch})"
@@ -69,6 +75,11 @@ class Identity:
     def late_target(self) -> str:
         """Where it takes what was signed, without a session."""
         return f"{self.address}:{self.enrol_port}"
+
+    @property
+    def writer(self) -> Writer:
+        """Writes this terminal's journal."""
+        return Writer(self.terminal_id, self.epoch, self.journal_key)
 
     def signer(self) -> EcdsaSigner:
         """Signs as this terminal."""
@@ -149,17 +160,29 @@ def _keep(ticket: Ticket, answer: enrolment_pb2.EnrolResponse, key: ec.EllipticC
         answer.host_sealing_key,
         answer.host_signing_key,
         pem,
+        _journal_key(data),
     )
-    data.mkdir(parents=True, exist_ok=True)
     _write_secret(data / _key_name(answer.epoch), pem)
     if answer.pin_initial_key:
         pin = {"key": answer.pin_initial_key.hex(), "key_id": answer.pin_key_id.hex()}
         _write_secret(data / "pin_key.json", json.dumps(pin).encode())
     kept = {name: value.hex() if isinstance(value, bytes) else value for name, value in asdict(identity).items()}
-    del kept["key_pem"]
+    del kept["key_pem"], kept["journal_key"]
     # Written last: only a whole enrolment counts as one.
     _write_secret(data / "identity.json", json.dumps(kept, indent=1).encode())
     return identity
+
+
+def _journal_key(data: Path) -> bytes:
+    """The key that the journal on this disk is sealed with. It is made once, and stays as long as the journal does."""
+    data.mkdir(parents=True, exist_ok=True)
+    path = key_file(data)
+    if not path.exists():
+        _write_secret(path, secrets.token_bytes(SEAL_KEY_BYTES))
+    try:
+        return load_key(path)
+    except JournalError as error:
+        raise EnrolmentError(str(error)) from error
 
 
 def _key_name(epoch: int) -> str:
@@ -193,6 +216,7 @@ def load_identity(data: Path) -> Identity:
             bytes.fromhex(table["host_sealing_key"]),
             bytes.fromhex(table["host_signing_key"]),
             (data / _key_name(int(table["epoch"]))).read_bytes(),
+            _journal_key(data),
         )
     except FileNotFoundError as error:
         raise EnrolmentError(f"{data} is not enrolled: run 'guichet-kiosk enrol'") from error

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from drivers.api.device import Device, DeviceState
 from guichet.seams import Clock
 from guichet.v1 import health_pb2 as pb
-from kiosk.journal.store import Journal, JournalError
+from kiosk.journal.faults import JournalError
+from kiosk.journal.store import Journal
 from kiosk.terminal.desk_view import DeskView
 from kiosk.terminal.fitted import Fitted
 

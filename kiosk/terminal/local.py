@@ -10,6 +10,7 @@ from drivers.errors import DeviceError
 from guichet.v1 import health_pb2, journal_pb2
 from guichet.v1 import local_pb2 as pb
 from guichet.v1.local_pb2_grpc import LocalTerminalServicer
+from kiosk.journal.faults import JournalError
 from kiosk.journal.store import Journal
 from kiosk.terminal.fitted import Fitted
 from kiosk.terminal.line_follower import LineFollower
@@ -79,7 +80,11 @@ class LocalTerminal(LocalTerminalServicer):
         """The chain from a sequence on, as it is now."""
         if request.from_sequence < 1:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "sequences begin at 1")
-        for entry in list(self._journal.entries(request.from_sequence)):
+        try:
+            entries = list(self._journal.entries(request.from_sequence))
+        except JournalError as error:
+            await context.abort(grpc.StatusCode.DATA_LOSS, error.text)
+        for entry in entries:
             yield pb.ReadJournalResponse(
                 entry=journal_pb2.JournalEntry(
                     epoch=entry.epoch,

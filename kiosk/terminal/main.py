@@ -16,7 +16,6 @@ from drivers.api.device import DeviceConfig
 from drivers.registry import open_device
 from drivers.transport.api import OpenTransport
 from drivers.transport.open import open_address
-from guichet.ids import TerminalId
 from guichet.limits import CLOCK_TOLERANCE_US, HEARTBEAT_SECONDS
 from guichet.sealing import HpkeSealer
 from guichet.seams import Clock, Ids, Random
@@ -26,7 +25,8 @@ from guichet.v1 import journal_pb2 as journal_pb
 from guichet.v1 import terminal_link_pb2 as link_pb
 from guichet.v1.local_pb2_grpc import add_LocalTerminalServicer_to_server
 from guichet.v1.screen_pb2_grpc import add_ScreenServicer_to_server
-from kiosk.journal.store import Journal, JournalError
+from kiosk.journal.faults import JournalError
+from kiosk.journal.store import Journal, Writer
 from kiosk.log import EventLog
 from kiosk.notify import Notifier
 from kiosk.settlement.courier import HostAway, HostRefused
@@ -62,7 +62,7 @@ class Seams:
     clock: Clock = field(default_factory=SystemClock)
     random: Random = field(default_factory=SystemRandom)
     open_transport: Callable[[str], OpenTransport] = _open_transport
-    open_journal: Callable[[Path, TerminalId, int, Clock], Journal] = Journal.open
+    open_journal: Callable[[Path, Writer, Clock], Journal] = Journal.open
     make_link: Callable[[HostAddress, Callable[[], link_pb.Hello], Ids, Random, EventLog], HostLink] = HostLink
     open_device: OpenDevice = open_device
 
@@ -80,7 +80,7 @@ class Terminal:
         self._ids = SystemIds(seams.clock, seams.random)
         self.log = EventLog(seams.clock, self._identity.terminal_id)
         identity = self._identity
-        self.journal = seams.open_journal(config.journal, identity.terminal_id, identity.epoch, seams.clock)
+        self.journal = seams.open_journal(config.journal, identity.writer, seams.clock)
         self._devices = self._open_devices()
         self.parts = self._assemble(identity)
         self.sessions = Sessions(self.parts, self.journal.fold.session)

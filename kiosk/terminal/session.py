@@ -9,8 +9,8 @@ from drivers.errors import CardError, DeviceError
 from guichet.ids import SessionId
 from guichet.v1 import journal_pb2 as journal
 from guichet.v1 import screen_pb2 as pb
+from kiosk.journal.faults import JournalError
 from kiosk.journal.folds import Deposit
-from kiosk.journal.store import JournalError
 from kiosk.terminal.dates import expired
 from kiosk.terminal.flows.deposit import deposit_flow
 from kiosk.terminal.flows.result import show_result
@@ -124,7 +124,7 @@ class Sessions:
         if self._closing:
             return "stopping"
         if parts.journal.failure is not None:
-            return "journal"
+            return parts.journal.failure.fault.value
         if not parts.link.connected:
             return "host-refused" if parts.link.refused else "host"
         return "card-reader" if not works(parts.card) else "pin-pad"

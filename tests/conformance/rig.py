@@ -31,7 +31,7 @@ from guichet.signing import EcdsaSigner
 from guichet.v1 import customer_pb2
 from guichet.v1 import journal_pb2 as pb
 from kiosk.journal.folds import Fold, Note, NotePhase
-from kiosk.journal.store import Journal
+from kiosk.journal.store import Journal, Writer
 from kiosk.terminal.cash_desk import CashDesk
 from kiosk.terminal.desk_view import Stage
 from kiosk.terminal.note_book import NoteBook
@@ -144,7 +144,7 @@ class Rig:
     def begin(self) -> None:
         """A life of the terminal begins."""
         self.lives += 1
-        journal = MortalJournal.open(self.path, TERMINAL, 1, Clock())
+        journal = MortalJournal.open(self.path, Writer(TERMINAL, 1, bytes(32)), Clock())
         assert isinstance(journal, MortalJournal)
         self.journal = journal
         context = DriverContext(lambda: self.now, self._random, self._recorded())

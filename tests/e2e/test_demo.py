@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from guichet.ids import TerminalId
 from guichet.system import SystemClock
 from guichet.v1 import journal_pb2
 from kiosk.journal.store import Journal
+from kiosk.terminal.enrolment import load_identity
 from tests.e2e.conftest import DemoDay
 from tests.e2e.demo.__main__ import summary
 from tests.e2e.processes import commands_with
@@ -98,9 +98,7 @@ def test_one_note_that_is_not_in_the_box_is_missed(day: Path, repository: Path) 
 @pytest.mark.parametrize("says", ["answered", "cleared"])
 def test_a_device_counter_that_disagrees_is_found(day: Path, repository: Path, says: str) -> None:
     """The box and its memory are as they were; only what came over the wire says otherwise."""
-    identity = json.loads((day / "kiosk" / "identity.json").read_text(encoding="utf-8"))
-    terminal = TerminalId(identity["terminal_id"])
-    journal = Journal.open(day / "kiosk" / "journal.db", terminal, int(identity["epoch"]), SystemClock())
+    journal = Journal.open(day / "kiosk" / "journal.db", load_identity(day / "kiosk").writer, SystemClock())
     last = journal.fold.last_note
     assert last is not None
     if says == "answered":

@@ -177,7 +177,7 @@ def test_a_full_disk_takes_deposits_off_before_a_note_and_loses_none(kiosk: Kios
         lambda: json.loads(kiosk.stack.tell("cash", "notes"))["notes"][-1]["place"] == "hand", "the note to be back"
     )
     kiosk.person.take_card()
-    assert kiosk.person.wait_view("out_of_service").says("Code journal")
+    assert kiosk.person.wait_view("out_of_service").says("Code journal-full")
 
     # With space again, a restart finds the journal whole and closes what was open.
     (small_disk / "ballast").unlink()

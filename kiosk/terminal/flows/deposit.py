@@ -15,8 +15,8 @@ from guichet.money import Currency, Money, total
 from guichet.v1 import customer_pb2
 from guichet.v1 import journal_pb2 as journal
 from guichet.v1 import screen_pb2 as pb
+from kiosk.journal.faults import JournalError
 from kiosk.journal.folds import Deposit, Note
-from kiosk.journal.store import JournalError
 from kiosk.terminal.desk_view import Back, Stage
 from kiosk.terminal.flows.accounts import choose_account
 from kiosk.terminal.flows.printing import can_print

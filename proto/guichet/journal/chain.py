@@ -1,18 +1,25 @@
 """The chain: every entry's hash covers the entry before, so nothing can be left out, put in or changed unseen.
 
 The hash is over the stored bytes as they are. Verifying a chain parses no record.
+
+Anyone can compute a hash, so a chain alone shows an accident, not a forger. Beside each entry its terminal keeps a
+seal, which takes a key that never leaves the machine: who rewrites a journal without it cannot seal what he wrote.
 """
 
 from __future__ import annotations
 
 import hashlib
+import hmac
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 GENESIS = bytes(32)
 """What stands before the first entry of an epoch."""
 
+SEAL_KEY_BYTES = 32
+
 _DOMAIN = b"guichet/v1/journal-entry\0"
+_SEAL_DOMAIN = b"guichet/v1/journal-seal\0"
 
 
 class ChainError(ValueError):
@@ -39,6 +46,17 @@ def entry_hash(epoch: int, sequence: int, previous_hash: bytes, record: bytes) -
     """SHA-256 over the domain, epoch and sequence (8 bytes big-endian each), the previous hash and the record."""
     place = epoch.to_bytes(8, "big") + sequence.to_bytes(8, "big")
     return hashlib.sha256(_DOMAIN + place + previous_hash + record).digest()
+
+
+def entry_seal(key: bytes, digest: bytes) -> bytes:
+    """HMAC-SHA256 with ``key``, of 32 bytes, over the domain and an entry's hash, and so over all before it."""
+    return hmac.digest(key, _SEAL_DOMAIN + digest, "sha256")
+
+
+def check_seal(entry: Entry, key: bytes, seal: bytes) -> None:
+    """Raises :class:`ChainError` unless ``seal`` was made with ``key`` for ``entry``."""
+    if not hmac.compare_digest(seal, entry_seal(key, entry.hash)):
+        raise ChainError(entry.sequence, "was not sealed with this terminal's key")
 
 
 def next_entry(epoch: int, last: Entry | None, record: bytes) -> Entry:

@@ -16,11 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from guichet.ids import TerminalId
 from guichet.journal.records import decode, fact_of
 from guichet.money import Currency, Money
 from guichet.v1 import journal_pb2
-from kiosk.journal.store import Journal, JournalError
+from kiosk.journal.faults import JournalError
+from kiosk.journal.store import Journal
+from kiosk.terminal.enrolment import load_identity
 from kiosk.workbench.processes import tool
 
 
@@ -92,10 +93,8 @@ def _journal(base: Path) -> tuple[Counter[str], int | None, list[str]]:
     """Notes that the journal credits, what the device last said it had stacked, and why the journal cannot be read, if
     it cannot.
     """
-    identity = json.loads((base / "kiosk" / "identity.json").read_text(encoding="utf-8"))
-    terminal = TerminalId(identity["terminal_id"])
     try:
-        journal = Journal.open(base / "kiosk" / "journal.db", terminal, int(identity["epoch"]), _NoClock())
+        journal = Journal.open(base / "kiosk" / "journal.db", load_identity(base / "kiosk").writer, _NoClock())
     except JournalError as error:
         return Counter(), None, [f"the journal cannot be read: {error}"]
     try:

@@ -13,13 +13,12 @@ from drivers.cash.ccnet.framing import Deframer, Frame
 from drivers.cash.ccnet.messages import Command, State
 from drivers.transport.api import ByteTransport, OpenTransport
 from drivers.transport.open import open_address
-from guichet.ids import TerminalId
 from guichet.journal.chain import Entry
 from guichet.journal.records import Fact, decode, fact_of
 from guichet.seams import Clock
 from guichet.v1 import journal_pb2
 from guichet.v1 import terminal_link_pb2 as link_pb
-from kiosk.journal.store import Journal
+from kiosk.journal.store import Journal, Writer
 from kiosk.terminal.link import HostLink
 
 
@@ -87,7 +86,7 @@ def gated_transports(gate: Gate) -> Callable[[str], OpenTransport]:
     return for_device
 
 
-def gated_journal(gate: Gate) -> Callable[[Path, TerminalId, int, Clock], Journal]:
+def gated_journal(gate: Gate) -> Callable[[Path, Writer, Clock], Journal]:
     """In place of ``Journal.open``: every commit is a point, named by its facts and how often they came."""
     seen: Counter[str] = Counter()
 

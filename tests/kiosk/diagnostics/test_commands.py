@@ -16,7 +16,7 @@ import pytest
 from drivers.api.device import DeviceIdentity, DeviceState, DeviceStatus, SelfTestStep
 from drivers.errors import NoAnswer
 from guichet.ids import DeviceSerial
-from guichet.journal.chain import next_entry
+from guichet.journal.chain import entry_seal, next_entry
 from guichet.v1 import health_pb2
 from guichet.v1 import journal_pb2 as pb
 from guichet.v1.local_pb2_grpc import add_LocalTerminalServicer_to_server
@@ -26,7 +26,7 @@ from kiosk.terminal.desk_view import DeskView
 from kiosk.terminal.fitted import Fitted
 from kiosk.terminal.health import terminal_health
 from kiosk.terminal.local import LocalTerminal
-from tests.kiosk.terminal.standing import TERMINAL, Clock
+from tests.kiosk.terminal.standing import TERMINAL, WRITER, Clock
 
 
 class Device:
@@ -57,11 +57,13 @@ class Kiosk:
         self.session_open = False
         self.config = place / "terminal.toml"
         self.config.write_text(f'data = "{place}"\nsocket = "{self.socket}"\ndenominations = ["20 EUR"]\n')
+        self.key = place / "journal.key"
+        self.key.write_bytes(WRITER.key)
         self.journal: Journal | None = None
         self.server = grpc.aio.server()
 
     async def start(self) -> None:
-        journal = self.journal = Journal.open(self.place / "journal.db", TERMINAL, 1, Clock())
+        journal = self.journal = Journal.open(self.place / "journal.db", WRITER, Clock())
         journal.append(pb.TerminalStarted(software_version="0.1.0"), pb.Incident(code="test", text="x" * 60))
         devices = {"cash": Fitted("ccnet", self.cash), "card": Fitted("pcsc", self.card)}
         local = LocalTerminal(
@@ -177,7 +179,7 @@ async def test_a_running_terminals_journal_is_listed_and_verified(
     assert lines[0].startswith("1/1      TerminalStarted")
     assert lines[1].endswith("x...")
     assert await run("journal", "verify", "--config", kiosk.config) == 0
-    assert "2 entries, chain intact" in capsys.readouterr().out
+    assert "2 entries, chain intact, every seal is this terminal's" in capsys.readouterr().out
 
 
 async def test_a_stopped_terminals_journal_is_read_from_its_file(
@@ -186,10 +188,44 @@ async def test_a_stopped_terminals_journal_is_read_from_its_file(
     await kiosk.start()
     await kiosk.stop()
     assert await run("journal", "verify", "--config", kiosk.config, "--json") == 0
-    assert json.loads(capsys.readouterr().out) == {"entries": 2, "intact": True, "broken": ""}
+    assert json.loads(capsys.readouterr().out) == {"entries": 2, "intact": True, "sealed": True, "broken": ""}
     assert await run("journal", "list", "--file", kiosk.place / "journal.db", "--json") == 0
     facts = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [(fact["sequence"], fact["fact"]) for fact in facts] == [(1, "TerminalStarted"), (2, "Incident")]
+
+
+async def test_seals_are_looked_at_where_there_is_the_key(kiosk: Kiosk, capsys: pytest.CaptureFixture[str]) -> None:
+    await kiosk.start()
+    await kiosk.stop()
+    file = kiosk.place / "journal.db"
+    assert await run("journal", "verify", "--file", file) == 0
+    assert "seals not looked at, for want of the key" in capsys.readouterr().out
+    assert await run("journal", "verify", "--file", file, "--key", kiosk.key) == 0
+    assert "every seal is this terminal's" in capsys.readouterr().out
+    kiosk.key.write_bytes(bytes(32))
+    for where in (("--file", file, "--key", kiosk.key), ("--config", kiosk.config)):
+        assert await run("journal", "verify", *where) == 1
+        assert "BROKEN: " in (said := capsys.readouterr().out)
+        assert "entry 1: was not sealed with this terminal's key" in said
+    kiosk.key.write_bytes(bytes(31))
+    assert await run("journal", "verify", "--config", kiosk.config) == 1
+    assert "a key has 32 bytes, this file 31" in capsys.readouterr().out
+    kiosk.key.unlink()
+    assert await run("journal", "verify", "--config", kiosk.config) == 2
+    assert "journal-absent" in capsys.readouterr().out
+    assert await run("journal", "list", "--config", kiosk.config) == 0, "who only reads needs no key"
+
+
+async def test_a_running_terminal_that_finds_its_journal_broken_says_so(
+    kiosk: Kiosk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    connections: list[apsw.Connection] = []
+    apsw.connection_hooks.append(connections.append)
+    await kiosk.start()
+    apsw.connection_hooks.clear()
+    connections[0].execute("DROP TRIGGER entries_are_never_changed; UPDATE entries SET seal = x'00' WHERE sequence = 2")
+    assert await run("journal", "verify", "--config", kiosk.config) == 1
+    assert "entry 2: was not sealed" in capsys.readouterr().out
 
 
 async def test_the_file_of_a_running_terminal_is_left_alone(kiosk: Kiosk, capsys: pytest.CaptureFixture[str]) -> None:
@@ -230,8 +266,9 @@ async def test_a_record_of_a_version_to_come_breaks_no_chain_but_is_said(
     entry = next_entry(1, last, pb.JournalRecord(schema=2, incident=pb.Incident()).SerializeToString())
     connection = apsw.Connection(str(kiosk.place / "journal.db"))
     connection.execute("PRAGMA locking_mode=EXCLUSIVE")
-    row = (entry.epoch, entry.sequence, entry.previous_hash, entry.hash, entry.record)
-    connection.execute("INSERT INTO entries VALUES (?, ?, ?, ?, ?)", row)
+    seal = entry_seal(WRITER.key, entry.hash)
+    row = (entry.epoch, entry.sequence, entry.previous_hash, entry.hash, seal, entry.record)
+    connection.execute("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?)", row)
     connection.close()
     assert await run("journal", "verify", "--file", kiosk.place / "journal.db") == 1
     assert "BROKEN: schema 2 is not 1" in capsys.readouterr().out

@@ -31,7 +31,7 @@ from kiosk.log import EventLog
 from kiosk.terminal.fitted import Fitted, Workshop
 from kiosk.terminal.line_follower import BATCH_BYTES, MOST_WAITING_BYTES, LineFollower
 from kiosk.terminal.local import MOST_FOLLOWERS, LocalTerminal
-from tests.kiosk.terminal.standing import TERMINAL, Clock
+from tests.kiosk.terminal.standing import TERMINAL, WRITER, Clock
 
 POLL, IDLING, ACK = bytes.fromhex("02030633DA81"), bytes.fromhex("0203061467D4"), bytes.fromhex("02030600C282")
 ESCROW = bytes.fromhex("0203078004A875")
@@ -86,7 +86,7 @@ class Kiosk:
         return near
 
     async def start(self) -> None:
-        journal = Journal.open(self.place / "journal.db", TERMINAL, 1, Clock())
+        journal = Journal.open(self.place / "journal.db", WRITER, Clock())
         local = LocalTerminal(TERMINAL, self.devices, journal, health_pb2.TerminalHealth, lambda: True, lambda: True)
         add_LocalTerminalServicer_to_server(local, self.server)
         self.server.add_insecure_port(f"unix:{self.socket}")

@@ -4,14 +4,11 @@
 # pyright: reportUnknownMemberType=false
 from __future__ import annotations
 
-import os
-import resource
 import shutil
 import stat
 import subprocess
 import sys
-from collections.abc import Generator
-from contextlib import contextmanager
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -20,41 +17,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guichet.ids import TerminalId
-from guichet.journal.chain import GENESIS, Entry, entry_hash, next_entry, verify_chain
+from guichet.journal.chain import GENESIS, Entry, entry_hash, entry_seal, next_entry, verify_chain
 from guichet.journal.records import Fact, RecordError, decode, encode, fact_of
 from guichet.money import Currency, Money
 from guichet.v1 import journal_pb2 as pb
 from guichet.v1 import money_pb2
+from kiosk.journal.faults import Fault, JournalError
 from kiosk.journal.folds import Fold
-from kiosk.journal.store import RESERVE_BYTES, Journal, JournalError, read_stopped
-from tests.kiosk.terminal.standing import TERMINAL, Clock
+from kiosk.journal.store import Journal, read_stopped
+from tests.kiosk.journal.standing import incident, opened
+from tests.kiosk.terminal.standing import TERMINAL, WRITER, Clock
 
 EUR = Currency("EUR")
-
-
-def incident(text: str) -> pb.Incident:
-    return pb.Incident(code="test", device="cash", text=text)
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "journal.db"
-
-
-@contextmanager
-def opened(path: Path, terminal: TerminalId = TERMINAL, epoch: int = 1) -> Generator[tuple[Journal, apsw.Connection]]:
-    """A journal and the connection that it works with."""
-    connections: list[apsw.Connection] = []
-    apsw.connection_hooks.append(connections.append)
-    try:
-        journal = Journal.open(path, terminal, epoch, Clock())
-    finally:
-        apsw.connection_hooks.remove(connections.append)
-    try:
-        yield journal, connections[0]
-    finally:
-        journal.close()
 
 
 # --- durability -----------------------------------------------------------------------------------------------------
@@ -117,7 +96,7 @@ def test_entries_are_never_changed_and_never_removed(path: Path, statement: str)
 def test_a_second_connection_is_kept_out_with_a_clear_error(path: Path) -> None:
     with opened(path):
         with pytest.raises(JournalError, match="locked"):
-            Journal.open(path, TERMINAL, 1, Clock())
+            Journal.open(path, WRITER, Clock())
         with pytest.raises(JournalError, match="locked"):
             read_stopped(path)
     with opened(path) as (journal, _):
@@ -168,7 +147,7 @@ def test_an_altered_entry_is_found_when_the_journal_is_opened(
 ) -> None:
     altered(written, place, column, value)
     with pytest.raises(JournalError, match="journal entry"):
-        Journal.open(written, TERMINAL, 1, Clock())
+        Journal.open(written, WRITER, Clock())
     # The file is not kept locked by an attempt that failed.
     assert len(read_stopped(written)) == 3
 
@@ -179,20 +158,20 @@ def test_a_byte_that_went_bad_on_the_disk_is_found(written: Path) -> None:
     data[place] ^= 0x20
     written.write_bytes(data)
     with pytest.raises(JournalError, match="entry 2: was altered"):
-        Journal.open(written, TERMINAL, 1, Clock())
+        Journal.open(written, WRITER, Clock())
 
 
 def test_a_file_that_is_no_journal_is_refused(path: Path) -> None:
     path.write_bytes(b"not a database" * 100)
     with pytest.raises(JournalError, match="not a database"):
-        Journal.open(path, TERMINAL, 1, Clock())
+        Journal.open(path, WRITER, Clock())
     with pytest.raises(JournalError, match="not a database"):
         read_stopped(path)
 
 
 def test_a_directory_that_is_not_there_is_a_clear_error(tmp_path: Path) -> None:
     with pytest.raises(JournalError, match="nowhere"):
-        Journal.open(tmp_path / "nowhere" / "journal.db", TERMINAL, 1, Clock())
+        Journal.open(tmp_path / "nowhere" / "journal.db", WRITER, Clock())
     with pytest.raises(JournalError, match="no such file"):
         read_stopped(tmp_path / "nowhere.db")
 
@@ -200,7 +179,7 @@ def test_a_directory_that_is_not_there_is_a_clear_error(tmp_path: Path) -> None:
 def test_a_disk_that_has_no_wal_is_refused() -> None:
     """A file in memory has none: SQLite answers with the mode that it really has."""
     with pytest.raises(JournalError, match="not wal"):
-        Journal.open(Memory(), TERMINAL, 1, Clock())
+        Journal.open(Memory(), WRITER, Clock())
 
 
 class Memory(type(Path())):
@@ -224,9 +203,10 @@ def put(path: Path, *records: bytes) -> None:
     connection.execute("PRAGMA locking_mode=EXCLUSIVE")
     for record in records:
         last = next_entry(1, last, record)
+        seal = entry_seal(WRITER.key, last.hash)
         connection.execute(
-            "INSERT INTO entries VALUES (?, ?, ?, ?, ?)",
-            (last.epoch, last.sequence, last.previous_hash, last.hash, last.record),
+            "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?)",
+            (last.epoch, last.sequence, last.previous_hash, last.hash, seal, last.record),
         )
     connection.close()
 
@@ -234,7 +214,7 @@ def put(path: Path, *records: bytes) -> None:
 def test_a_record_of_another_schema_or_without_a_fact_is_refused_at_the_start(path: Path) -> None:
     put(path, pb.JournalRecord(terminal_id="T1", schema=2, incident=incident("x")).SerializeToString())
     with pytest.raises(JournalError, match="schema 2"):
-        Journal.open(path, TERMINAL, 1, Clock())
+        Journal.open(path, WRITER, Clock())
 
 
 @pytest.mark.parametrize(
@@ -249,102 +229,101 @@ def test_a_record_of_another_schema_or_without_a_fact_is_refused_at_the_start(pa
 def test_records_that_make_no_story_are_refused_at_the_start(path: Path, fact: Fact) -> None:
     put(path, encode(TERMINAL, 0, fact))
     with pytest.raises(JournalError):
-        Journal.open(path, TERMINAL, 1, Clock())
+        Journal.open(path, WRITER, Clock())
     assert len(read_stopped(path)) == 1, "and can still be read by a person"
 
 
-# --- a disk that is full or breaks ----------------------------------------------------------------------------------
+# --- the seal -------------------------------------------------------------------------------------------------------
 
 
-@contextmanager
-def no_file_grows_beyond(size: int) -> Generator[None]:
-    """Writes beyond ``size`` bytes of a file fail, as on a full disk."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+@pytest.mark.parametrize("key", [None, bytes(32)], ids=["no key", "a key of their own"])
+def test_who_rewrites_the_journal_without_the_terminals_key_is_found(written: Path, key: bytes | None) -> None:
+    """A forger who knows everything but the key makes a chain that is whole."""
+    seals, last = [sealed(written, sequence) for sequence in (1, 2, 3)], None
+    connection = apsw.Connection(str(written))
+    connection.execute("PRAGMA locking_mode=EXCLUSIVE")
+    connection.execute("DROP TRIGGER entries_are_never_changed")
+    for sequence, text in enumerate(("one", "forged", "three"), 1):
+        last = next_entry(1, last, encode(TERMINAL, 0, incident(text)))
+        seal = seals[sequence - 1] if key is None else entry_seal(key, last.hash)
+        connection.execute(
+            "UPDATE entries SET previous_hash = ?, hash = ?, seal = ?, record = ? WHERE sequence = ?",
+            (last.previous_hash, last.hash, seal, last.record, sequence),
+        )
+    connection.close()
+    assert verify_chain(read_stopped(written), 1)[0] == 3, "nothing but the seal shows it"
+    with pytest.raises(JournalError, match="entry 1: was not sealed") as refused:
+        Journal.open(written, WRITER, Clock())
+    assert refused.value.fault is Fault.BROKEN
+    with pytest.raises(JournalError, match="entry 1: was not sealed"):
+        read_stopped(written, WRITER.key)
 
 
-def test_a_write_that_fails_is_an_error_that_sticks(path: Path) -> None:
-    with opened(path) as (journal, _):
-        journal.append(incident("kept"))
-        size = path.with_name("journal.db-wal").stat().st_size
-        with no_file_grows_beyond(size + 100), pytest.raises(JournalError) as first:
-            journal.append(incident("lost"))
-        assert journal.failure is first.value
-        with pytest.raises(JournalError) as second:
-            journal.append(incident("after"))
-        assert second.value is first.value, "what the page cache shows is no evidence: nothing is written any more"
-        assert not journal.can_take_a_note()
-        assert journal.last is not None
-        assert journal.last.sequence == 1
-    with opened(path) as (journal, _):
-        assert [entry.sequence for entry in journal.entries(1)] == [1]
-        assert journal.failure is None
-        assert journal.append(incident("a new life")).sequence == 2
+def sealed(path: Path, sequence: int) -> bytes:
+    connection = apsw.Connection(str(path))
+    connection.execute("PRAGMA locking_mode=EXCLUSIVE")
+    (seal,) = connection.execute("SELECT seal FROM entries WHERE sequence = ?", (sequence,)).fetchall()[0]
+    connection.close()
+    assert isinstance(seal, bytes)
+    return seal
 
 
-def test_a_full_disk_stops_the_journal_and_loses_nothing(tmp_path: Path, repository: Path) -> None:
-    """A real small file system, where this machine lets us mount one."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    code = f"""
-import sys
-from pathlib import Path
-from guichet.v1 import journal_pb2 as pb
-from kiosk.journal.store import Journal, JournalError
-from tests.kiosk.terminal.standing import TERMINAL, Clock
-journal = Journal.open(Path({str(place / "journal.db")!r}), TERMINAL, 1, Clock())
-assert not journal.can_take_a_note()
-count = 0
-try:
-    for count in range(10000):
-        journal.append(pb.Incident(code="test", text="x" * 1000))
-except JournalError as error:
-    print(count, error)
-assert journal.failure is not None
-kept = [entry.sequence for entry in journal.entries(1)]
-assert kept == list(range(1, count + 1)), (kept[-1], count)
-journal.close()
-journal = Journal.open(Path({str(place / "journal.db")!r}), TERMINAL, 1, Clock())
-assert journal.last.sequence == count
+def test_a_journal_whose_key_is_lost_is_read_by_people_and_not_gone_on_with(written: Path) -> None:
+    with pytest.raises(JournalError, match="not sealed with this terminal's key"):
+        Journal.open(written, replace(WRITER, key=bytes(32)), Clock())
+    assert fact_of(decode(read_stopped(written)[0].record)) == incident("one")
+
+
+def test_a_key_is_never_printed() -> None:
+    assert WRITER.key.hex() not in repr(WRITER)
+    assert repr(WRITER.key) not in repr(WRITER)
+
+
+# --- its form -------------------------------------------------------------------------------------------------------
+
+
+def test_a_journal_of_the_first_form_is_sealed_as_it_is_and_gone_on_with(path: Path) -> None:
+    connection, last = apsw.Connection(str(path)), None
+    connection.execute(_FIRST_FORM)
+    for text in ("one", "two"):
+        last = next_entry(1, last, encode(TERMINAL, 0, incident(text)))
+        row = (last.epoch, last.sequence, last.previous_hash, last.hash, last.record)
+        connection.execute("INSERT INTO entries VALUES (?, ?, ?, ?, ?)", row)
+    connection.close()
+    with pytest.raises(JournalError, match="it says 0") as refused:
+        read_stopped(path)
+    assert refused.value.fault is Fault.OTHER_FORM
+    with opened(path) as (journal, connection):
+        assert journal.last == last
+        journal.append(incident("three"))
+        with pytest.raises(apsw.ConstraintError, match="append-only"):
+            connection.execute("DELETE FROM entries")
+    assert [entry.sequence for entry in read_stopped(path, WRITER.key)] == [1, 2, 3]
+
+
+_FIRST_FORM = """
+CREATE TABLE entries (
+    epoch INTEGER NOT NULL, sequence INTEGER NOT NULL,
+    previous_hash BLOB NOT NULL, hash BLOB NOT NULL, record BLOB NOT NULL,
+    PRIMARY KEY (epoch, sequence)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER entries_are_never_changed BEFORE UPDATE ON entries
+    BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
+CREATE TRIGGER entries_are_never_removed BEFORE DELETE ON entries
+    BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
 """
-    script = f'mount -t tmpfs -o size=512k tmpfs "{place}" || exit 77; exec "{sys.executable}" -c "$0"'
-    ran = subprocess.run(
-        ["unshare", "-m", "--propagation", "private", "sh", "-c", script, code],
-        capture_output=True, text=True, cwd=repository, check=False,
-        env={**os.environ, "PYTHONPATH": str(repository)},
-    )  # fmt: skip
-    if ran.returncode in (1, 77) and "Traceback" not in ran.stderr:
-        pytest.skip(f"no file system can be mounted here: {ran.stderr.strip()}")
-    assert ran.returncode == 0, ran.stderr
-    assert "Full" in ran.stdout
 
 
-def test_little_space_and_no_way_to_tell_are_both_a_reason_to_take_no_note(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with opened(path) as (journal, _):
-        assert journal.can_take_a_note()
-        real = os.statvfs(path.parent)
-        little = os.statvfs_result((*real[:4], (RESERVE_BYTES // real.f_frsize) - 1, *real[5:10]))
-
-        def nearly_full(_: object) -> os.statvfs_result:
-            return little
-
-        monkeypatch.setattr(os, "statvfs", nearly_full)
-        assert journal.free_bytes() < RESERVE_BYTES
-        assert not journal.can_take_a_note()
-
-        def gone(_: object) -> os.statvfs_result:
-            raise OSError(5, "Input/output error")
-
-        monkeypatch.setattr(os, "statvfs", gone)
-        with pytest.raises(JournalError, match="Input/output"):
-            journal.free_bytes()
-        assert not journal.can_take_a_note()
+def test_a_form_of_a_later_version_is_not_touched(written: Path) -> None:
+    connection = apsw.Connection(str(written))
+    connection.execute("PRAGMA user_version=3")
+    connection.close()
+    before = written.read_bytes()
+    for attempt in (lambda: Journal.open(written, WRITER, Clock()), lambda: read_stopped(written)):
+        with pytest.raises(JournalError, match="it says 3") as refused:
+            attempt()
+        assert refused.value.fault is Fault.OTHER_FORM
+    assert written.read_bytes() == before
 
 
 # --- order and reading ----------------------------------------------------------------------------------------------
@@ -379,9 +358,10 @@ def test_observers_hear_every_entry_once_it_is_durable(path: Path) -> None:
 def test_an_entry_in_another_form_is_refused(path: Path) -> None:
     connection = apsw.Connection(str(path))
     connection.execute(
-        "CREATE TABLE entries (epoch, sequence, previous_hash, hash, record);"
-        "INSERT INTO entries VALUES (1, 1, 'text', x'00', x'00');"
-        "INSERT INTO entries VALUES ('x', 2, x'00', x'00', x'00')"
+        "CREATE TABLE entries (epoch, sequence, previous_hash, hash, seal, record);"
+        "INSERT INTO entries VALUES (1, 1, 'text', x'00', x'00', x'00');"
+        "INSERT INTO entries VALUES ('x', 2, x'00', x'00', x'00', x'00');"
+        "PRAGMA application_id=0x4755494A; PRAGMA user_version=2"
     )
     connection.close()
     with pytest.raises(JournalError, match="form"):

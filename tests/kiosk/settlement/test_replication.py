@@ -14,11 +14,12 @@ from guichet.journal.records import Fact, decode, fact_of
 from guichet.limits import MAX_RECORDS_PER_BATCH
 from guichet.v1 import journal_pb2
 from guichet.v1 import terminal_link_pb2 as pb
-from kiosk.journal.store import Journal, JournalError
+from kiosk.journal.faults import Fault, JournalError
+from kiosk.journal.store import Journal
 from kiosk.settlement.courier import HostAway, HostRefused
 from kiosk.settlement.replication import Replicator
 from tests.kiosk.settlement.standing import Answer, Host, RealTime, log
-from tests.kiosk.terminal.standing import TERMINAL
+from tests.kiosk.terminal.standing import WRITER
 
 
 class Copying:
@@ -26,7 +27,7 @@ class Copying:
 
     def __init__(self, path: Path) -> None:
         self.host = Host()
-        self.journal = Journal.open(path, TERMINAL, 1, RealTime())
+        self.journal = Journal.open(path, WRITER, RealTime())
         events, self.log = log()
         self.replicator = Replicator(self.journal, self.host, events)
         self.task: asyncio.Task[None] | None = None
@@ -193,7 +194,7 @@ async def test_a_refusal_that_cannot_be_put_on_record_is_logged(copying: Copying
     copying.host.replace = refused(pb.REFUSAL_CODE_GAP)
 
     def full(*_: Fact) -> Entry:
-        raise JournalError("no space left")
+        raise JournalError(Fault.FULL, "no space left")
 
     copying.journal.append = full
     copying.run()

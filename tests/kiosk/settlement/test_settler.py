@@ -27,7 +27,7 @@ from tests.kiosk.settlement.standing import (
     signed,
     stated,
 )
-from tests.kiosk.terminal.standing import SIGNER, TERMINAL
+from tests.kiosk.terminal.standing import SIGNER, WRITER
 
 BUSY = HostRefused(pb.REFUSAL_CODE_BUSY, "later")
 
@@ -88,7 +88,7 @@ class Office:
     def __init__(self, path: Path, late_seconds: float = 60.0, clock: Clock | None = None) -> None:
         clock = clock or RealTime()
         self.host = Host()
-        self.journal = Journal.open(path, TERMINAL, 1, clock)
+        self.journal = Journal.open(path, WRITER, clock)
         events, self.log = log()
         self.settler = Settler(self.journal, self.host, self.host, HOST.public_key(), clock, events, late_seconds)
         self.task: asyncio.Task[None] | None = None

@@ -34,11 +34,12 @@ from guichet.signing import EcdsaSigner, verify
 from guichet.v1 import customer_pb2
 from guichet.v1 import settlement_pb2 as settlement
 from kiosk.journal.folds import Deposit, Note, NotePhase
-from kiosk.journal.store import Journal
+from kiosk.journal.store import Journal, Writer
 from kiosk.terminal.cash_desk import CashDesk
 from kiosk.terminal.note_book import NoteBook
 
 TERMINAL = TerminalId("GVA-0001")
+WRITER = Writer(TERMINAL, 1, bytes(range(32)))
 SERIAL, OTHER_SERIAL = DeviceSerial("SIM000000001"), DeviceSerial("REAL00000002")
 FIVE, TEN, TWENTY, DOLLARS = 2, 3, 4, 5
 VALUES = {
@@ -141,7 +142,7 @@ class Rig:
         connections: list[apsw.Connection] = []
         apsw.connection_hooks.append(connections.append)
         try:
-            self.journal = Journal.open(path, TERMINAL, 1, Clock())
+            self.journal = Journal.open(path, WRITER, Clock())
         finally:
             apsw.connection_hooks.remove(connections.append)
         self.connection = connections[0]

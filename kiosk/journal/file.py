@@ -1,0 +1,166 @@
+"""The journal's file: SQLite through APSW, one connection, append-only, every entry sealed. Records are bytes here.
+
+WAL with synchronous=FULL: a commit is on disk when :meth:`JournalFile.write` returns. locking_mode=EXCLUSIVE, set
+before the first access: no second process can write, and the same calls reach the disk in production and in simulation.
+"""
+
+# apsw's own stubs leave type parameters of execute() open.
+# pyright: reportUnknownMemberType=false
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import apsw
+
+from guichet.journal.chain import Entry, check_seal, entry_seal
+from kiosk.journal.faults import Fault, JournalError, failed
+
+FORM = 2
+_APPLICATION = 0x47_55_49_4A
+"""``PRAGMA application_id``: GUIJ, for whoever finds such a file."""
+
+_TABLE = """
+CREATE TABLE entries (
+    epoch INTEGER NOT NULL, sequence INTEGER NOT NULL,
+    previous_hash BLOB NOT NULL, hash BLOB NOT NULL, seal BLOB NOT NULL, record BLOB NOT NULL,
+    PRIMARY KEY (epoch, sequence)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER entries_are_never_changed BEFORE UPDATE ON entries
+    BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
+CREATE TRIGGER entries_are_never_removed BEFORE DELETE ON entries
+    BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
+"""
+_MARK = f"PRAGMA application_id={_APPLICATION}; PRAGMA user_version={FORM};"
+_LEAVE_FIRST_FORM = """
+DROP TRIGGER entries_are_never_changed;
+DROP TRIGGER entries_are_never_removed;
+ALTER TABLE entries RENAME TO first_form;
+"""
+_COPY_FIRST_FORM = """
+INSERT INTO entries SELECT epoch, sequence, previous_hash, hash, entry_seal(hash), record FROM first_form;
+DROP TABLE first_form;
+"""
+_INSERT = "INSERT INTO entries (epoch, sequence, previous_hash, hash, seal, record) VALUES (?, ?, ?, ?, ?, ?)"
+_COLUMNS = "SELECT epoch, sequence, previous_hash, hash, seal, record FROM entries"
+_FROM = _COLUMNS + " WHERE (epoch, sequence) >= (?, ?) ORDER BY epoch, sequence LIMIT ?"
+_NO_LIMIT = -1
+
+
+class JournalFile:
+    """An open file, and the key that its entries are sealed with; None: seals are not looked at, and nothing is
+    written. Every method raises :class:`kiosk.journal.faults.JournalError` for whatever the disk or SQLite says, and
+    :class:`guichet.journal.chain.ChainError` for a seal that is not of this key.
+    """
+
+    def __init__(self, connection: apsw.Connection, path: Path, key: bytes | None) -> None:
+        self._connection = connection
+        self._path = path
+        self._key = key
+
+    @classmethod
+    def open(cls, path: Path, key: bytes) -> JournalFile:
+        """Open for writing; the file is made where there is none."""
+        with _explained(path):
+            # SQLite gives the WAL beside it the rights that the file has when it is made.
+            path.touch(mode=0o640)
+            path.chmod(0o640)
+        return cls(_connected(path, partial(_set_up, key=key)), path, key)
+
+    @classmethod
+    def open_stopped(cls, path: Path, key: bytes | None = None) -> JournalFile:
+        """Open what no running terminal has open, to read it."""
+        if not path.exists():
+            raise JournalError(Fault.ABSENT, f"{path}: no such file")
+        return cls(_connected(path, _check), path, key)
+
+    def write(self, entries: Iterable[Entry]) -> None:
+        """Write all of ``entries`` in one transaction, or nothing; they are on disk when this returns."""
+        if self._key is None:
+            raise JournalError(Fault.DENIED, f"{self._path}: nothing is written without the key")
+        with _explained(self._path, self._connection), self._connection:
+            for entry in entries:
+                seal = entry_seal(self._key, entry.hash)
+                row = (entry.epoch, entry.sequence, entry.previous_hash, entry.hash, seal, entry.record)
+                self._connection.execute(_INSERT, row)
+
+    def read(self, epoch: int = 0, sequence: int = 0, limit: int = _NO_LIMIT) -> Iterator[Entry]:
+        """What stands in the file from a place on, in order, at most ``limit`` of it."""
+        with _explained(self._path, self._connection):
+            for row in self._connection.execute(_FROM, (epoch, sequence, limit)):
+                yield self._entry(row)
+
+    def _entry(self, row: tuple[object, ...]) -> Entry:
+        match row:
+            case int(epoch), int(sequence), bytes(previous), bytes(digest), bytes(seal), bytes(record):
+                entry = Entry(epoch, sequence, previous, digest, record)
+                if self._key is not None:
+                    check_seal(entry, self._key, seal)
+                return entry
+            case _:
+                raise JournalError(Fault.BROKEN, f"{self._path}: entry {row[1]!r} is not in the journal's form")
+
+    def close(self) -> None:
+        """Give the file up."""
+        self._connection.close()
+
+
+def _connected(path: Path, prepare: Callable[[apsw.Connection, Path], None]) -> apsw.Connection:
+    with _explained(path):
+        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+        try:
+            connection.set_busy_timeout(0)
+            # Also to read: WAL outside exclusive locking would create shared memory beside the file of a terminal that
+            # may be starting.
+            connection.execute("PRAGMA locking_mode=EXCLUSIVE")
+            prepare(connection, path)
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+@contextmanager
+def _explained(path: Path, connection: apsw.Connection | None = None) -> Generator[None]:
+    """Errors of the disk and of SQLite in our terms."""
+    try:
+        yield
+    except (apsw.Error, OSError) as error:
+        raise failed(path, error, connection.system_errno if connection is not None else 0) from error
+
+
+def _set_up(connection: apsw.Connection, path: Path, key: bytes) -> None:
+    mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()
+    if mode != ("wal",):
+        raise JournalError(Fault.IO, f"{path}: journal_mode is {mode}, not wal")
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA trusted_schema=OFF")
+    with connection:
+        if _value(connection, "SELECT count(*) FROM sqlite_schema") == 0:
+            connection.execute(_TABLE)
+            connection.execute(_MARK)
+        elif _value(connection, "PRAGMA user_version") == 0:
+            _seal_all(connection, key)
+    _check(connection, path)
+
+
+def _seal_all(connection: apsw.Connection, key: bytes) -> None:
+    """The first form had no seals; what stands in such a file is sealed as it is."""
+    connection.create_scalar_function("entry_seal", lambda digest: entry_seal(key, digest), 1, deterministic=True)
+    connection.execute(_LEAVE_FIRST_FORM)
+    connection.execute(_TABLE)
+    connection.execute(_COPY_FIRST_FORM)
+    connection.execute(_MARK)
+
+
+def _check(connection: apsw.Connection, path: Path) -> None:
+    form = _value(connection, "PRAGMA user_version")
+    if _value(connection, "PRAGMA application_id") != _APPLICATION or form != FORM:
+        raise JournalError(Fault.OTHER_FORM, f"{path}: no journal of form {FORM}: it says {form}")
+
+
+def _value(connection: apsw.Connection, query: str) -> object:
+    row = connection.execute(query).fetchone()
+    return row[0] if row else None

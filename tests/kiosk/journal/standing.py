@@ -1,0 +1,34 @@
+"""What the journal's tests share: a journal and the connection that it works with."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import apsw
+
+from guichet.v1 import journal_pb2 as pb
+from kiosk.journal.store import Journal
+from tests.kiosk.terminal.standing import WRITER, Clock
+
+
+def incident(text: str) -> pb.Incident:
+    """A record that says ``text``."""
+    return pb.Incident(code="test", device="cash", text=text)
+
+
+@contextmanager
+def opened(path: Path, epoch: int = 1) -> Generator[tuple[Journal, apsw.Connection]]:
+    """A journal and the connection that it works with."""
+    connections: list[apsw.Connection] = []
+    apsw.connection_hooks.append(connections.append)
+    try:
+        journal = Journal.open(path, replace(WRITER, epoch=epoch), Clock())
+    finally:
+        apsw.connection_hooks.remove(connections.append)
+    try:
+        yield journal, connections[0]
+    finally:
+        journal.close()

@@ -105,12 +105,13 @@ class _Entries:
 
 def _entries(arguments: argparse.Namespace, key: Path | None = None) -> _Entries:
     """What stands in the journal; its seals are looked at where a running terminal does so, or with ``key``."""
-    if arguments.config is not None:
+    file: Path | None = arguments.file
+    if file is None:
+        config = load_config(arguments.config)
         try:
-            return _Entries(read_journal(load_config(arguments.config).socket), sealed=True)
+            return _Entries(read_journal(config.socket), sealed=True)
         except TerminalNotRunning:
-            pass
-    file = arguments.file or load_config(arguments.config).journal
+            file = config.journal
     return _Entries(read_stopped(file, None if key is None else load_key(key)), sealed=key is not None)
 
 

@@ -148,7 +148,11 @@ def _set_up(connection: apsw.Connection, path: Path, key: bytes) -> None:
 
 def _seal_all(connection: apsw.Connection, key: bytes) -> None:
     """The first form had no seals; what stands in such a file is sealed as it is."""
-    connection.create_scalar_function("entry_seal", lambda digest: entry_seal(key, digest), 1, deterministic=True)
+
+    def sealed(*digest: object) -> bytes:
+        return entry_seal(key, b"".join(part for part in digest if isinstance(part, bytes)))
+
+    connection.create_scalar_function("entry_seal", sealed, 1, deterministic=True)
     connection.execute(_LEAVE_FIRST_FORM)
     connection.execute(_TABLE)
     connection.execute(_COPY_FIRST_FORM)

@@ -77,7 +77,8 @@ class LocalTerminalServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ReadJournal(self, request, context):
-        """The whole chain of the newest epoch from a sequence on. INVALID_ARGUMENT: sequence 0.
+        """The whole chain of the newest epoch from a sequence on, each entry compared with its seal. INVALID_ARGUMENT: sequence
+        0. DATA_LOSS: the file cannot be read, or an entry was not sealed with this terminal's key.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

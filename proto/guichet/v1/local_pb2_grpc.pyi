@@ -39,7 +39,9 @@ class LocalTerminalStub:
     RunSelfTest: _grpc.UnaryUnaryMultiCallable[_local_pb2.RunSelfTestRequest, _local_pb2.RunSelfTestResponse]
     """FAILED_PRECONDITION: a session is open; devices are not tested under a customer's hands. NOT_FOUND: no such device."""
     ReadJournal: _grpc.UnaryStreamMultiCallable[_local_pb2.ReadJournalRequest, _local_pb2.ReadJournalResponse]
-    """The whole chain of the newest epoch from a sequence on. INVALID_ARGUMENT: sequence 0."""
+    """The whole chain of the newest epoch from a sequence on, each entry compared with its seal. INVALID_ARGUMENT: sequence
+    0. DATA_LOSS: the file cannot be read, or an entry was not sealed with this terminal's key.
+    """
     TraceLine: _grpc.UnaryStreamMultiCallable[_local_pb2.TraceLineRequest, _local_pb2.TraceLineResponse]
     """What goes over a device's line: what is kept of this connection, then everything as it happens. It takes no part in
     it, so it may be asked with a session open. NOT_FOUND: no such device. RESOURCE_EXHAUSTED: too many ask already.
@@ -56,7 +58,9 @@ class LocalTerminalAsyncStub(LocalTerminalStub):
     RunSelfTest: _aio.UnaryUnaryMultiCallable[_local_pb2.RunSelfTestRequest, _local_pb2.RunSelfTestResponse]  # type: ignore[assignment]
     """FAILED_PRECONDITION: a session is open; devices are not tested under a customer's hands. NOT_FOUND: no such device."""
     ReadJournal: _aio.UnaryStreamMultiCallable[_local_pb2.ReadJournalRequest, _local_pb2.ReadJournalResponse]  # type: ignore[assignment]
-    """The whole chain of the newest epoch from a sequence on. INVALID_ARGUMENT: sequence 0."""
+    """The whole chain of the newest epoch from a sequence on, each entry compared with its seal. INVALID_ARGUMENT: sequence
+    0. DATA_LOSS: the file cannot be read, or an entry was not sealed with this terminal's key.
+    """
     TraceLine: _aio.UnaryStreamMultiCallable[_local_pb2.TraceLineRequest, _local_pb2.TraceLineResponse]  # type: ignore[assignment]
     """What goes over a device's line: what is kept of this connection, then everything as it happens. It takes no part in
     it, so it may be asked with a session open. NOT_FOUND: no such device. RESOURCE_EXHAUSTED: too many ask already.
@@ -88,7 +92,9 @@ class LocalTerminalServicer(metaclass=_abc_1.ABCMeta):
         request: _local_pb2.ReadJournalRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_local_pb2.ReadJournalResponse], _abc.AsyncIterator[_local_pb2.ReadJournalResponse]]:
-        """The whole chain of the newest epoch from a sequence on. INVALID_ARGUMENT: sequence 0."""
+        """The whole chain of the newest epoch from a sequence on, each entry compared with its seal. INVALID_ARGUMENT: sequence
+        0. DATA_LOSS: the file cannot be read, or an entry was not sealed with this terminal's key.
+        """
 
     @_abc_1.abstractmethod
     def TraceLine(

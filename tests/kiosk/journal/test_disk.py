@@ -5,6 +5,8 @@ Whatever happens, the reason has a name, nothing that was durable is lost, and n
 start.
 """
 
+# apsw's own stubs leave type parameters of execute() open.
+# pyright: reportUnknownMemberType=false
 from __future__ import annotations
 
 import errno

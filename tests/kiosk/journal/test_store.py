@@ -262,10 +262,11 @@ def test_who_rewrites_the_journal_without_the_terminals_key_is_found(written: Pa
 def sealed(path: Path, sequence: int) -> bytes:
     connection = apsw.Connection(str(path))
     connection.execute("PRAGMA locking_mode=EXCLUSIVE")
-    (seal,) = connection.execute("SELECT seal FROM entries WHERE sequence = ?", (sequence,)).fetchall()[0]
+    row = connection.execute("SELECT seal FROM entries WHERE sequence = ?", (sequence,)).fetchone()
     connection.close()
-    assert isinstance(seal, bytes)
-    return seal
+    assert row is not None
+    assert isinstance(row[0], bytes)
+    return row[0]
 
 
 def test_a_journal_whose_key_is_lost_is_read_by_people_and_not_gone_on_with(written: Path) -> None:

@@ -111,13 +111,11 @@ def _terminal(arguments: argparse.Namespace) -> int:
     from kiosk.journal.faults import JournalError
     from kiosk.terminal.config import ConfigError, load_config
     from kiosk.terminal.enrolment import EnrolmentError
-    from kiosk.terminal.main import Seams, Terminal
-
-    async def serve() -> None:
-        await Terminal(load_config(arguments.config), Seams()).run()
+    from kiosk.terminal.main import run_terminal
+    from kiosk.terminal.seams import Seams
 
     try:
-        asyncio.run(serve())
+        asyncio.run(run_terminal(load_config(arguments.config), Seams()))
     except (ConfigError, ConfigurationError, EnrolmentError) as error:
         print(f"guichet-kiosk terminal: {error}", file=sys.stderr)
         return 2

@@ -24,6 +24,8 @@ def terminal_row(terminal: TerminalView, zone: str) -> tuple[str, ...]:
         f"{device.name} {device.state.value}" + (f" ({device.fault})" if device.fault else "")
         for device in terminal.devices
     )
+    if terminal.journal_fault:
+        devices = ", ".join(filter(None, (f"journal fault ({terminal.journal_fault})", devices)))
     return (
         terminal.terminal_id, terminal.ledger.value, "online" if terminal.online else "offline",
         terminal.service.value, in_words(terminal.last_seen_us, zone), str(terminal.open_deposits),
@@ -43,6 +45,7 @@ def terminal_json(terminal: TerminalView) -> Json:
         "open_deposits": terminal.open_deposits,
         "notes_in_doubt": terminal.notes_in_doubt,
         "software_version": terminal.software_version,
+        "journal_fault": terminal.journal_fault,
         "devices": [
             {
                 "name": device.name,

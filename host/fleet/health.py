@@ -25,7 +25,7 @@ def check_health(health: health_pb2.TerminalHealth) -> None:
     """Raises :class:`HealthError` for too many devices or counters, or too long a text."""
     if len(health.devices) > _MAX_DEVICES:
         raise HealthError(f"{len(health.devices)} devices are over {_MAX_DEVICES}")
-    texts = [health.software_version]
+    texts = [health.software_version, health.journal_fault]
     for device in health.devices:
         if len(device.counters) > _MAX_COUNTERS:
             raise HealthError(f"{len(device.counters)} counters are over {_MAX_COUNTERS}")
@@ -38,7 +38,9 @@ def check_health(health: health_pb2.TerminalHealth) -> None:
 def keep_health(
     connection: Connection, terminal: TerminalId, health: health_pb2.TerminalHealth | None, now_us: int
 ) -> None:
-    """Remember that ``terminal`` was heard now, and what it said; a clock that is off is an incident a day."""
+    """Remember that ``terminal`` was heard now, and what it said; a clock that is off is an incident a day, and so is a
+    journal that cannot be used.
+    """
     report = b"" if health is None else health.SerializeToString()
     statement = insert(terminal_health).values(terminal_id=terminal, last_seen_us=now_us, report=report)
     news = {"last_seen_us": now_us} if health is None else {"last_seen_us": now_us, "report": report}
@@ -46,6 +48,14 @@ def keep_health(
     connection.execute(statement.on_conflict_do_update(index_elements=index, set_=news))
     if health is not None:
         open_incidents(connection, _clock_incidents(terminal, health.terminal_time_us, now_us), now_us)
+        open_incidents(connection, _journal_incidents(terminal, health.journal_fault, now_us), now_us)
+
+
+def _journal_incidents(terminal: TerminalId, fault: str, now_us: int) -> tuple[Incident, ...]:
+    if not fault:
+        return ()
+    text = f"the terminal cannot use its journal ({fault}); it takes no money until somebody has looked"
+    return (Incident("journal-fault", terminal, fault, text, str(now_us // _DAY_US)),)
 
 
 def _clock_incidents(terminal: TerminalId, terminal_us: int, now_us: int) -> tuple[Incident, ...]:

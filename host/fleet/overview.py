@@ -55,7 +55,9 @@ class DeviceView:
 
 @dataclass(frozen=True, slots=True)
 class TerminalView:
-    """A terminal. Online: heard within three heartbeats. Its counts are its own, as of the last heartbeat."""
+    """A terminal. Online: heard within three heartbeats. Its counts are its own, as of the last heartbeat;
+    ``journal_fault`` is why its journal cannot be used, or empty.
+    """
 
     terminal_id: str
     ledger: Ledger
@@ -67,12 +69,13 @@ class TerminalView:
     open_deposits: int
     notes_in_doubt: int
     software_version: str
+    journal_fault: str
     certificate_until_us: int | None
 
     @property
     def well(self) -> bool:
         """Nothing about it asks for a person."""
-        return self.online and self.service is Service.IN_SERVICE and not self.notes_in_doubt
+        return self.online and self.service is Service.IN_SERVICE and not self.notes_in_doubt and not self.journal_fault
 
 
 def list_terminals(connection: Connection, now_us: int) -> tuple[TerminalView, ...]:
@@ -115,6 +118,7 @@ def _view(
         open_deposits=health.open_deposits,
         notes_in_doubt=health.notes_in_doubt,
         software_version=health.software_version,
+        journal_fault=health.journal_fault,
         certificate_until_us=certificate_until_us,
     )
 

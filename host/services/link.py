@@ -99,8 +99,8 @@ class _Link:
                 return _refused(pb.REFUSAL_CODE_MALFORMED, "an item of a kind that this host does not know")
 
     async def _hello(self, hello: pb.Hello) -> pb.ConnectResponse:
-        if len(hello.software_version) > _MAX_VERSION:
-            return _refused(pb.REFUSAL_CODE_MALFORMED, f"a version has at most {_MAX_VERSION} characters")
+        if max(len(hello.software_version), len(hello.journal_fault)) > _MAX_VERSION:
+            return _refused(pb.REFUSAL_CODE_MALFORMED, f"a version and a fault have at most {_MAX_VERSION} characters")
         now_us = self._host.now_us()
         place = await self._host.store.run(lambda connection: _greet(connection, self._terminal, hello, now_us))
         self._greeted = True
@@ -131,11 +131,13 @@ class _Link:
 
 
 def _greet(connection: Connection, terminal: Terminal, hello: pb.Hello, now_us: int) -> Place:
-    """The place to continue from. A terminal that has less than the host holds has lost part of its journal."""
+    """The place to continue from. A terminal that has less than the host holds has lost part of its journal; one that
+    cannot open it says so, and its heartbeat says why.
+    """
     check_epoch(connection, terminal.terminal_id, hello.epoch)
     keep_health(connection, terminal.terminal_id, None, now_us)
     held = last_place(connection, terminal.terminal_id, hello.epoch)
-    if hello.last_sequence < held.sequence:
+    if hello.last_sequence < held.sequence and not hello.journal_fault:
         text = f"the terminal has entries up to {hello.last_sequence}, the host holds {held.sequence}: a disk went back"
         occasion = f"{hello.epoch}/{hello.last_sequence}/{held.sequence}"
         incident = Incident("journal-went-back", terminal.terminal_id, f"epoch {hello.epoch}", text, occasion)

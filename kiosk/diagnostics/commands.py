@@ -16,7 +16,7 @@ from guichet.journal.records import RecordError, decode, fact_of
 from guichet.v1 import health_pb2, local_pb2
 from kiosk.diagnostics.local_client import TerminalNotRunning, read_journal, self_test, status
 from kiosk.diagnostics.output import say, until_nobody_reads
-from kiosk.journal.faults import Fault, JournalError
+from kiosk.journal.faults import MEND, Fault, JournalError
 from kiosk.journal.key import key_file, load_key
 from kiosk.journal.store import read_stopped
 from kiosk.terminal.config import ConfigError, TerminalConfig, load_config
@@ -50,7 +50,7 @@ def diag(arguments: argparse.Namespace) -> int:
         print(json.dumps(report, indent=2))
     else:
         _print_status(now, tests)
-    healthy = all(
+    healthy = not now.health.journal_fault and all(
         d.state in (health_pb2.DEVICE_STATE_READY, health_pb2.DEVICE_STATE_WARNING) for d in now.health.devices
     )
     return 0 if healthy and all(test.passed for test in tests.values()) else 1
@@ -62,6 +62,8 @@ def _print_status(now: local_pb2.GetStatusResponse, tests: dict[str, local_pb2.R
     say(f"{now.terminal_id}: {service}; host {'connected' if now.host_connected else 'away'}")
     print(f"open deposits {health.open_deposits}, notes in doubt {health.notes_in_doubt}, "
           f"journal {health.journal_free_bytes // 2**20} MiB free")  # fmt: skip
+    if health.journal_fault:
+        say(f"journal  fault [{health.journal_fault}]  {MEND[Fault(health.journal_fault)]}")
     for device in health.devices:
         state = health_pb2.DeviceState.Name(device.state).removeprefix("DEVICE_STATE_").lower()
         counters = "".join(f", {counter.name} {counter.value}" for counter in device.counters)

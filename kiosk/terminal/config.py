@@ -26,7 +26,7 @@ class Timings:
     a silent cash module may take to come back before an open note is in doubt. ``customer``: without a touch.
     ``late_delivery``: without a session, before what is signed is delivered without one. ``note_taken``: how long a
     note may stay in the mouth that was handed back. ``note_moves``: how long a movement may take, before it counts as
-    stuck; devices themselves allow up to 30.
+    stuck; devices themselves allow up to 30. ``look_again``: between looks at a journal that could not be opened.
     """
 
     escrow_hold: float = 1.5
@@ -38,6 +38,7 @@ class Timings:
     replication_wait: float = 3.0
     note_taken: float = 45.0
     note_moves: float = 60.0
+    look_again: float = 30.0
 
 
 @dataclass(frozen=True, slots=True)

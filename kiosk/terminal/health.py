@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from drivers.api.device import Device, DeviceState
 from guichet.seams import Clock
 from guichet.v1 import health_pb2 as pb
-from kiosk.journal.faults import JournalError
+from kiosk.journal.faults import Fault, JournalError
 from kiosk.journal.store import Journal
 from kiosk.terminal.desk_view import DeskView
 from kiosk.terminal.fitted import Fitted
@@ -56,6 +56,17 @@ def terminal_health(devices: Mapping[str, Fitted], desk: DeskView, journal: Jour
         journal_free_bytes=free,
         terminal_time_us=clock.wall_us(),
         software_version=SOFTWARE_VERSION,
+        journal_fault=journal.failure.fault.value if journal.failure is not None else "",
+    )
+
+
+def without_journal(fault: Fault, clock: Clock) -> pb.TerminalHealth:
+    """How a terminal is that could not open its journal: nothing else was begun."""
+    return pb.TerminalHealth(
+        service=pb.SERVICE_STATE_OUT_OF_SERVICE,
+        terminal_time_us=clock.wall_us(),
+        software_version=SOFTWARE_VERSION,
+        journal_fault=fault.value,
     )
 
 

@@ -20,13 +20,13 @@ MOST_FOLLOWERS = 8
 
 
 class LocalTerminal(LocalTerminalServicer):
-    """The service; on the same Unix socket as the screen's."""
+    """The service; on the same Unix socket as the screen's. ``journal`` is None where it could not be opened."""
 
     def __init__(
         self,
         terminal_id: str,
         devices: Mapping[str, Fitted],
-        journal: Journal,
+        journal: Journal | None,
         health: Callable[[], health_pb2.TerminalHealth],
         connected: Callable[[], bool],
         session_open: Callable[[], bool],
@@ -80,6 +80,9 @@ class LocalTerminal(LocalTerminalServicer):
         """The chain from a sequence on, as it is now."""
         if request.from_sequence < 1:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "sequences begin at 1")
+        if self._journal is None:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "the journal could not be opened")
+            return
         try:
             entries = list(self._journal.entries(request.from_sequence))
         except JournalError as error:

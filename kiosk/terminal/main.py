@@ -4,67 +4,42 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass, field, replace
-from functools import partial
-from pathlib import Path
-
-import grpc
+from dataclasses import replace
 
 from drivers.api.device import DeviceConfig
-from drivers.registry import open_device
-from drivers.transport.api import OpenTransport
-from drivers.transport.open import open_address
-from guichet.limits import CLOCK_TOLERANCE_US, HEARTBEAT_SECONDS
+from guichet.limits import CLOCK_TOLERANCE_US
 from guichet.sealing import HpkeSealer
-from guichet.seams import Clock, Ids, Random
-from guichet.system import SystemClock, SystemIds, SystemRandom
+from guichet.system import SystemIds
 from guichet.v1 import health_pb2
 from guichet.v1 import journal_pb2 as journal_pb
 from guichet.v1 import terminal_link_pb2 as link_pb
-from guichet.v1.local_pb2_grpc import add_LocalTerminalServicer_to_server
-from guichet.v1.screen_pb2_grpc import add_ScreenServicer_to_server
-from kiosk.journal.faults import JournalError
-from kiosk.journal.store import Journal, Writer
+from kiosk.journal.faults import Fault, JournalError
 from kiosk.log import EventLog
 from kiosk.notify import Notifier
-from kiosk.settlement.courier import HostAway, HostRefused
 from kiosk.settlement.replication import Replicator
 from kiosk.settlement.settler import Settler
 from kiosk.terminal.cash_desk import CashDesk
 from kiosk.terminal.config import TerminalConfig
 from kiosk.terminal.enrolment import Identity, load_identity
-from kiosk.terminal.fitted import Fitted, OpenDevice, Workshop, places_of
+from kiosk.terminal.fitted import Fitted, Workshop, places_of
 from kiosk.terminal.front import Front
 from kiosk.terminal.health import SOFTWARE_VERSION, terminal_health
+from kiosk.terminal.heartbeat import heartbeats
 from kiosk.terminal.late_delivery import SubmitOnly
-from kiosk.terminal.link import HostAddress, HostLink
+from kiosk.terminal.link import HostAddress
 from kiosk.terminal.local import LocalTerminal
 from kiosk.terminal.note_book import NoteBook
+from kiosk.terminal.out_of_service import OutOfService
 from kiosk.terminal.parts import Parts
+from kiosk.terminal.seams import Seams
+from kiosk.terminal.serving import Orders, serve_local, watchdog
 from kiosk.terminal.session import Sessions
 from kiosk.terminal.supervisor import keep_running
 
 # systemd waits longer than these two together before it kills: see images/systemd.
 _SESSION_SECONDS = 140.0
 _NOTE_SECONDS = 20.0
-
-
-def _open_transport(device: str) -> OpenTransport:
-    return partial(open_address, device=device)
-
-
-@dataclass(frozen=True, slots=True)
-class Seams:
-    """What comes from outside. A test that kills the process at a certain write passes its own."""
-
-    clock: Clock = field(default_factory=SystemClock)
-    random: Random = field(default_factory=SystemRandom)
-    open_transport: Callable[[str], OpenTransport] = _open_transport
-    open_journal: Callable[[Path, Writer, Clock], Journal] = Journal.open
-    make_link: Callable[[HostAddress, Callable[[], link_pb.Hello], Ids, Random, EventLog], HostLink] = HostLink
-    open_device: OpenDevice = open_device
 
 
 class Terminal:
@@ -170,20 +145,18 @@ class Terminal:
         SIGINT, a developer's Ctrl-C, does not wait for the session.
         """
         self._begin()
-        server = await self._serve_local()
-        stop, hurry = asyncio.Event(), asyncio.Event()
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, lambda: (hurry.set(), stop.set()))
+        server = await serve_local(self._config.socket, self.parts.front, self._local())
+        orders = Orders()
         notifier = Notifier(failed=lambda error: self.log.event("notify.failed", reason=str(error)))
         try:
             async with asyncio.TaskGroup() as tasks:
                 running = [tasks.create_task(self._keep(name, run), name=name) for name, run in self._tasks().items()]
-                running.append(tasks.create_task(self._watchdog(notifier), name="watchdog"))
+                running.append(tasks.create_task(watchdog(notifier), name="watchdog"))
                 notifier.ready()
                 self.log.event("terminal.ready", socket=str(self._config.socket))
-                await stop.wait()
+                await orders.stop.wait()
                 notifier.stopping()
-                await self._come_to_rest(hurry)
+                await self._come_to_rest(orders.hurry)
                 for task in running:
                     task.cancel()
         finally:
@@ -208,7 +181,7 @@ class Terminal:
             "link": parts.link.run,
             "replication": parts.replicator.run,
             "settlement": parts.settler.run,
-            "heartbeat": self._heartbeat,
+            "heartbeat": lambda: heartbeats(parts.link, self.health, self.log),
             "grace": self._device_grace,
             "sessions": self.sessions.run,
         }
@@ -217,13 +190,8 @@ class Terminal:
     async def _keep(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
         await keep_running(name, run, self._seams.clock.monotonic, self.log)
 
-    async def _serve_local(self) -> grpc.aio.Server:
-        socket = self._config.socket
-        socket.parent.mkdir(parents=True, exist_ok=True)
-        socket.unlink(missing_ok=True)
-        server = grpc.aio.server()
-        add_ScreenServicer_to_server(self.parts.front, server)
-        local = LocalTerminal(
+    def _local(self) -> LocalTerminal:
+        return LocalTerminal(
             self._identity.terminal_id,
             self._devices,
             self.journal,
@@ -231,11 +199,6 @@ class Terminal:
             lambda: self.parts.link.connected,
             lambda: self.sessions.open,
         )
-        add_LocalTerminalServicer_to_server(local, server)
-        server.add_insecure_port(f"unix:{socket}")
-        await server.start()
-        socket.chmod(0o660)
-        return server
 
     async def _come_to_rest(self, hurry: asyncio.Event) -> None:
         """No planned stop with a session open or a note on its way: nobody new is served, and what moves may finish."""
@@ -254,27 +217,6 @@ class Terminal:
         except TimeoutError:
             self.log.event("terminal.note-on-its-way", detail="stopping all the same; the next start decides")
 
-    async def _watchdog(self, notifier: Notifier) -> None:
-        seconds = notifier.watchdog_seconds
-        while seconds is not None:
-            notifier.alive()
-            await asyncio.sleep(seconds)
-
-    async def _heartbeat(self) -> None:
-        connected = asyncio.Event()
-        self.parts.link.on_change(lambda welcome: connected.set() if welcome is not None else None)
-        while True:
-            if self.parts.link.connected:
-                try:
-                    item = link_pb.ConnectRequest(heartbeat=link_pb.Heartbeat(health=self.health()))
-                    await self.parts.link.request(item)
-                except (HostAway, HostRefused) as error:
-                    self.log.event("heartbeat.lost", reason=str(error))
-            connected.clear()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(HEARTBEAT_SECONDS):
-                    await connected.wait()
-
     async def _device_grace(self) -> None:
         """A note that nobody looks after, and whose device does not come back in time, is in doubt; its deposit closes.
         While a deposit is being made, its own flow looks after it.
@@ -283,6 +225,25 @@ class Terminal:
             await asyncio.sleep(self._config.timings.device_grace)
             if not self.parts.desk.view.ready and not self.parts.desk.attended:
                 self.parts.desk.no_answer()
+
+
+async def run_terminal(config: TerminalConfig, seams: Seams) -> None:
+    """Be the terminal until told to stop; as long as its journal cannot be opened, say so, and look again.
+
+    Raises :class:`kiosk.terminal.config.ConfigError` and :class:`kiosk.terminal.enrolment.EnrolmentError`, and
+    :class:`kiosk.journal.faults.JournalError` where another process has the journal, for then that is the terminal.
+    """
+    while True:
+        try:
+            terminal = Terminal(config, seams)
+        except JournalError as error:
+            if error.fault is Fault.LOCKED:
+                raise
+            if not await OutOfService(config, seams, error).run():
+                return
+        else:
+            await terminal.run()
+            return
 
 
 async def first_of(*waiting: Coroutine[object, object, object]) -> None:

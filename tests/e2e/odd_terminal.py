@@ -8,7 +8,8 @@ from pathlib import Path
 
 from guichet.system import SystemClock
 from kiosk.terminal.config import load_config
-from kiosk.terminal.main import Seams, Terminal
+from kiosk.terminal.main import Terminal
+from kiosk.terminal.seams import Seams
 
 _HOUR_US = 3600 * 1_000_000
 

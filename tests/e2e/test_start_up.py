@@ -191,6 +191,49 @@ def test_a_full_disk_takes_deposits_off_before_a_note_and_loses_none(kiosk: Kios
     assert kiosk.books().since(before) == Books(Counter(), Counter(), Counter())
 
 
+@pytest.fixture
+def journal_file(kiosk: Kiosk) -> Iterator[Path]:
+    """The journal of a terminal that has stopped. Afterwards it is as it was, and the terminal serves with it."""
+    kiosk.stack.terminal.stop()
+    file = kiosk.stack.base / "kiosk" / "journal.db"
+    whole = file.with_name("whole.db")
+    shutil.copyfile(file, whole)
+    yield file
+    whole.replace(file)
+    kiosk.until(kiosk.in_service, "the terminal to serve again, by itself")
+
+
+def test_a_journal_that_cannot_be_read_takes_the_terminal_out_of_service_with_the_reason_and_the_file_is_kept(
+    kiosk: Kiosk, journal_file: Path
+) -> None:
+    whole = journal_file.read_bytes()
+    damaged = b"\xa5" * 4096 + whole[4096:]
+    journal_file.write_bytes(damaged)
+    kiosk.stack.start_terminal()
+    assert kiosk.person.wait_view("out_of_service").says("Code journal-damaged")
+    kiosk.until(kiosk.connected, "the terminal to be at its host all the same")
+    diag = kiosk.diag()
+    assert diag.returncode == 1
+    assert "journal  fault [journal-damaged]  it cannot be read as it is" in diag.stdout
+
+    def told() -> bool:
+        (terminal,) = json.loads(kiosk.host("operator", "terminals", "--json").stdout)
+        return (terminal["service"], terminal["journal_fault"]) == ("out of service", "journal-damaged")
+
+    kiosk.until(told, "operations to see why")
+    incidents = json.loads(kiosk.host("operator", "incidents", "--json").stdout)
+    assert "journal-fault" in {one["code"] for one in incidents}
+    assert "journal-went-back" not in {one["code"] for one in incidents}
+    verified = run_tool("guichet-kiosk", "journal", "verify", "--config", str(kiosk.stack.config))
+    assert verified.returncode == 2
+    assert "journal-damaged" in verified.stdout
+    # Another start finds the same, and ends as it is told to.
+    kiosk.stack.terminal.stop()
+    kiosk.stack.start_terminal()
+    kiosk.until(kiosk.connected, "the terminal to be at its host again")
+    assert journal_file.read_bytes() == damaged
+
+
 def test_a_revoked_terminal_serves_nobody_and_what_it_signed_is_settled(kiosk: Kiosk) -> None:
     before = kiosk.books()
     kiosk.sign_in()

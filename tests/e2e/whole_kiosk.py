@@ -26,7 +26,7 @@ SIZE = "540x960"
 OFFSCREEN = {"SDL_VIDEODRIVER": "offscreen", "KIVY_WINDOW": "sdl2"}
 TIMINGS = (
     "escrow_hold = 0.3\nsettlement_wait = 2\nreplication_wait = 2\ncustomer = 40\ndevice_grace = 25\nlate_delivery = 2"
-    "\nnote_taken = 6"
+    "\nnote_taken = 6\nlook_again = 1"
 )
 PACE = 0.1
 PATIENCE_SECONDS = 120.0

@@ -61,7 +61,7 @@ async def log_in(browser: httpx.AsyncClient, password: str = PASSWORD, name: str
     return await browser.post("/login", data={"name": name, "password": password, "form_token": token})
 
 
-def a_day_s_work(bench: Bench) -> BenchTerminal:
+def a_day_s_work(bench: Bench, journal_fault: str = "") -> BenchTerminal:
     """A terminal with a heartbeat, deposits of every kind, and a conflict."""
     terminal = bench.enrol("RIGA-01")
     devices = [
@@ -76,6 +76,12 @@ def a_day_s_work(bench: Bench) -> BenchTerminal:
         terminal_time_us=bench.clock.now_us,
         software_version="0.1.0",
     )
+    if journal_fault:
+        health = health_pb2.TerminalHealth(
+            service=health_pb2.SERVICE_STATE_OUT_OF_SERVICE,
+            terminal_time_us=bench.clock.now_us,
+            journal_fault=journal_fault,
+        )
     with bench.engine.begin() as connection:
         keep_health(connection, terminal.name, health, bench.clock.now_us)
     answer(bench, terminal.advice(1, [Note(1, 2_000), Note(2, 5_000), Note(3, 1_000, OUTCOME_RETURNED)], account=ANNA))
@@ -191,6 +197,17 @@ async def test_the_fleet_shows_devices_states_and_claims(bench: Bench, browser: 
         assert text in page
     bench.clock.now_us += 40_000_000
     assert "offline" in (await browser.get("/fleet")).text
+
+
+@pytest.mark.usefixtures("operator")
+async def test_a_journal_that_cannot_be_used_stands_among_the_devices(bench: Bench, browser: httpx.AsyncClient) -> None:
+    a_day_s_work(bench, journal_fault="journal-read-only")
+    await log_in(browser)
+    page = (await browser.get("/fleet")).text
+    assert "<b>journal</b>" in page
+    assert "read only" in page
+    assert "No heartbeat has come yet" not in page
+    assert "<b>0</b><span>in full service</span>" in page
 
 
 @pytest.mark.usefixtures("operator")

@@ -19,6 +19,7 @@ from guichet.seams import Domain
 from guichet.signing import verify
 from guichet.v1 import health_pb2, journal_pb2, settlement_pb2, terminal_link_pb2_grpc
 from guichet.v1 import terminal_link_pb2 as pb
+from host.commands.listing import terminal_row
 from host.fleet.incidents import list_incidents
 from host.fleet.overview import Device, Service, list_terminals
 from host.fleet.standing import withdraw
@@ -165,6 +166,8 @@ async def test_malformed_items_are_refused_one_by_one_and_the_stream_goes_on(ben
         {"advice": pb.SignedAdvice(content=b"\xff\xff", signature=b"")},
         {"hello": pb.Hello(epoch=7)},
         {"hello": pb.Hello(epoch=1, software_version="v" * 101)},
+        {"hello": pb.Hello(epoch=1, journal_fault="v" * 101)},
+        {"heartbeat": pb.Heartbeat(health=health_pb2.TerminalHealth(journal_fault="v" * 101))},
     ]
     async with line(terminal, ports) as said:
         for item in bad_items:
@@ -246,6 +249,32 @@ async def test_a_disk_that_went_back_is_an_incident(bench: Bench, ports: Ports) 
         assert welcome.held_sequence == 3
     with bench.engine.begin() as connection:
         assert [incident.code for incident in list_incidents(connection)] == ["journal-went-back"]
+
+
+async def test_a_terminal_that_cannot_open_its_journal_has_lost_nothing_of_it_and_says_why(
+    bench: Bench, ports: Ports
+) -> None:
+    terminal = bench.enrol("T-1")
+    terminal.write(started())
+    async with line(terminal, ports) as said:
+        await said.say(journal=batch(terminal))
+    health = health_pb2.TerminalHealth(
+        service=health_pb2.SERVICE_STATE_OUT_OF_SERVICE,
+        journal_fault="journal-damaged",
+        terminal_time_us=bench.clock.now_us,
+    )
+    async with line(terminal, ports, hello=False) as said:
+        welcome = (await said.say(hello=pb.Hello(epoch=1, journal_fault="journal-damaged"))).welcome
+        assert welcome.held_sequence == 1
+        for _ in range(3):
+            assert (await said.say(heartbeat=pb.Heartbeat(health=health))).HasField("noted")
+    with bench.engine.begin() as connection:
+        (incident,) = list_incidents(connection)
+        (view,) = list_terminals(connection, bench.clock.now_us)
+    assert (incident.code, incident.subject) == ("journal-fault", "journal-damaged")
+    assert "takes no money" in incident.text
+    assert (view.service, view.journal_fault, view.well) == (Service.OUT_OF_SERVICE, "journal-damaged", False)
+    assert terminal_row(view, "UTC")[-1] == "journal fault (journal-damaged)"
 
 
 async def test_an_advice_on_the_stream_is_settled_and_its_answer_signed(bench: Bench, ports: Ports) -> None:

@@ -24,21 +24,21 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17guichet/v1/health.proto\x12\nguichet.v1\"\xe5\x01\n\x0eTerminalHealth\x12)\n\x07service\x18\x01 \x01(\x0e\x32\x18.guichet.v1.ServiceState\x12)\n\x07\x64\x65vices\x18\x02 \x03(\x0b\x32\x18.guichet.v1.DeviceHealth\x12\x15\n\ropen_deposits\x18\x03 \x01(\r\x12\x16\n\x0enotes_in_doubt\x18\x04 \x01(\r\x12\x1a\n\x12journal_free_bytes\x18\x05 \x01(\x04\x12\x18\n\x10terminal_time_us\x18\x06 \x01(\x03\x12\x18\n\x10software_version\x18\x07 \x01(\t\"\xce\x01\n\x0c\x44\x65viceHealth\x12\x0c\n\x04name\x18\x01 \x01(\t\x12&\n\x05state\x18\x02 \x01(\x0e\x32\x17.guichet.v1.DeviceState\x12\r\n\x05\x66\x61ult\x18\x03 \x01(\t\x12\x0e\n\x06\x64river\x18\x04 \x01(\t\x12\r\n\x05model\x18\x05 \x01(\t\x12\x0e\n\x06serial\x18\x06 \x01(\t\x12\x10\n\x08\x66irmware\x18\x07 \x01(\t\x12\x11\n\tsimulated\x18\x08 \x01(\x08\x12%\n\x08\x63ounters\x18\t \x03(\x0b\x32\x13.guichet.v1.Counter\"&\n\x07\x43ounter\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04*\xa4\x01\n\x0cServiceState\x12\x1d\n\x19SERVICE_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16SERVICE_STATE_STARTING\x10\x01\x12\x1c\n\x18SERVICE_STATE_IN_SERVICE\x10\x02\x12\x19\n\x15SERVICE_STATE_REDUCED\x10\x03\x12 \n\x1cSERVICE_STATE_OUT_OF_SERVICE\x10\x04*\xa9\x01\n\x0b\x44\x65viceState\x12\x1c\n\x18\x44\x45VICE_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15\x44\x45VICE_STATE_STARTING\x10\x01\x12\x16\n\x12\x44\x45VICE_STATE_READY\x10\x02\x12\x18\n\x14\x44\x45VICE_STATE_WARNING\x10\x03\x12\x16\n\x12\x44\x45VICE_STATE_FAULT\x10\x04\x12\x17\n\x13\x44\x45VICE_STATE_ABSENT\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17guichet/v1/health.proto\x12\nguichet.v1\"\xfc\x01\n\x0eTerminalHealth\x12)\n\x07service\x18\x01 \x01(\x0e\x32\x18.guichet.v1.ServiceState\x12)\n\x07\x64\x65vices\x18\x02 \x03(\x0b\x32\x18.guichet.v1.DeviceHealth\x12\x15\n\ropen_deposits\x18\x03 \x01(\r\x12\x16\n\x0enotes_in_doubt\x18\x04 \x01(\r\x12\x1a\n\x12journal_free_bytes\x18\x05 \x01(\x04\x12\x18\n\x10terminal_time_us\x18\x06 \x01(\x03\x12\x18\n\x10software_version\x18\x07 \x01(\t\x12\x15\n\rjournal_fault\x18\x08 \x01(\t\"\xce\x01\n\x0c\x44\x65viceHealth\x12\x0c\n\x04name\x18\x01 \x01(\t\x12&\n\x05state\x18\x02 \x01(\x0e\x32\x17.guichet.v1.DeviceState\x12\r\n\x05\x66\x61ult\x18\x03 \x01(\t\x12\x0e\n\x06\x64river\x18\x04 \x01(\t\x12\r\n\x05model\x18\x05 \x01(\t\x12\x0e\n\x06serial\x18\x06 \x01(\t\x12\x10\n\x08\x66irmware\x18\x07 \x01(\t\x12\x11\n\tsimulated\x18\x08 \x01(\x08\x12%\n\x08\x63ounters\x18\t \x03(\x0b\x32\x13.guichet.v1.Counter\"&\n\x07\x43ounter\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04*\xa4\x01\n\x0cServiceState\x12\x1d\n\x19SERVICE_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16SERVICE_STATE_STARTING\x10\x01\x12\x1c\n\x18SERVICE_STATE_IN_SERVICE\x10\x02\x12\x19\n\x15SERVICE_STATE_REDUCED\x10\x03\x12 \n\x1cSERVICE_STATE_OUT_OF_SERVICE\x10\x04*\xa9\x01\n\x0b\x44\x65viceState\x12\x1c\n\x18\x44\x45VICE_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15\x44\x45VICE_STATE_STARTING\x10\x01\x12\x16\n\x12\x44\x45VICE_STATE_READY\x10\x02\x12\x18\n\x14\x44\x45VICE_STATE_WARNING\x10\x03\x12\x16\n\x12\x44\x45VICE_STATE_FAULT\x10\x04\x12\x17\n\x13\x44\x45VICE_STATE_ABSENT\x10\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'guichet.v1.health_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SERVICESTATE']._serialized_start=521
-  _globals['_SERVICESTATE']._serialized_end=685
-  _globals['_DEVICESTATE']._serialized_start=688
-  _globals['_DEVICESTATE']._serialized_end=857
+  _globals['_SERVICESTATE']._serialized_start=544
+  _globals['_SERVICESTATE']._serialized_end=708
+  _globals['_DEVICESTATE']._serialized_start=711
+  _globals['_DEVICESTATE']._serialized_end=880
   _globals['_TERMINALHEALTH']._serialized_start=40
-  _globals['_TERMINALHEALTH']._serialized_end=269
-  _globals['_DEVICEHEALTH']._serialized_start=272
-  _globals['_DEVICEHEALTH']._serialized_end=478
-  _globals['_COUNTER']._serialized_start=480
-  _globals['_COUNTER']._serialized_end=518
+  _globals['_TERMINALHEALTH']._serialized_end=292
+  _globals['_DEVICEHEALTH']._serialized_start=295
+  _globals['_DEVICEHEALTH']._serialized_end=501
+  _globals['_COUNTER']._serialized_start=503
+  _globals['_COUNTER']._serialized_end=541
 # @@protoc_insertion_point(module_scope)

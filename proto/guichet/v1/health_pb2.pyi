@@ -80,6 +80,7 @@ class TerminalHealth(_message.Message):
     JOURNAL_FREE_BYTES_FIELD_NUMBER: _builtins.int
     TERMINAL_TIME_US_FIELD_NUMBER: _builtins.int
     SOFTWARE_VERSION_FIELD_NUMBER: _builtins.int
+    JOURNAL_FAULT_FIELD_NUMBER: _builtins.int
     service: Global___ServiceState.ValueType
     open_deposits: _builtins.int
     """Deposits that the host has not answered yet."""
@@ -90,6 +91,8 @@ class TerminalHealth(_message.Message):
     terminal_time_us: _builtins.int
     """Microseconds since 1970 UTC by the terminal's clock."""
     software_version: _builtins.str
+    journal_fault: _builtins.str
+    """Why the journal cannot be used, such as "journal-full"; empty while it can. Then what the journal would say is 0."""
     @_builtins.property
     def devices(self) -> _containers.RepeatedCompositeFieldContainer[Global___DeviceHealth]: ...
     def __init__(
@@ -102,10 +105,11 @@ class TerminalHealth(_message.Message):
         journal_free_bytes: _builtins.int = ...,
         terminal_time_us: _builtins.int = ...,
         software_version: _builtins.str = ...,
+        journal_fault: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["devices", b"devices", "journal_free_bytes", b"journal_free_bytes", "notes_in_doubt", b"notes_in_doubt", "open_deposits", b"open_deposits", "service", b"service", "software_version", b"software_version", "terminal_time_us", b"terminal_time_us"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["devices", b"devices", "journal_fault", b"journal_fault", "journal_free_bytes", b"journal_free_bytes", "notes_in_doubt", b"notes_in_doubt", "open_deposits", b"open_deposits", "service", b"service", "software_version", b"software_version", "terminal_time_us", b"terminal_time_us"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -105,21 +105,25 @@ class Hello(_message.Message):
     SOFTWARE_VERSION_FIELD_NUMBER: _builtins.int
     EPOCH_FIELD_NUMBER: _builtins.int
     LAST_SEQUENCE_FIELD_NUMBER: _builtins.int
+    JOURNAL_FAULT_FIELD_NUMBER: _builtins.int
     software_version: _builtins.str
     epoch: _builtins.int
     """The epoch that this disk was given."""
     last_sequence: _builtins.int
     """The last sequence that the terminal has, 0 for none."""
+    journal_fault: _builtins.str
+    """Why it cannot open its journal, and so cannot say what it has; empty where it can."""
     def __init__(
         self,
         *,
         software_version: _builtins.str = ...,
         epoch: _builtins.int = ...,
         last_sequence: _builtins.int = ...,
+        journal_fault: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "last_sequence", b"last_sequence", "software_version", b"software_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "journal_fault", b"journal_fault", "last_sequence", b"last_sequence", "software_version", b"software_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

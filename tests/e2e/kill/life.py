@@ -29,8 +29,9 @@ from guichet.v1 import customer_pb2
 from guichet.v1 import screen_pb2 as screen
 from guichet.v1.screen_pb2_grpc import ScreenStub
 from kiosk.terminal.config import load_config
-from kiosk.terminal.main import Seams, Terminal
+from kiosk.terminal.main import Terminal
 from kiosk.terminal.queries import CustomerQueries
+from kiosk.terminal.seams import Seams
 from tests.e2e.kill.gates import Gate, gated_journal, gated_link, gated_transports
 
 NOTES = ("20 EUR", "20 USD", "50 EUR")

@@ -1,0 +1,35 @@
+"""What a terminal takes from outside. A test that kills it at a certain write, or stops its clock, brings its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from drivers.registry import open_device
+from drivers.transport.api import OpenTransport
+from drivers.transport.open import open_address
+from guichet.seams import Clock, Ids, Random
+from guichet.system import SystemClock, SystemRandom
+from guichet.v1 import terminal_link_pb2 as link_pb
+from kiosk.journal.store import Journal, Writer
+from kiosk.log import EventLog
+from kiosk.terminal.fitted import OpenDevice
+from kiosk.terminal.link import HostAddress, HostLink
+
+
+def _open_transport(device: str) -> OpenTransport:
+    return partial(open_address, device=device)
+
+
+@dataclass(frozen=True, slots=True)
+class Seams:
+    """Time, randomness, wires, devices, the journal's file, the connection to the host."""
+
+    clock: Clock = field(default_factory=SystemClock)
+    random: Random = field(default_factory=SystemRandom)
+    open_transport: Callable[[str], OpenTransport] = _open_transport
+    open_journal: Callable[[Path, Writer, Clock], Journal] = Journal.open
+    make_link: Callable[[HostAddress, Callable[[], link_pb.Hello], Ids, Random, EventLog], HostLink] = HostLink
+    open_device: OpenDevice = open_device

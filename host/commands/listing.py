@@ -28,8 +28,9 @@ def terminal_row(terminal: TerminalView, zone: str) -> tuple[str, ...]:
         devices = ", ".join(filter(None, (f"journal fault ({terminal.journal_fault})", devices)))
     return (
         terminal.terminal_id, terminal.ledger.value, "online" if terminal.online else "offline",
-        terminal.service.value, in_words(terminal.last_seen_us, zone), str(terminal.open_deposits),
-        str(terminal.notes_in_doubt), devices,
+        terminal.service.value, in_words(terminal.last_seen_us, zone),
+        "?" if terminal.blind else str(terminal.open_deposits),
+        "?" if terminal.blind else str(terminal.notes_in_doubt), devices,
     )  # fmt: skip
 
 
@@ -42,8 +43,8 @@ def terminal_json(terminal: TerminalView) -> Json:
         "online": terminal.online,
         "last_seen_us": terminal.last_seen_us,
         "service": terminal.service.value,
-        "open_deposits": terminal.open_deposits,
-        "notes_in_doubt": terminal.notes_in_doubt,
+        "open_deposits": None if terminal.blind else terminal.open_deposits,
+        "notes_in_doubt": None if terminal.blind else terminal.notes_in_doubt,
         "software_version": terminal.software_version,
         "journal_fault": terminal.journal_fault,
         "devices": [

@@ -73,6 +73,11 @@ class TerminalView:
     certificate_until_us: int | None
 
     @property
+    def blind(self) -> bool:
+        """It could not open its journal, so it has begun with no device and does not know what is unsettled."""
+        return bool(self.journal_fault) and not self.devices
+
+    @property
     def well(self) -> bool:
         """Nothing about it asks for a person."""
         return self.online and self.service is Service.IN_SERVICE and not self.notes_in_doubt and not self.journal_fault

@@ -60,10 +60,11 @@ def _print_status(now: local_pb2.GetStatusResponse, tests: dict[str, local_pb2.R
     health = now.health
     service = health_pb2.ServiceState.Name(health.service).removeprefix("SERVICE_STATE_").replace("_", " ").lower()
     say(f"{now.terminal_id}: {service}; host {'connected' if now.host_connected else 'away'}")
-    print(f"open deposits {health.open_deposits}, notes in doubt {health.notes_in_doubt}, "
-          f"journal {health.journal_free_bytes // 2**20} MiB free")  # fmt: skip
     if health.journal_fault:
         say(f"journal  fault [{health.journal_fault}]  {MEND[Fault(health.journal_fault)]}")
+    if health.devices or not health.journal_fault:  # Who could not open the journal knows nothing of what is in it.
+        print(f"open deposits {health.open_deposits}, notes in doubt {health.notes_in_doubt}, "
+              f"journal {health.journal_free_bytes // 2**20} MiB free")  # fmt: skip
     for device in health.devices:
         state = health_pb2.DeviceState.Name(device.state).removeprefix("DEVICE_STATE_").lower()
         counters = "".join(f", {counter.name} {counter.value}" for counter in device.counters)

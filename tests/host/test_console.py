@@ -205,6 +205,7 @@ async def test_a_journal_that_cannot_be_used_stands_among_the_devices(bench: Ben
     await log_in(browser)
     page = (await browser.get("/fleet")).text
     assert "<b>journal</b>" in page
+    assert "<dt>To settle</dt><dd>unknown</dd>" in page
     assert "read only" in page
     assert "No heartbeat has come yet" not in page
     assert "<b>0</b><span>in full service</span>" in page

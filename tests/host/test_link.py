@@ -19,7 +19,7 @@ from guichet.seams import Domain
 from guichet.signing import verify
 from guichet.v1 import health_pb2, journal_pb2, settlement_pb2, terminal_link_pb2_grpc
 from guichet.v1 import terminal_link_pb2 as pb
-from host.commands.listing import terminal_row
+from host.commands.listing import terminal_json, terminal_row
 from host.fleet.incidents import list_incidents
 from host.fleet.overview import Device, Service, list_terminals
 from host.fleet.standing import withdraw
@@ -274,7 +274,8 @@ async def test_a_terminal_that_cannot_open_its_journal_has_lost_nothing_of_it_an
     assert (incident.code, incident.subject) == ("journal-fault", "journal-damaged")
     assert "takes no money" in incident.text
     assert (view.service, view.journal_fault, view.well) == (Service.OUT_OF_SERVICE, "journal-damaged", False)
-    assert terminal_row(view, "UTC")[-1] == "journal fault (journal-damaged)"
+    assert terminal_row(view, "UTC")[-3:] == ("?", "?", "journal fault (journal-damaged)")
+    assert terminal_json(view)["open_deposits"] is None, "nobody knows, and 0 would be a claim"
 
 
 async def test_an_advice_on_the_stream_is_settled_and_its_answer_signed(bench: Bench, ports: Ports) -> None:

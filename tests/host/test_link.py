@@ -275,7 +275,9 @@ async def test_a_terminal_that_cannot_open_its_journal_has_lost_nothing_of_it_an
     assert "takes no money" in incident.text
     assert (view.service, view.journal_fault, view.well) == (Service.OUT_OF_SERVICE, "journal-damaged", False)
     assert terminal_row(view, "UTC")[-3:] == ("?", "?", "journal fault (journal-damaged)")
-    assert terminal_json(view)["open_deposits"] is None, "nobody knows, and 0 would be a claim"
+    told = terminal_json(view)
+    assert isinstance(told, dict)
+    assert told["open_deposits"] is None, "nobody knows, and 0 would be a claim"
 
 
 async def test_an_advice_on_the_stream_is_settled_and_its_answer_signed(bench: Bench, ports: Ports) -> None:

@@ -36,7 +36,7 @@ def main(argv: list[str] | None = None) -> int:
     add_diag_arguments(commands.add_parser("diag", help="devices, states, counters, a self-test each"))
     add_trace_arguments(commands.add_parser("diag trace", help="what goes over a device's line, in words and hex"))
     add_replay_arguments(commands.add_parser("diag replay", help="whether today's driver says what was recorded"))
-    add_journal_arguments(commands.add_parser("journal", help="list or verify the journal"))
+    add_journal_arguments(commands.add_parser("journal", help="list, verify or salvage the journal"))
     commands.add_parser("load", help="many terminals at once (not there yet)")
 
     words = _joined(sys.argv[1:] if argv is None else argv)

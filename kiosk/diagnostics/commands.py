@@ -16,6 +16,7 @@ from guichet.journal.records import RecordError, decode, fact_of
 from guichet.v1 import health_pb2, local_pb2
 from kiosk.diagnostics.local_client import TerminalNotRunning, read_journal, self_test, status
 from kiosk.diagnostics.output import say, until_nobody_reads
+from kiosk.diagnostics.salvage_command import salvage_journal
 from kiosk.journal.faults import MEND, Fault, JournalError
 from kiosk.journal.key import key_file, load_key
 from kiosk.journal.store import read_stopped
@@ -78,18 +79,22 @@ def _print_status(now: local_pb2.GetStatusResponse, tests: dict[str, local_pb2.R
 
 def add_journal_arguments(parser: argparse.ArgumentParser) -> None:
     """The command line of ``journal``."""
-    parser.add_argument("action", choices=("list", "verify"), help="list the records, or check the whole chain")
+    actions = "list the records; verify the whole chain; salvage what can still be read of a damaged --file into --out"
+    parser.add_argument("action", choices=("list", "verify", "salvage"), help=actions)
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("--config", type=Path, help="the terminal's configuration; running or stopped")
     where.add_argument("--file", type=Path, help="a journal's file; its terminal must have stopped")
     parser.add_argument("--key", type=Path, help="what --file was sealed with: journal.key among the terminal's data")
+    parser.add_argument("--out", type=Path, help="a new file, for what is salvaged")
     parser.add_argument("--json", action="store_true", help="for scripts: one object a line")
 
 
 @until_nobody_reads
 def journal(arguments: argparse.Namespace) -> int:
-    """List or verify. 0: good; 1: the chain is broken; 2: no journal to be had."""
+    """List, verify or salvage. 0: good; 1: the chain is broken, or not whole; 2: no journal to be had."""
     try:
+        if arguments.action == "salvage":
+            return salvage_journal(arguments)
         if arguments.action == "list":
             return _list(_entries(arguments).all, as_json=arguments.json)
         return _verify(arguments)

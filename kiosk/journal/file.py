@@ -70,6 +70,13 @@ class JournalFile:
         return cls(_connected(path, partial(_set_up, key=key)), path, key)
 
     @classmethod
+    def create(cls, path: Path) -> JournalFile:
+        """Make a file that is not there yet, for what was salvaged."""
+        with _explained(path):
+            path.touch(mode=0o640, exist_ok=False)
+        return cls(_connected(path, partial(_set_up, key=b"")), path, None)
+
+    @classmethod
     def open_stopped(cls, path: Path, key: bytes | None = None) -> JournalFile:
         """Open what no running terminal has open, to read it."""
         if not path.exists():
@@ -80,9 +87,13 @@ class JournalFile:
         """Write all of ``entries`` in one transaction, or nothing; they are on disk when this returns."""
         if self._key is None:
             raise JournalError(Fault.DENIED, f"{self._path}: nothing is written without the key")
+        key = self._key
+        self.keep((entry, entry_seal(key, entry.hash)) for entry in entries)
+
+    def keep(self, sealed: Iterable[tuple[Entry, bytes]]) -> None:
+        """The same for entries that have their seals already, good or not: what was salvaged."""
         with _explained(self._path, self._connection), self._connection:
-            for entry in entries:
-                seal = entry_seal(self._key, entry.hash)
+            for entry, seal in sealed:
                 row = (entry.epoch, entry.sequence, entry.previous_hash, entry.hash, seal, entry.record)
                 self._connection.execute(_INSERT, row)
 
@@ -120,6 +131,26 @@ def _connected(path: Path, prepare: Callable[[apsw.Connection, Path], None]) -> 
             connection.close()
             raise
     return connection
+
+
+def refuse_one_in_use(path: Path) -> None:
+    """Raises :class:`kiosk.journal.faults.JournalError` where there is no file, or another process has it; of its
+    content nothing is asked. It is opened for reading only: to close it otherwise would fold its log into it.
+    """
+    if not path.exists():
+        raise JournalError(Fault.ABSENT, f"{path}: no such file")
+    try:
+        with _explained(path):
+            connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+            try:
+                connection.set_busy_timeout(0)
+                connection.execute("PRAGMA locking_mode=EXCLUSIVE")
+                connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()
+            finally:
+                connection.close()
+    except JournalError as error:
+        if error.fault is Fault.LOCKED:
+            raise
 
 
 @contextmanager

@@ -1,0 +1,146 @@
+"""``guichet-kiosk journal salvage``: a new file of what is left, and the plain truth about what is not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from guichet.journal.chain import Entry, next_entry
+from guichet.journal.records import encode
+from kiosk.cli import main
+from kiosk.journal.file import JournalFile
+from kiosk.journal.store import read_stopped
+from tests.kiosk.journal.standing import incident, opened
+from tests.kiosk.terminal.standing import TERMINAL, WRITER
+
+_PAGE = 4096
+Run = Callable[..., tuple[int, str]]
+
+
+class Salvage:
+    """A place with a journal, its key, and a file that is to come."""
+
+    def __init__(self, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.file, self.out, self.key = place / "journal.db", place / "new.db", place / "journal.key"
+        self.key.write_bytes(WRITER.key)
+        self._capsys = capsys
+
+    def write(self, count: int) -> list[Entry]:
+        """So many entries, some a page."""
+        with opened(self.file) as (journal, connection):
+            connection.execute("PRAGMA synchronous=OFF").fetchall()
+            for _ in range(count):
+                journal.append(incident("x" * 300))
+        return read_stopped(self.file)
+
+    def damage(self, *pages: int) -> None:
+        """Pages, from 0, go bad."""
+        data = bytearray(self.file.read_bytes())
+        for page in pages:
+            data[page * _PAGE : (page + 1) * _PAGE] = b"\xa5" * _PAGE
+        self.file.write_bytes(data)
+
+    def __call__(self, *more: str | Path) -> tuple[int, str]:
+        """Run it; its exit status, and what it said."""
+        words = ("journal", "salvage", "--file", self.file, "--out", self.out, *more)
+        return main([str(word) for word in words]), self._capsys.readouterr().out
+
+
+@pytest.fixture
+def salvage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Salvage:
+    return Salvage(tmp_path, capsys)
+
+
+def test_a_journal_without_its_first_page_is_whole_again(salvage: Salvage) -> None:
+    entries = salvage.write(20)
+    salvage.damage(0)
+    before = salvage.file.read_bytes()
+    status, said = salvage("--key", salvage.key)
+    assert status == 0
+    assert "epoch 1: 20 entries, the last 1/20\n" in said
+    assert "only the host can tell" in said
+    assert read_stopped(salvage.out, WRITER.key) == entries
+    assert salvage.file.read_bytes() == before
+
+
+def test_what_is_missing_is_named(salvage: Salvage) -> None:
+    entries = salvage.write(60)
+    pages = salvage.file.stat().st_size // _PAGE
+    salvage.damage(0, pages // 2)
+    status, said = salvage()
+    kept = read_stopped(salvage.out)
+    lost = sorted({one.sequence for one in entries} - {one.sequence for one in kept})
+    assert status == 1
+    assert lost
+    assert f"  MISSING: {lost[0]} to {lost[-1]}" in said
+    salvage.out.unlink()
+    status, said = salvage("--json", "--key", salvage.key)
+    assert status == 1
+    epoch = {"epoch": 1, "entries": len(kept), "last": 60, "missing": [[lost[0], lost[-1]]], "breaks": []}
+    assert json.loads(said) == {
+        "entries": len(kept), "whole": False, "epochs": [epoch], "twice": [], "unsealed": 0
+    }  # fmt: skip
+
+
+def kept(path: Path, *sealed: tuple[Entry, bytes]) -> None:
+    file = JournalFile.create(path)
+    file.keep(sealed)
+    file.close()
+
+
+def test_what_was_forged_or_does_not_continue_is_said_and_only_what_has_the_seal_is_kept(salvage: Salvage) -> None:
+    entries = salvage.write(3)
+    forged = next_entry(1, entries[2], encode(TERMINAL, 0, incident("forged")))
+    seals = [b"s"] * 4
+    salvage.file.unlink()
+    kept(salvage.file, *zip([*entries, forged], seals, strict=True))
+    status, said = salvage()
+    assert status == 0, "without the key nobody can tell"
+    salvage.out.unlink()
+    status, said = salvage("--key", salvage.key)
+    assert status == 2
+    assert "not one entry is left" in said
+    assert not salvage.out.exists()
+
+
+def test_an_entry_that_does_not_continue_breaks_the_chain(salvage: Salvage) -> None:
+    entries = salvage.write(3)
+    stranger = next_entry(1, next_entry(1, entries[1], encode(TERMINAL, 0, incident("other"))), b"")
+    salvage.file.unlink()
+    kept(salvage.file, *((one, b"s") for one in (*entries, stranger)))
+    status, said = salvage()
+    assert status == 1
+    assert "  BROKEN: 4 does not continue" in said
+
+
+def test_of_two_that_claim_one_place_neither_is_kept(salvage: Salvage) -> None:
+    entries = salvage.write(3)
+    other = salvage.file.with_name("other.db")
+    kept(other, (next_entry(1, entries[1], encode(TERMINAL, 0, incident("another"))), b"s"))
+    salvage.file.write_bytes(salvage.file.read_bytes() + other.read_bytes())
+    status, said = salvage()
+    assert status == 1
+    assert "TWICE: two entries claim 1/3; neither was kept" in said
+    assert [one.sequence for one in read_stopped(salvage.out)] == [1, 2]
+
+
+def test_what_cannot_be_done_is_a_clear_error(salvage: Salvage, capsys: pytest.CaptureFixture[str]) -> None:
+    status, said = salvage()
+    assert (status, "no such file" in said) == (2, True)
+    salvage.file.write_bytes(b"nothing of a journal" * 1000)
+    status, said = salvage()
+    assert (status, "not one entry is left" in said) == (2, True)
+    salvage.file.unlink()
+    with opened(salvage.file) as (journal, _):
+        journal.append(incident("x"))
+        status, said = salvage()
+        assert (status, "journal-locked" in said) == (2, True)
+    salvage.out.write_text("mine")
+    status, said = salvage()
+    assert (status, "File exists" in said, salvage.out.read_text()) == (2, True, "mine")
+    assert main(["journal", "salvage", "--file", str(salvage.file)]) == 2
+    assert "needs --file" in capsys.readouterr().out
+    assert main(["journal", "salvage", "--config", str(salvage.file), "--out", "x"]) == 2

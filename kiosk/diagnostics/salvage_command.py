@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import mmap
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby, pairwise
@@ -85,7 +85,7 @@ def _found(path: Path) -> list[Found]:
 
 
 @contextmanager
-def _mapped(path: Path) -> Iterator[memoryview]:
+def _mapped(path: Path) -> Generator[memoryview]:
     """A file's bytes, none where there is none."""
     if not path.exists() or not path.stat().st_size:
         yield memoryview(b"")

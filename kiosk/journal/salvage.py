@@ -17,7 +17,6 @@ from guichet.limits import MAX_RECORD_BYTES
 
 _LEAF, _INTERIOR = 0x0A, 0x02
 _CELLS_AT = {_LEAF: 8, _INTERIOR: 12}
-_FILE_HEADER = 100
 _WAL_HEADER, _FRAME_HEADER = 32, 24
 _COLUMNS = 6
 _INTEGER_BYTES = {1: 1, 2: 2, 3: 3, 4: 4, 5: 6, 6: 8}
@@ -43,7 +42,7 @@ def salvage(file: memoryview, log: memoryview, page_bytes: int = 4096) -> list[F
     found: dict[tuple[int, int, bytes], Found] = {}
     for number in images.numbers:
         for page in images.of(number):
-            for payload in _payloads(page, images, first=number == 1):
+            for payload in _payloads(page, images):
                 one = _row(payload)
                 if one is not None:
                     found.setdefault((one.entry.epoch, one.entry.sequence, one.entry.hash), one)
@@ -69,18 +68,16 @@ class _Images:
             yield bytes(self._file[at : at + self._size])
 
 
-def _payloads(page: bytes, images: _Images, *, first: bool) -> Iterator[bytes]:
-    """What the cells of an index page hold; nothing for any other page. The first page of a file begins later."""
-    begin = _FILE_HEADER if first else 0
-    kind = page[begin] if len(page) > begin else 0
-    if kind not in _CELLS_AT:
+def _payloads(page: bytes, images: _Images) -> Iterator[bytes]:
+    """What the cells of an index page hold; nothing for any other page, such as the first, which is the schema's."""
+    pointers = _CELLS_AT.get(page[0]) if page else None
+    if pointers is None:
         return
-    pointers = begin + _CELLS_AT[kind]
-    for number in range(int.from_bytes(page[begin + 3 : begin + 5], "big")):
+    for number in range(int.from_bytes(page[3:5], "big")):
         at = int.from_bytes(page[pointers + 2 * number : pointers + 2 * number + 2], "big")
         if not 0 < at < len(page):
             continue
-        length, at = _varint(page, at + (4 if kind == _INTERIOR else 0))
+        length, at = _varint(page, at + (4 if page[0] == _INTERIOR else 0))
         if 0 < length <= _MOST_PAYLOAD:
             yield from islice(_whole(page, at, length, images), _MOST_WAYS)
 

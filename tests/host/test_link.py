@@ -267,6 +267,7 @@ async def test_a_terminal_that_cannot_open_its_journal_has_lost_nothing_of_it_an
         welcome = (await said.say(hello=pb.Hello(epoch=1, journal_fault="journal-damaged"))).welcome
         assert welcome.held_sequence == 1
         for _ in range(3):
+            bench.clock.now_us += 1_000_000
             assert (await said.say(heartbeat=pb.Heartbeat(health=health))).HasField("noted")
     with bench.engine.begin() as connection:
         (incident,) = list_incidents(connection)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 from typing import get_args
@@ -11,7 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guichet.ids import TerminalId
-from guichet.journal.chain import GENESIS, ChainError, Entry, check_link, entry_hash, next_entry, verify_chain
+from guichet.journal.chain import (
+    GENESIS,
+    ChainError,
+    Entry,
+    check_link,
+    check_seal,
+    entry_hash,
+    entry_seal,
+    next_entry,
+    verify_chain,
+)
 from guichet.journal.records import Fact, RecordError, decode, encode, fact_of, from_wire, to_wire
 from guichet.limits import MAX_RECORD_BYTES
 from guichet.money import Currency, Money, MoneyError
@@ -154,3 +165,15 @@ def test_a_link_can_be_checked_alone() -> None:
     check_link(second, 1, 1, first.hash)
     with pytest.raises(ChainError, match="does not follow"):
         check_link(second, 1, 0, GENESIS)
+
+
+def test_a_seal_is_of_this_key_this_purpose_and_this_entry_and_so_of_all_before_it() -> None:
+    key, entry = bytes(range(32)), next_entry(1, None, b"record")
+    seal = entry_seal(key, entry.hash)
+    # By hand, after RFC 2104: nobody who seals something else with the key can have it taken for an entry.
+    inner = hashlib.sha256(bytes(b ^ 0x36 for b in key.ljust(64, b"\0")) + b"guichet/v1/journal-seal\0" + entry.hash)
+    assert seal == hashlib.sha256(bytes(b ^ 0x5C for b in key.ljust(64, b"\0")) + inner.digest()).digest()
+    check_seal(entry, key, seal)
+    for other, with_key, of in ((next_entry(1, None, b"x"), key, seal), (entry, bytes(32), seal), (entry, key, b"")):
+        with pytest.raises(ChainError, match="entry 1: was not sealed"):
+            check_seal(other, with_key, of)

@@ -105,9 +105,8 @@ def test_overflow_pages_that_point_in_a_circle_or_are_there_many_times_come_to_a
     page = bytearray(_PAGE)
     page[0], page[3:5], page[8:10] = 0x0A, (1).to_bytes(2, "big"), (100).to_bytes(2, "big")
     page[100:103] = b"\x82\x80\x00"  # 32768 bytes
-    page[-4:] = (2).to_bytes(4, "big")
     circle = (2).to_bytes(4, "big") + bytes(_PAGE - 4)
-    page[100 + 3 + 489 : 100 + 3 + 493] = (2).to_bytes(4, "big")
+    page[100 + 3 + 489 : 100 + 3 + 493] = (2).to_bytes(4, "big")  # Of such a payload 489 bytes lie in the cell.
     log = bytes(32) + b"".join((2).to_bytes(4, "big") + bytes(20) + circle for _ in range(200))
     assert salvaged(bytes(page) + circle, log) == []
 

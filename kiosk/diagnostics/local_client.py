@@ -41,8 +41,17 @@ def local_terminal(socket: Path) -> Generator[LocalTerminalStub]:
             if error.code() is grpc.StatusCode.UNAVAILABLE:
                 raise TerminalNotRunning(f"no terminal answers at {socket}") from error
             if error.code() is grpc.StatusCode.DATA_LOSS:
-                raise JournalError(Fault.BROKEN, error.details() or "") from error
+                raise _journal_error(error.details() or "") from error
             raise RuntimeError(f"{error.code().name}: {error.details()}") from error
+
+
+def _journal_error(details: str) -> JournalError:
+    """What a terminal says of its journal, in which a version to come may know other faults."""
+    code, _, text = details.partition(": ")
+    try:
+        return JournalError(Fault(code), text)
+    except ValueError:
+        return JournalError(Fault.DAMAGED, details)
 
 
 def status(socket: Path) -> pb.GetStatusResponse:

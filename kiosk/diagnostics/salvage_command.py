@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import argparse
 import json
-import mmap
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 from pathlib import Path
 
 from guichet.journal.chain import GENESIS, ChainError, Entry, check_link, check_seal
 from kiosk.diagnostics.output import say
-from kiosk.journal.faults import Fault, JournalError, failed
+from kiosk.journal.faults import JournalError, failed
 from kiosk.journal.file import JournalFile, refuse_one_in_use
 from kiosk.journal.key import load_key
-from kiosk.journal.salvage import Found, salvage
+from kiosk.journal.salvage import PAGE_BYTES, Found, salvage
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,72 +38,95 @@ class _Epoch:
 
 @dataclass(frozen=True, slots=True)
 class _Salvaged:
-    """``twice``: places that two entries claim, of which neither is kept. ``unsealed``: how many had another seal than
-    the terminal's; None: nobody looked.
+    """``twice``: places that two entries claim, of which neither is kept. ``unsealed``: how many had only other seals
+    than the terminal's; None: nobody looked. ``unread``: how many pages the disk did not give.
     """
 
     kept: Sequence[Found]
     epochs: Sequence[_Epoch]
     twice: Sequence[tuple[int, int]]
     unsealed: int | None
+    unread: int
 
     @property
     def whole(self) -> bool:
         """Nothing is known to be missing."""
-        return bool(self.kept) and not self.twice and not self.unsealed and all(epoch.whole for epoch in self.epochs)
+        return not (self.twice or self.unsealed or self.unread) and all(epoch.whole for epoch in self.epochs)
 
 
 def salvage_journal(arguments: argparse.Namespace) -> int:
     """Salvage ``--file``, which stays as it is, into ``--out``. 0: whole, as far as it shows; 1: something is missing;
     2: nothing was done.
     """
-    if arguments.file is None or arguments.out is None:
+    out: Path | None = arguments.out
+    if arguments.file is None or out is None:
         say("guichet-kiosk journal: salvage needs --file, a journal that is not in use, and --out, a new file")
+        return 2
+    if out.exists():
+        say(f"guichet-kiosk journal: {out} is there already; nothing was done")
         return 2
     refuse_one_in_use(arguments.file)
     key = None if arguments.key is None else load_key(arguments.key)
-    salvaged = _sorted(list(_found(arguments.file)), key)
+    file, unread = _pages(arguments.file)
+    log, unread_of_log = _pages(arguments.file.with_name(arguments.file.name + "-wal"))
+    salvaged = _sorted(salvage(memoryview(file), memoryview(log)), key, unread + unread_of_log)
     if not salvaged.kept:
-        raise JournalError(Fault.DAMAGED, f"{arguments.file}: not one entry is left in it")
-    out = JournalFile.create(arguments.out)
-    try:
-        out.keep((one.entry, one.seal) for one in salvaged.kept)
-    finally:
-        out.close()
+        others = f"; {salvaged.unsealed} have another seal than this key's" if salvaged.unsealed else ""
+        say(f"guichet-kiosk journal: {arguments.file}: not one entry is left in it{others}")
+        return 2
+    _write(salvaged, out)
     _report(salvaged, arguments)
     return 0 if salvaged.whole else 1
 
 
-def _found(path: Path) -> list[Found]:
-    log = path.with_name(path.name + "-wal")
+def _write(salvaged: _Salvaged, out: Path) -> None:
+    """All of it under its name, or nothing."""
+    begun = out.with_name(out.name + ".begun")
+    begun.unlink(missing_ok=True)
+    file = JournalFile.create(begun)
     try:
-        with _mapped(path) as file, _mapped(log) as of_log:
-            return salvage(file, of_log)
+        file.keep((one.entry, one.seal) for one in salvaged.kept)
+        file.goes_on()
+    except JournalError:
+        file.close()
+        begun.unlink()
+        raise
+    file.close()
+    begun.rename(out)
+
+
+def _pages(path: Path) -> tuple[bytes, int]:
+    """A file's bytes, none where there is none, and how many pages of it the disk does not give: these are zeros."""
+    if not path.exists():
+        return b"", 0
+    try:
+        with path.open("rb", buffering=0) as file:
+            size = os.fstat(file.fileno()).st_size
+            read = [_page(file.fileno(), at, min(PAGE_BYTES, size - at)) for at in range(0, size, PAGE_BYTES)]
     except OSError as error:
         raise failed(path, error) from error
+    unread = sum(page is None for page in read)
+    return b"".join(bytes(PAGE_BYTES) if page is None else page for page in read), unread
 
 
-@contextmanager
-def _mapped(path: Path) -> Generator[memoryview]:
-    """A file's bytes, none where there is none."""
-    if not path.exists() or not path.stat().st_size:
-        yield memoryview(b"")
-        return
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
-        view = memoryview(mapped)
-        try:
-            yield view
-        finally:
-            view.release()
+def _page(descriptor: int, at: int, size: int) -> bytes | None:
+    try:
+        return os.pread(descriptor, size, at)
+    except OSError:
+        return None
 
 
-def _sorted(found: Sequence[Found], key: bytes | None) -> _Salvaged:
+def _sorted(found: Sequence[Found], key: bytes | None, unread: int) -> _Salvaged:
+    """What to keep. An entry may be there with several seals, of which one is right."""
     sealed = [one for one in found if key is None or _is_sealed(one, key)]
-    by_place = [list(claims) for _, claims in groupby(sealed, key=lambda one: (one.entry.epoch, one.entry.sequence))]
-    kept = [claims[0] for claims in by_place if len(claims) == 1]
-    twice = [(claims[0].entry.epoch, claims[0].entry.sequence) for claims in by_place if len(claims) > 1]
+    by_place: dict[tuple[int, int], dict[bytes, Found]] = {}
+    for one in sealed:
+        by_place.setdefault((one.entry.epoch, one.entry.sequence), {}).setdefault(one.entry.hash, one)
+    kept = [next(iter(claims.values())) for claims in by_place.values() if len(claims) == 1]
+    twice = [place for place, claims in by_place.items() if len(claims) > 1]
     epochs = [_epoch([one.entry for one in of_epoch]) for _, of_epoch in groupby(kept, key=lambda one: one.entry.epoch)]
-    return _Salvaged(kept, epochs, twice, None if key is None else len(found) - len(sealed))
+    others = {one.entry for one in found} - {one.entry for one in sealed}
+    return _Salvaged(kept, epochs, twice, None if key is None else len(others), unread)
 
 
 def _is_sealed(one: Found, key: bytes) -> bool:
@@ -142,7 +164,8 @@ def _report(salvaged: _Salvaged, arguments: argparse.Namespace) -> None:
             for e in salvaged.epochs
         ]
         told = {"entries": len(salvaged.kept), "whole": salvaged.whole, "epochs": epochs}
-        print(json.dumps({**told, "twice": salvaged.twice, "unsealed": salvaged.unsealed}))
+        more = {"twice": salvaged.twice, "unsealed": salvaged.unsealed, "unread_pages": salvaged.unread}
+        print(json.dumps({**told, **more}))
         return
     for epoch in salvaged.epochs:
         say(f"epoch {epoch.epoch}: {epoch.count} entries, the last {epoch.epoch}/{epoch.last}")
@@ -153,5 +176,7 @@ def _report(salvaged: _Salvaged, arguments: argparse.Namespace) -> None:
     for epoch_number, sequence in salvaged.twice:
         say(f"TWICE: two entries claim {epoch_number}/{sequence}; neither was kept")
     if salvaged.unsealed:
-        say(f"FORGED: {salvaged.unsealed} entries were not sealed with this key, and were not kept")
+        say(f"NOT SEALED: {salvaged.unsealed} entries have another seal than this key's, and were not kept")
+    if salvaged.unread:
+        say(f"UNREAD: {salvaged.unread} pages that the disk does not give")
     say(f"{len(salvaged.kept)} entries are in {arguments.out}. Whether there were later ones, only the host can tell.")

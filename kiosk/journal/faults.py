@@ -20,6 +20,7 @@ class Fault(Enum):
     ABSENT = "journal-absent"
     DAMAGED = "journal-damaged"
     BROKEN = "journal-broken"
+    KEYLESS = "journal-keyless"
     OTHER_FORM = "journal-other-form"
     IO = "journal-io"
 
@@ -32,6 +33,7 @@ MEND = {
     Fault.ABSENT: "it is not there",
     Fault.DAMAGED: "it cannot be read as it is: keep the file, and salvage what is in it",
     Fault.BROKEN: "it was changed after it was written: keep the file, and call who may look into it",
+    Fault.KEYLESS: "the key that it is sealed with is not there: put back journal.key as it was",
     Fault.OTHER_FORM: "it was not written by this version for this enrolment",
     Fault.IO: "the disk does not do what it is asked: keep the file, and exchange the disk",
 }

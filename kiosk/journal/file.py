@@ -15,7 +15,7 @@ from pathlib import Path
 
 import apsw
 
-from guichet.journal.chain import Entry, check_seal, entry_seal
+from guichet.journal.chain import HASH_BYTES, Entry, check_seal, entry_seal
 from kiosk.journal.faults import Fault, JournalError, failed
 
 FORM = 2
@@ -34,15 +34,6 @@ CREATE TRIGGER entries_are_never_removed BEFORE DELETE ON entries
     BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
 """
 _MARK = f"PRAGMA application_id={_APPLICATION}; PRAGMA user_version={FORM};"
-_LEAVE_FIRST_FORM = """
-DROP TRIGGER entries_are_never_changed;
-DROP TRIGGER entries_are_never_removed;
-ALTER TABLE entries RENAME TO first_form;
-"""
-_COPY_FIRST_FORM = """
-INSERT INTO entries SELECT epoch, sequence, previous_hash, hash, entry_seal(hash), record FROM first_form;
-DROP TABLE first_form;
-"""
 _INSERT = "INSERT INTO entries (epoch, sequence, previous_hash, hash, seal, record) VALUES (?, ?, ?, ?, ?, ?)"
 _COLUMNS = "SELECT epoch, sequence, previous_hash, hash, seal, record FROM entries"
 _FROM = _COLUMNS + " WHERE (epoch, sequence) >= (?, ?) ORDER BY epoch, sequence LIMIT ?"
@@ -61,20 +52,20 @@ class JournalFile:
         self._key = key
 
     @classmethod
-    def open(cls, path: Path, key: bytes) -> JournalFile:
-        """Open for writing; the file is made where there is none."""
+    def open(cls, path: Path, key: bytes, *, may_begin: bool = True) -> JournalFile:
+        """Open for writing; where nothing is in it, it is made, unless it may not begin: then that is damage."""
         with _explained(path):
             # SQLite gives the WAL beside it the rights that the file has when it is made.
             path.touch(mode=0o640)
             path.chmod(0o640)
-        return cls(_connected(path, partial(_set_up, key=key)), path, key)
+        return cls(_connected(path, partial(_set_up, may_begin=may_begin)), path, key)
 
     @classmethod
     def create(cls, path: Path) -> JournalFile:
         """Make a file that is not there yet, for what was salvaged."""
         with _explained(path):
             path.touch(mode=0o640, exist_ok=False)
-        return cls(_connected(path, partial(_set_up, key=b"")), path, None)
+        return cls(_connected(path, partial(_set_up, may_begin=True)), path, None)
 
     @classmethod
     def open_stopped(cls, path: Path, key: bytes | None = None) -> JournalFile:
@@ -105,7 +96,9 @@ class JournalFile:
 
     def _entry(self, row: tuple[object, ...]) -> Entry:
         match row:
-            case int(epoch), int(sequence), bytes(previous), bytes(digest), bytes(seal), bytes(record):
+            case int(epoch), int(sequence), bytes(previous), bytes(digest), bytes(seal), bytes(record) if (
+                len(previous) == len(digest) == len(seal) == HASH_BYTES
+            ):
                 entry = Entry(epoch, sequence, previous, digest, record)
                 if self._key is not None:
                     check_seal(entry, self._key, seal)
@@ -113,8 +106,12 @@ class JournalFile:
             case _:
                 raise JournalError(Fault.BROKEN, f"{self._path}: entry {row[1]!r} is not in the journal's form")
 
+    def goes_on(self) -> None:
+        """All of it was read and is sound: from here on it is closed like any other, its log folded into it."""
+        self._connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0)
+
     def close(self) -> None:
-        """Give the file up."""
+        """Give the file up; as long as it was not said to go on, file and log stay as they are."""
         self._connection.close()
 
 
@@ -123,6 +120,9 @@ def _connected(path: Path, prepare: Callable[[apsw.Connection, Path], None]) -> 
         connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
         try:
             connection.set_busy_timeout(0)
+            # To close a damaged file would fold its log into it and throw the log away, and with that what could be
+            # salvaged. Who has read all of it and goes on with it says so.
+            connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
             # Also to read: WAL outside exclusive locking would create shared memory beside the file of a terminal that
             # may be starting.
             connection.execute("PRAGMA locking_mode=EXCLUSIVE")
@@ -162,32 +162,19 @@ def _explained(path: Path, connection: apsw.Connection | None = None) -> Generat
         raise failed(path, error, connection.system_errno if connection is not None else 0) from error
 
 
-def _set_up(connection: apsw.Connection, path: Path, key: bytes) -> None:
+def _set_up(connection: apsw.Connection, path: Path, *, may_begin: bool) -> None:
     mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()
     if mode != ("wal",):
         raise JournalError(Fault.IO, f"{path}: journal_mode is {mode}, not wal")
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA trusted_schema=OFF")
-    with connection:
-        if _value(connection, "SELECT count(*) FROM sqlite_schema") == 0:
+    if _value(connection, "SELECT count(*) FROM sqlite_schema") == 0:
+        if not may_begin:
+            raise JournalError(Fault.DAMAGED, f"{path}: SQLite finds nothing in it, and its log has entries")
+        with connection:
             connection.execute(_TABLE)
             connection.execute(_MARK)
-        elif _value(connection, "PRAGMA user_version") == 0:
-            _seal_all(connection, key)
     _check(connection, path)
-
-
-def _seal_all(connection: apsw.Connection, key: bytes) -> None:
-    """The first form had no seals; what stands in such a file is sealed as it is."""
-
-    def sealed(*digest: object) -> bytes:
-        return entry_seal(key, b"".join(part for part in digest if isinstance(part, bytes)))
-
-    connection.create_scalar_function("entry_seal", sealed, 1, deterministic=True)
-    connection.execute(_LEAVE_FIRST_FORM)
-    connection.execute(_TABLE)
-    connection.execute(_COPY_FIRST_FORM)
-    connection.execute(_MARK)
 
 
 def _check(connection: apsw.Connection, path: Path) -> None:

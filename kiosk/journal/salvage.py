@@ -1,19 +1,22 @@
 """What can still be read of a journal's file that SQLite gives up. Pure: bytes in, entries out.
 
-Nothing in the file is trusted but what proves itself: an entry's hash covers all of it, so whatever bytes happen to
-look like a row are an entry only if their hash says so. So every page is looked at for itself, those of the write-ahead
-log too, without asking the tree above it whether they belong to it. (SQLite's file format, sections 1.6 and 2.1: the
-table has no rowid, so its rows lie in index pages, leaf and interior alike; what does not fit is in overflow pages.)
+Nothing in the file is trusted but what proves itself: the previous hash and the hash have their lengths, so an entry's
+hash covers all of the rest, and whatever bytes happen to look like a row are an entry only if it says so. So every page
+is looked at for itself, those of the write-ahead log too, without asking the tree above it whether they belong to it.
+(SQLite's file format, sections 1.6, 2.1 and 4.1: the table has no rowid, so its rows lie in index pages, leaf and
+interior alike; what does not fit is in overflow pages.)
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 
-from guichet.journal.chain import Entry, entry_hash
+from guichet.journal.chain import HASH_BYTES, Entry, entry_hash
 from guichet.limits import MAX_RECORD_BYTES
+
+PAGE_BYTES = 4096
+"""Of our files: what SQLite makes of itself."""
 
 _LEAF, _INTERIOR = 0x0A, 0x02
 _CELLS_AT = {_LEAF: 8, _INTERIOR: 12}
@@ -22,8 +25,10 @@ _COLUMNS = 6
 _INTEGER_BYTES = {1: 1, 2: 2, 3: 3, 4: 4, 5: 6, 6: 8}
 _BLOB = 12
 _MOST_PAYLOAD = MAX_RECORD_BYTES + 1024
-# A page of a log can be there many times, and a row can have nine of them: not every way to read it is tried.
-_MOST_WAYS = 64
+# A row goes on in nine pages at most, each of which the log can have many times. So many are looked at for one row, and
+# so many for each page of the file in all, whatever the bytes say.
+_LOOKS_A_ROW = 200
+_LOOKS_A_PAGE = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,42 +39,41 @@ class Found:
     seal: bytes
 
 
-def salvage(file: memoryview, log: memoryview, page_bytes: int = 4096) -> list[Found]:
-    """Every entry in a journal's ``file`` and its write-ahead ``log``, once each, by epoch and sequence. Two that claim
-    one place are both given: a person must look. ``page_bytes``: the size of a page; our files have SQLite's default.
+def salvage(file: memoryview, log: memoryview) -> list[Found]:
+    """Every entry in a journal's ``file`` and its write-ahead ``log``, by epoch and sequence; once for each seal that
+    stands beside it somewhere. Two that claim one place are both given: a person must look.
     """
-    images = _Images(file, log, page_bytes)
-    found: dict[tuple[int, int, bytes], Found] = {}
+    images = _Images(file, log)
+    found: set[Found] = set()
     for number in images.numbers:
         for page in images.of(number):
-            for payload in _payloads(page, images):
-                one = _row(payload)
-                if one is not None:
-                    found.setdefault((one.entry.epoch, one.entry.sequence, one.entry.hash), one)
-    return [found[place] for place in sorted(found)]
+            found.update(_rows(page, images))
+    return sorted(found, key=lambda one: (one.entry.epoch, one.entry.sequence, one.entry.hash, one.seal))
 
 
 class _Images:
-    """All that is known of each page: in the file, and as often as it was written to the log."""
+    """All that is known of each page: in the file, and as often as it was written to the log. ``looks``: how many more
+    may be looked at for rows that do not fit into their page.
+    """
 
-    def __init__(self, file: memoryview, log: memoryview, size: int) -> None:
-        self._file, self._log, self._size = file, log, size
+    def __init__(self, file: memoryview, log: memoryview) -> None:
+        self._file, self._log = file, log
         self._in_log: dict[int, list[int]] = {}
-        for at in range(_WAL_HEADER, len(log), _FRAME_HEADER + size):
+        for at in range(_WAL_HEADER, len(log), _FRAME_HEADER + PAGE_BYTES):
             self._in_log.setdefault(int.from_bytes(log[at : at + 4], "big"), []).append(at + _FRAME_HEADER)
-        self.numbers = sorted({*range(1, -(-len(file) // size) + 1), *self._in_log})
+        self.numbers = sorted({*range(1, -(-len(file) // PAGE_BYTES) + 1), *self._in_log})
+        self.looks = _LOOKS_A_PAGE * (len(self.numbers) + len(log) // PAGE_BYTES) + _LOOKS_A_ROW
 
-    def of(self, number: int) -> Iterator[bytes]:
-        """Those of one page, newest first; none for a number that no page has."""
-        for at in reversed(self._in_log.get(number, ())):
-            yield bytes(self._log[at : at + self._size])
-        at = (number - 1) * self._size
-        if 0 <= at < len(self._file):
-            yield bytes(self._file[at : at + self._size])
+    def of(self, number: int) -> list[bytes]:
+        """Those of one page, newest first, each once; none for a number that no page has."""
+        begins = [(self._log, at) for at in reversed(self._in_log.get(number, ()))]
+        if 0 <= (number - 1) * PAGE_BYTES < len(self._file):
+            begins.append((self._file, (number - 1) * PAGE_BYTES))
+        return list(dict.fromkeys(bytes(source[at : at + PAGE_BYTES]) for source, at in begins))
 
 
-def _payloads(page: bytes, images: _Images) -> Iterator[bytes]:
-    """What the cells of an index page hold; nothing for any other page, such as the first, which is the schema's."""
+def _rows(page: bytes, images: _Images) -> Iterator[Found]:
+    """The entries on an index page; none on any other, such as the first, which is the schema's."""
     pointers = _CELLS_AT.get(page[0]) if page else None
     if pointers is None:
         return
@@ -79,30 +83,31 @@ def _payloads(page: bytes, images: _Images) -> Iterator[bytes]:
             continue
         length, at = _varint(page, at + (4 if page[0] == _INTERIOR else 0))
         if 0 < length <= _MOST_PAYLOAD:
-            yield from islice(_whole(page, at, length, images), _MOST_WAYS)
+            # Of several ways to read a row, that one is right whose hash is.
+            row = next((row for payload in _whole(page, at, length, images) if (row := _row(payload))), None)
+            if row is not None:
+                yield row
 
 
 def _whole(page: bytes, at: int, length: int, images: _Images) -> Iterator[bytes]:
     """A payload with what of it lies in overflow pages; each way to read it, where a page is known in several."""
-    usable = len(page)
-    most, least = (usable - 12) * 64 // 255 - 23, (usable - 12) * 32 // 255 - 23
+    most, least = (PAGE_BYTES - 12) * 64 // 255 - 23, (PAGE_BYTES - 12) * 32 // 255 - 23
     if length <= most:
         yield page[at : at + length]
         return
-    spread = least + (length - least) % (usable - 4)
+    spread = least + (length - least) % (PAGE_BYTES - 4)
     here = spread if spread <= most else least
-    following = int.from_bytes(page[at + here : at + here + 4], "big")
-    yield from _overflow(page[at : at + here], following, length, images)
-
-
-def _overflow(begun: bytes, number: int, length: int, images: _Images) -> Iterator[bytes]:
-    if len(begun) >= length:
-        yield begun[:length]
-        return
-    for page in images.of(number):
-        following = int.from_bytes(page[:4], "big")
-        if len(page) > 4:  # Each page adds some, so this comes to an end also where they point in a circle.
-            yield from _overflow(begun + page[4:], following, length, images)
+    ways = [(page[at : at + here], int.from_bytes(page[at + here : at + here + 4], "big"))]
+    looks = min(_LOOKS_A_ROW, images.looks)
+    while ways and looks > 0:
+        begun, number = ways.pop()
+        for image in reversed(images.of(number)):
+            looks, images.looks = looks - 1, images.looks - 1
+            more = begun + image[4:]
+            if len(image) == PAGE_BYTES and len(more) < length:
+                ways.append((more, int.from_bytes(image[:4], "big")))
+            elif len(more) >= length:
+                yield more[:length]
 
 
 def _row(payload: bytes) -> Found | None:
@@ -123,6 +128,8 @@ def _row(payload: bytes) -> Found | None:
     # A table without rowid has its key first, and then the other columns in their order.
     previous, digest, seal, record = values[2:]
     if at != len(payload) or min(epoch, sequence) < 1 or len(record) > MAX_RECORD_BYTES:
+        return None
+    if not len(previous) == len(digest) == len(seal) == HASH_BYTES:
         return None
     if digest != entry_hash(epoch, sequence, previous, record):
         return None

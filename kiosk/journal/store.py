@@ -16,7 +16,9 @@ from guichet.journal.records import Fact, decode, encode, fact_of
 from guichet.seams import Clock
 from kiosk.journal.faults import Fault, JournalError, failed
 from kiosk.journal.file import JournalFile
-from kiosk.journal.folds import Fold
+from kiosk.journal.folds import Fold, Place
+from kiosk.journal.salvage import salvage
+from kiosk.journal.write_ahead_log import is_damaged_in_the_middle
 
 # Below this much free space no note is let in: the records of one note and its deposit must fit many times over.
 RESERVE_BYTES = 4 * 1024 * 1024
@@ -57,10 +59,12 @@ class Journal:
         Raises :class:`kiosk.journal.faults.JournalError` when another process has it, when WAL is not to be had, when
         the file is damaged, when its chain is broken, or when something in it was not sealed with this key.
         """
-        file = JournalFile.open(path, writer.key)
+        behind = _behind_damage(path)
+        file = JournalFile.open(path, writer.key, may_begin=behind is None)
         journal = cls(file, path, writer, clock)
         try:
-            journal._replay()
+            _refuse_a_loss(path, behind, journal._replay())
+            file.goes_on()
         except (KeyError, ValueError) as error:
             # A broken chain, an unreadable record, or records that do not make a story: a note without its deposit.
             journal.close()
@@ -70,7 +74,8 @@ class Journal:
             raise
         return journal
 
-    def _replay(self) -> None:
+    def _replay(self) -> Place:
+        """Fold everything; gives the last place."""
         epoch, sequence, last_hash = 0, 0, GENESIS
         for entry in self._file.read():
             if entry.epoch != epoch:
@@ -82,6 +87,7 @@ class Journal:
                 text = f"{self._path} is of epoch {epoch}, and this enrolment of {self.epoch}: enrol anew"
                 raise JournalError(Fault.OTHER_FORM, text)
             self.last = entry if epoch == self.epoch else None
+        return epoch, sequence
 
     @property
     def epoch(self) -> int:
@@ -164,14 +170,37 @@ class Journal:
         self._file.close()
 
 
+def _behind_damage(path: Path) -> Place | None:
+    """The last entry of a log that is damaged in its middle, which SQLite would read no further than that."""
+    try:
+        log = Path(f"{path}-wal").read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise failed(path, error) from error
+    if not is_damaged_in_the_middle(memoryview(log)):
+        return None
+    found = salvage(memoryview(b""), memoryview(log))
+    return max(((one.entry.epoch, one.entry.sequence) for one in found), default=None)
+
+
+def _refuse_a_loss(path: Path, behind: Place | None, last: Place) -> None:
+    if behind is not None and behind > last:
+        has, reads = f"{behind[0]}/{behind[1]}", f"{last[0]}/{last[1]}"
+        raise JournalError(Fault.DAMAGED, f"{path}-wal has entries up to {has}, of which SQLite reads {reads}")
+
+
 def read_stopped(path: Path, key: bytes | None = None) -> list[Entry]:
     """All entries of a journal whose terminal has stopped, every epoch in order; sealed with ``key``, where one is
     given. Raises :class:`kiosk.journal.faults.JournalError`, also where a running terminal holds the file.
     """
+    behind = _behind_damage(path)
     file = JournalFile.open_stopped(path, key)
     try:
-        return list(file.read())
+        entries = list(file.read())
+        _refuse_a_loss(path, behind, (entries[-1].epoch, entries[-1].sequence) if entries else (0, 0))
     except ChainError as error:
         raise JournalError(Fault.BROKEN, f"{path}: {error}") from error
     finally:
         file.close()
+    return entries

@@ -57,7 +57,11 @@ class Replicator:
         """Whether what the host holds is the beginning of what we have."""
         if welcome.held_sequence == 0:
             return True
-        entry = next(self._journal.entries(welcome.held_sequence, 1), None)
+        try:
+            entry = next(self._journal.entries(welcome.held_sequence, 1), None)
+        except JournalError as error:
+            self._log.event("journal.failed", reason=str(error))
+            return True  # Nobody can tell. Nothing more is written, and what is there is sent as far as it can be read.
         return entry is not None and entry.hash == (welcome.held_hash or GENESIS)
 
     @property
@@ -82,6 +86,10 @@ class Replicator:
                 self._again = True  # Where the connection is gone, the next welcome says where to go on.
             except HostRefused as error:
                 self._refused(error)
+            except JournalError as error:
+                # It takes no record any more, and this terminal no money. What could be read is at the host.
+                self._log.event("journal.failed", reason=str(error))
+                self._welcomed = False
 
     async def _wait(self) -> None:
         """Until there may be something to send; not for ever while a batch is still to be sent again."""

@@ -11,6 +11,7 @@ from typing import cast
 
 from drivers.api.device import DeviceConfig
 from guichet.money import Currency, Money, MoneyError, parse_money
+from kiosk.journal.key import journal_file
 
 KEYS = ("data", "socket", "host", "late_host", "denominations", "unreplicated_cap", "timings", "devices", "record")
 DEVICES = ("cash", "card", "pinpad", "printer")
@@ -71,7 +72,7 @@ class TerminalConfig:
     @property
     def journal(self) -> Path:
         """Where the journal lies."""
-        return self.data / "journal.db"
+        return journal_file(self.data)
 
 
 def load_config(path: Path) -> TerminalConfig:

@@ -20,8 +20,7 @@ from guichet.journal.chain import SEAL_KEY_BYTES
 from guichet.signing import EcdsaSigner
 from guichet.v1 import enrolment_pb2
 from guichet.v1.enrolment_pb2_grpc import EnrolmentStub
-from kiosk.journal.faults import JournalError
-from kiosk.journal.key import key_file, load_key
+from kiosk.journal.key import journal_file, key_file
 from kiosk.journal.store import Writer
 
 _SECONDS = 15.0
@@ -61,7 +60,6 @@ class Identity:
     host_sealing_key: bytes
     host_signing_key: bytes
     key_pem: bytes
-    journal_key: bytes
 
     def __repr__(self) -> str:
         return f"Identity({self.terminal_id}, epoch {self.epoch})"
@@ -76,10 +74,9 @@ class Identity:
         """Where it takes what was signed, without a session."""
         return f"{self.address}:{self.enrol_port}"
 
-    @property
-    def writer(self) -> Writer:
+    def writer(self, journal_key: bytes) -> Writer:
         """Writes this terminal's journal."""
-        return Writer(self.terminal_id, self.epoch, self.journal_key)
+        return Writer(self.terminal_id, self.epoch, journal_key)
 
     def signer(self) -> EcdsaSigner:
         """Signs as this terminal."""
@@ -124,6 +121,8 @@ async def enrol(ticket: Ticket, data: Path, description: str, *, again: bool = F
     enrolled = (data / "identity.json").exists()
     if enrolled and not again:
         raise EnrolmentError(f"{data} is enrolled already; --again gives it a new key and keeps its journal")
+    if journal_file(data).exists() and not key_file(data).exists():
+        raise EnrolmentError(f"{journal_file(data)} is there and its key is not: put back {key_file(data).name} first")
     former = load_identity(data).terminal_id if enrolled else None
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "terminal")])
@@ -160,29 +159,24 @@ def _keep(ticket: Ticket, answer: enrolment_pb2.EnrolResponse, key: ec.EllipticC
         answer.host_sealing_key,
         answer.host_signing_key,
         pem,
-        _journal_key(data),
     )
+    data.mkdir(parents=True, exist_ok=True)
+    _make_journal_key(data)
     _write_secret(data / _key_name(answer.epoch), pem)
     if answer.pin_initial_key:
         pin = {"key": answer.pin_initial_key.hex(), "key_id": answer.pin_key_id.hex()}
         _write_secret(data / "pin_key.json", json.dumps(pin).encode())
     kept = {name: value.hex() if isinstance(value, bytes) else value for name, value in asdict(identity).items()}
-    del kept["key_pem"], kept["journal_key"]
+    del kept["key_pem"]
     # Written last: only a whole enrolment counts as one.
     _write_secret(data / "identity.json", json.dumps(kept, indent=1).encode())
     return identity
 
 
-def _journal_key(data: Path) -> bytes:
+def _make_journal_key(data: Path) -> None:
     """The key that the journal on this disk is sealed with. It is made once, and stays as long as the journal does."""
-    data.mkdir(parents=True, exist_ok=True)
-    path = key_file(data)
-    if not path.exists():
-        _write_secret(path, secrets.token_bytes(SEAL_KEY_BYTES))
-    try:
-        return load_key(path)
-    except JournalError as error:
-        raise EnrolmentError(str(error)) from error
+    if not key_file(data).exists():
+        _write_secret(key_file(data), secrets.token_bytes(SEAL_KEY_BYTES))
 
 
 def _key_name(epoch: int) -> str:
@@ -198,6 +192,11 @@ def _write_secret(path: Path, content: bytes) -> None:
         out.flush()
         os.fsync(out.fileno())
     temporary.replace(path)
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)  # What will be sealed with a key must not outlive it.
+    finally:
+        os.close(directory)
 
 
 def load_identity(data: Path) -> Identity:
@@ -216,7 +215,6 @@ def load_identity(data: Path) -> Identity:
             bytes.fromhex(table["host_sealing_key"]),
             bytes.fromhex(table["host_signing_key"]),
             (data / _key_name(int(table["epoch"]))).read_bytes(),
-            _journal_key(data),
         )
     except FileNotFoundError as error:
         raise EnrolmentError(f"{data} is not enrolled: run 'guichet-kiosk enrol'") from error

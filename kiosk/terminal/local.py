@@ -86,7 +86,7 @@ class LocalTerminal(LocalTerminalServicer):
         try:
             entries = list(self._journal.entries(request.from_sequence))
         except JournalError as error:
-            await context.abort(grpc.StatusCode.DATA_LOSS, error.text)
+            await context.abort(grpc.StatusCode.DATA_LOSS, f"{error.fault.value}: {error.text}")
         for entry in entries:
             yield pb.ReadJournalResponse(
                 entry=journal_pb2.JournalEntry(

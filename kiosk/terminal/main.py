@@ -15,6 +15,7 @@ from guichet.v1 import health_pb2
 from guichet.v1 import journal_pb2 as journal_pb
 from guichet.v1 import terminal_link_pb2 as link_pb
 from kiosk.journal.faults import Fault, JournalError
+from kiosk.journal.key import key_file, load_key
 from kiosk.log import EventLog
 from kiosk.notify import Notifier
 from kiosk.settlement.replication import Replicator
@@ -55,7 +56,8 @@ class Terminal:
         self._ids = SystemIds(seams.clock, seams.random)
         self.log = EventLog(seams.clock, self._identity.terminal_id)
         identity = self._identity
-        self.journal = seams.open_journal(config.journal, identity.writer, seams.clock)
+        writer = identity.writer(load_key(key_file(config.data)))
+        self.journal = seams.open_journal(config.journal, writer, seams.clock)
         self._devices = self._open_devices()
         self.parts = self._assemble(identity)
         self.sessions = Sessions(self.parts, self.journal.fold.session)
@@ -139,14 +141,20 @@ class Terminal:
 
     # --- life -------------------------------------------------------------------------------------------------------
 
-    async def run(self) -> None:
-        """Serve until SIGTERM, then end when the session is over and no note is on its way.
+    async def run(self, orders: Orders | None = None) -> None:
+        """Serve until ``orders`` say stop, then end when the session is over and no note is on its way; without
+        ``orders``, until SIGTERM. SIGINT, a developer's Ctrl-C, does not wait for the session.
 
-        SIGINT, a developer's Ctrl-C, does not wait for the session.
+        Raises :class:`kiosk.journal.faults.JournalError` where not even its first record can be written, for nothing
+        has been begun then; and when one cannot be written later, at the end of the session and of the note that moves.
         """
-        self._begin()
-        server = await serve_local(self._config.socket, self.parts.front, self._local())
-        orders = Orders()
+        orders = orders or Orders()
+        try:
+            self._begin()
+            server = await serve_local(self._config.socket, self.parts.front, self._local())
+        except BaseException:
+            self.journal.close()
+            raise
         notifier = Notifier(failed=lambda error: self.log.event("notify.failed", reason=str(error)))
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -154,8 +162,9 @@ class Terminal:
                 running.append(tasks.create_task(watchdog(notifier), name="watchdog"))
                 notifier.ready()
                 self.log.event("terminal.ready", socket=str(self._config.socket))
-                await orders.stop.wait()
-                notifier.stopping()
+                await first_of(orders.stop.wait(), self._journal_has_failed())
+                if orders.stop.is_set():
+                    notifier.stopping()
                 await self._come_to_rest(orders.hurry)
                 for task in running:
                     task.cancel()
@@ -163,6 +172,13 @@ class Terminal:
             await server.stop(0.5)
             self.journal.close()
             self.log.event("terminal.stopped")
+        if self.journal.failure is not None and not orders.stop.is_set():
+            raise self.journal.failure
+
+    async def _journal_has_failed(self) -> None:
+        """Until nothing can be recorded any more: only another start can say what is in the file."""
+        while self.journal.failure is None:  # noqa: ASYNC110 - nobody waits for it to the second
+            await asyncio.sleep(self._config.timings.look_again)
 
     def _begin(self) -> None:
         self.journal.append(
@@ -233,16 +249,15 @@ async def run_terminal(config: TerminalConfig, seams: Seams) -> None:
     Raises :class:`kiosk.terminal.config.ConfigError` and :class:`kiosk.terminal.enrolment.EnrolmentError`, and
     :class:`kiosk.journal.faults.JournalError` where another process has the journal, for then that is the terminal.
     """
-    while True:
+    orders = Orders()
+    while not orders.stop.is_set():
         try:
-            terminal = Terminal(config, seams)
+            await Terminal(config, seams).run(orders)
         except JournalError as error:
             if error.fault is Fault.LOCKED:
                 raise
-            if not await OutOfService(config, seams, error).run():
-                return
+            await OutOfService(config, seams, error).run(orders)
         else:
-            await terminal.run()
             return
 
 

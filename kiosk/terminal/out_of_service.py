@@ -11,6 +11,7 @@ from guichet.v1 import health_pb2
 from guichet.v1 import screen_pb2 as pb
 from guichet.v1 import terminal_link_pb2 as link_pb
 from kiosk.journal.faults import JournalError
+from kiosk.journal.key import key_file, load_key
 from kiosk.log import EventLog
 from kiosk.notify import Notifier
 from kiosk.terminal.config import TerminalConfig
@@ -39,11 +40,10 @@ class OutOfService:
         ids = SystemIds(seams.clock, seams.random)
         self._link = seams.make_link(address, self._hello, ids, seams.random, self._log)
 
-    async def run(self) -> bool:
-        """Until the journal can be opened (true), or the process is to end (false)."""
+    async def run(self, orders: Orders) -> None:
+        """Until the journal can be opened and a note's records fit, or ``orders`` say stop."""
         name, link = self._identity.terminal_id, self._link
         local = LocalTerminal(name, {}, None, self._health, lambda: link.connected, lambda: False)
-        orders = Orders()
         notifier = Notifier(failed=lambda error: self._log.event("notify.failed", reason=str(error)))
         await self._tell()
         server = await serve_local(self._config.socket, self._front, local)
@@ -54,30 +54,36 @@ class OutOfService:
         ]
         notifier.ready(f"out of service: {self._error.fault.value}")
         try:
-            return await self._mended_before(orders.stop)
+            await self._mended_or(orders.stop)
         finally:
             for task in running:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
             await server.stop(0.5)
 
-    async def _mended_before(self, stop: asyncio.Event) -> bool:
-        while True:
+    async def _mended_or(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
             try:
                 async with asyncio.timeout(self._config.timings.look_again):
                     await stop.wait()
+                return
             except TimeoutError:
                 pass
-            else:
-                return False
             try:
-                self._seams.open_journal(self._config.journal, self._identity.writer, self._seams.clock).close()
+                if self._look():
+                    self._log.event("journal.mended")
+                    return
             except JournalError as error:
                 self._error = error
                 await self._tell()
-            else:
-                self._log.event("journal.mended")
-                return True
+
+    def _look(self) -> bool:
+        writer = self._identity.writer(load_key(key_file(self._config.data)))
+        journal = self._seams.open_journal(self._config.journal, writer, self._seams.clock)
+        try:
+            return journal.can_take_a_note()
+        finally:
+            journal.close()
 
     async def _tell(self) -> None:
         self._log.event("journal.failed", reason=str(self._error), fault=self._error.fault.value)

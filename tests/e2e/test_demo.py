@@ -15,6 +15,7 @@ from PIL import Image
 
 from guichet.system import SystemClock
 from guichet.v1 import journal_pb2
+from kiosk.journal.key import key_file, load_key
 from kiosk.journal.store import Journal
 from kiosk.terminal.enrolment import load_identity
 from tests.e2e.conftest import DemoDay
@@ -98,7 +99,11 @@ def test_one_note_that_is_not_in_the_box_is_missed(day: Path, repository: Path) 
 @pytest.mark.parametrize("says", ["answered", "cleared"])
 def test_a_device_counter_that_disagrees_is_found(day: Path, repository: Path, says: str) -> None:
     """The box and its memory are as they were; only what came over the wire says otherwise."""
-    journal = Journal.open(day / "kiosk" / "journal.db", load_identity(day / "kiosk").writer, SystemClock())
+    journal = Journal.open(
+        day / "kiosk" / "journal.db",
+        load_identity(day / "kiosk").writer(load_key(key_file(day / "kiosk"))),
+        SystemClock(),
+    )
     last = journal.fold.last_note
     assert last is not None
     if says == "answered":

@@ -16,6 +16,9 @@ from dataclasses import dataclass
 GENESIS = bytes(32)
 """What stands before the first entry of an epoch."""
 
+HASH_BYTES = 32
+"""Of a hash and of a seal. Were they of other lengths, an entry's hash would not say where its record begins."""
+
 SEAL_KEY_BYTES = 32
 
 _DOMAIN = b"guichet/v1/journal-entry\0"

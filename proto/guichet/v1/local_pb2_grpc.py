@@ -78,8 +78,8 @@ class LocalTerminalServicer:
 
     def ReadJournal(self, request, context):
         """The whole chain of the newest epoch from a sequence on, each entry compared with its seal. INVALID_ARGUMENT: sequence
-        0. DATA_LOSS: the file cannot be read, or an entry was not sealed with this terminal's key. UNAVAILABLE: the terminal
-        runs without its journal, which it could not open.
+        0. DATA_LOSS: the file cannot be read, or an entry was not sealed with this terminal's key; the text begins with the
+        fault's code and a colon. UNAVAILABLE: the terminal runs without its journal, which it could not open.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -40,8 +40,8 @@ class LocalTerminalStub:
     """FAILED_PRECONDITION: a session is open; devices are not tested under a customer's hands. NOT_FOUND: no such device."""
     ReadJournal: _grpc.UnaryStreamMultiCallable[_local_pb2.ReadJournalRequest, _local_pb2.ReadJournalResponse]
     """The whole chain of the newest epoch from a sequence on, each entry compared with its seal. INVALID_ARGUMENT: sequence
-    0. DATA_LOSS: the file cannot be read, or an entry was not sealed with this terminal's key. UNAVAILABLE: the terminal
-    runs without its journal, which it could not open.
+    0. DATA_LOSS: the file cannot be read, or an entry was not sealed with this terminal's key; the text begins with the
+    fault's code and a colon. UNAVAILABLE: the terminal runs without its journal, which it could not open.
     """
     TraceLine: _grpc.UnaryStreamMultiCallable[_local_pb2.TraceLineRequest, _local_pb2.TraceLineResponse]
     """What goes over a device's line: what is kept of this connection, then everything as it happens. It takes no part in
@@ -60,8 +60,8 @@ class LocalTerminalAsyncStub(LocalTerminalStub):
     """FAILED_PRECONDITION: a session is open; devices are not tested under a customer's hands. NOT_FOUND: no such device."""
     ReadJournal: _aio.UnaryStreamMultiCallable[_local_pb2.ReadJournalRequest, _local_pb2.ReadJournalResponse]  # type: ignore[assignment]
     """The whole chain of the newest epoch from a sequence on, each entry compared with its seal. INVALID_ARGUMENT: sequence
-    0. DATA_LOSS: the file cannot be read, or an entry was not sealed with this terminal's key. UNAVAILABLE: the terminal
-    runs without its journal, which it could not open.
+    0. DATA_LOSS: the file cannot be read, or an entry was not sealed with this terminal's key; the text begins with the
+    fault's code and a colon. UNAVAILABLE: the terminal runs without its journal, which it could not open.
     """
     TraceLine: _aio.UnaryStreamMultiCallable[_local_pb2.TraceLineRequest, _local_pb2.TraceLineResponse]  # type: ignore[assignment]
     """What goes over a device's line: what is kept of this connection, then everything as it happens. It takes no part in
@@ -95,8 +95,8 @@ class LocalTerminalServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_local_pb2.ReadJournalResponse], _abc.AsyncIterator[_local_pb2.ReadJournalResponse]]:
         """The whole chain of the newest epoch from a sequence on, each entry compared with its seal. INVALID_ARGUMENT: sequence
-        0. DATA_LOSS: the file cannot be read, or an entry was not sealed with this terminal's key. UNAVAILABLE: the terminal
-        runs without its journal, which it could not open.
+        0. DATA_LOSS: the file cannot be read, or an entry was not sealed with this terminal's key; the text begins with the
+        fault's code and a colon. UNAVAILABLE: the terminal runs without its journal, which it could not open.
         """
 
     @_abc_1.abstractmethod

@@ -20,6 +20,7 @@ from guichet.journal.records import decode, fact_of
 from guichet.money import Currency, Money
 from guichet.v1 import journal_pb2
 from kiosk.journal.faults import JournalError
+from kiosk.journal.key import key_file, load_key
 from kiosk.journal.store import Journal
 from kiosk.terminal.enrolment import load_identity
 from kiosk.workbench.processes import tool
@@ -94,7 +95,11 @@ def _journal(base: Path) -> tuple[Counter[str], int | None, list[str]]:
     it cannot.
     """
     try:
-        journal = Journal.open(base / "kiosk" / "journal.db", load_identity(base / "kiosk").writer, _NoClock())
+        journal = Journal.open(
+            base / "kiosk" / "journal.db",
+            load_identity(base / "kiosk").writer(load_key(key_file(base / "kiosk"))),
+            _NoClock(),
+        )
     except JournalError as error:
         return Counter(), None, [f"the journal cannot be read: {error}"]
     try:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from guichet.journal.chain import Entry, next_entry
+from guichet.journal.chain import Entry, entry_seal, next_entry
 from guichet.journal.records import encode
 from kiosk.cli import main
 from kiosk.journal.file import JournalFile
@@ -79,36 +81,77 @@ def test_what_is_missing_is_named(salvage: Salvage) -> None:
     assert status == 1
     epoch = {"epoch": 1, "entries": len(kept), "last": 60, "missing": [[lost[0], lost[-1]]], "breaks": []}
     assert json.loads(said) == {
-        "entries": len(kept), "whole": False, "epochs": [epoch], "twice": [], "unsealed": 0
+        "entries": len(kept), "whole": False, "epochs": [epoch], "twice": [], "unsealed": 0, "unread_pages": 0
     }  # fmt: skip
 
 
+SEAL = b"s" * 32
+
+
 def kept(path: Path, *sealed: tuple[Entry, bytes]) -> None:
+    """A journal of these."""
     file = JournalFile.create(path)
     file.keep(sealed)
+    file.goes_on()
     file.close()
 
 
-def test_what_was_forged_or_does_not_continue_is_said_and_only_what_has_the_seal_is_kept(salvage: Salvage) -> None:
+def true(entry: Entry) -> tuple[Entry, bytes]:
+    """With the seal that its terminal gave it."""
+    return entry, entry_seal(WRITER.key, entry.hash)
+
+
+def test_what_has_another_seal_is_counted_and_not_kept(salvage: Salvage) -> None:
     entries = salvage.write(3)
-    forged = next_entry(1, entries[2], encode(TERMINAL, 0, incident("forged")))
-    seals = [b"s"] * 4
     salvage.file.unlink()
-    kept(salvage.file, *zip([*entries, forged], seals, strict=True))
-    status, said = salvage()
-    assert status == 0, "without the key nobody can tell"
+    forged = [next_entry(1, entries[2], encode(TERMINAL, 0, incident("forged")))]
+    forged.append(next_entry(1, forged[0], encode(TERMINAL, 0, incident("and more"))))
+    kept(salvage.file, *map(true, entries), *((one, SEAL) for one in forged))
+    assert salvage()[0] == 0, "without the key nobody can tell"
     salvage.out.unlink()
     status, said = salvage("--key", salvage.key)
-    assert status == 2
-    assert "not one entry is left" in said
+    assert status == 1
+    assert "NOT SEALED: 2 entries" in said
+    assert read_stopped(salvage.out, WRITER.key) == entries
+    salvage.out.unlink()
+    salvage.key.write_bytes(bytes(32))
+    status, said = salvage("--key", salvage.key)
+    assert (status, "5 have another seal than this key's" in said) == (2, True)
     assert not salvage.out.exists()
+
+
+def test_a_seal_that_went_bad_in_one_place_does_not_hide_the_good_one_in_another(salvage: Salvage) -> None:
+    entries = salvage.write(3)
+    other = salvage.file.with_name("other.db")
+    kept(other, *((one, SEAL) for one in entries))
+    salvage.file.write_bytes(other.read_bytes() + salvage.file.read_bytes())
+    status, _ = salvage("--key", salvage.key)
+    assert status == 0
+    assert read_stopped(salvage.out, WRITER.key) == entries
+
+
+def test_pages_that_the_disk_does_not_give_are_said(salvage: Salvage, monkeypatch: pytest.MonkeyPatch) -> None:
+    entries = salvage.write(60)
+    real = os.pread
+
+    def failing(descriptor: int, size: int, at: int) -> bytes:
+        if at == 3 * _PAGE:
+            raise OSError(errno.EIO, "Input/output error")
+        return real(descriptor, size, at)
+
+    monkeypatch.setattr(os, "pread", failing)
+    status, said = salvage("--key", salvage.key)
+    assert status == 1
+    assert "UNREAD: 1 pages" in said
+    assert "MISSING" in said
+    assert set(read_stopped(salvage.out, WRITER.key)) < set(entries)
 
 
 def test_an_entry_that_does_not_continue_breaks_the_chain(salvage: Salvage) -> None:
     entries = salvage.write(3)
     stranger = next_entry(1, next_entry(1, entries[1], encode(TERMINAL, 0, incident("other"))), b"")
     salvage.file.unlink()
-    kept(salvage.file, *((one, b"s") for one in (*entries, stranger)))
+    kept(salvage.file, *((one, SEAL) for one in (*entries, stranger)))
     status, said = salvage()
     assert status == 1
     assert "  BROKEN: 4 does not continue" in said
@@ -117,7 +160,7 @@ def test_an_entry_that_does_not_continue_breaks_the_chain(salvage: Salvage) -> N
 def test_of_two_that_claim_one_place_neither_is_kept(salvage: Salvage) -> None:
     entries = salvage.write(3)
     other = salvage.file.with_name("other.db")
-    kept(other, (next_entry(1, entries[1], encode(TERMINAL, 0, incident("another"))), b"s"))
+    kept(other, (next_entry(1, entries[1], encode(TERMINAL, 0, incident("another"))), SEAL))
     salvage.file.write_bytes(salvage.file.read_bytes() + other.read_bytes())
     status, said = salvage()
     assert status == 1
@@ -138,7 +181,7 @@ def test_what_cannot_be_done_is_a_clear_error(salvage: Salvage, capsys: pytest.C
         assert (status, "journal-locked" in said) == (2, True)
     salvage.out.write_text("mine")
     status, said = salvage()
-    assert (status, "File exists" in said, salvage.out.read_text()) == (2, True, "mine")
+    assert (status, "is there already" in said, salvage.out.read_text()) == (2, True, "mine")
     assert main(["journal", "salvage", "--file", str(salvage.file)]) == 2
     assert "needs --file" in capsys.readouterr().out
     assert main(["journal", "salvage", "--config", str(salvage.file), "--out", "x"]) == 2

@@ -12,6 +12,7 @@ from __future__ import annotations
 import errno
 import os
 import resource
+import shutil
 import subprocess
 import sys
 from collections.abc import Generator
@@ -22,7 +23,7 @@ import apsw
 import pytest
 
 from kiosk.journal.faults import MEND, Fault, JournalError, failed
-from kiosk.journal.store import RESERVE_BYTES, Journal
+from kiosk.journal.store import RESERVE_BYTES, Journal, read_stopped
 from tests.kiosk.journal.standing import incident, opened
 from tests.kiosk.terminal.standing import WRITER, Clock
 
@@ -183,7 +184,9 @@ def test_a_write_that_fails_is_an_error_that_sticks(path: Path) -> None:
 def test_what_cannot_be_read_any_more_is_not_written_any_more_either(path: Path) -> None:
     with opened(path) as (journal, connection):
         journal.append(incident("one"), incident("two"))
-        connection.execute("DROP TRIGGER entries_are_never_changed; UPDATE entries SET seal = x'00' WHERE sequence = 2")
+        connection.execute(
+            "DROP TRIGGER entries_are_never_changed; UPDATE entries SET seal = zeroblob(32) WHERE sequence = 2"
+        )
         assert [entry.sequence for entry in journal.entries(1, 1)] == [1]
         with pytest.raises(JournalError, match="entry 2: was not sealed") as broken:
             list(journal.entries(1))
@@ -191,6 +194,132 @@ def test_what_cannot_be_read_any_more_is_not_written_any_more_either(path: Path)
         with pytest.raises(JournalError) as stopped:
             journal.append(incident("three"))
         assert stopped.value is broken.value is journal.failure
+
+
+def crashed(path: Path, count: int, after: Path) -> list[int]:
+    """File and log as a power cut leaves them in ``after``, with so many entries; the sizes of the log after each."""
+    sizes: list[int] = []
+    with opened(path) as (journal, _):
+        for number in range(count):
+            journal.append(incident(f"{number} " + "x" * 400))
+            sizes.append(path.with_name("journal.db-wal").stat().st_size)
+        after.mkdir()
+        for name in ("journal.db", "journal.db-wal"):
+            shutil.copy(path.with_name(name), after)
+    return sizes
+
+
+def contents(place: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in place.iterdir()}
+
+
+def opening(file: Path) -> tuple[Fault | None, int]:
+    """What is wrong with a journal; how many entries it has, where nothing is."""
+    try:
+        with opened(file) as (journal, _):
+            return None, journal.last.sequence if journal.last is not None else 0
+    except JournalError as error:
+        return error.fault, 0
+
+
+def test_a_bit_that_went_bad_in_the_log_is_no_reason_to_go_on_without_what_lies_behind_it(
+    path: Path, tmp_path: Path
+) -> None:
+    """SQLite reads a log up to the first damage, takes the rest for never written, and says nothing."""
+    sizes = crashed(path, 30, tmp_path / "after")
+    file, log = tmp_path / "after" / "journal.db", tmp_path / "after" / "journal.db-wal"
+    whole, good = file.read_bytes(), log.read_bytes()
+    lost = 0
+    for at in range(40, len(good), 997):
+        damaged = bytearray(good)
+        damaged[at] ^= 0x10
+        log.write_bytes(damaged)
+        file.write_bytes(whole)
+        before = contents(file.parent)
+        fault, held = opening(file)
+        if fault is None:
+            # Of the last transaction nobody can tell: it may be one that was not finished. Nor of the one before it,
+            # where its mark of an end is hit.
+            assert held >= 29 or at >= sizes[-3], (at, held)
+        else:
+            assert (fault, contents(file.parent)) == (Fault.DAMAGED, before)
+            lost += 1
+    assert lost > 100
+
+
+def test_a_last_transaction_that_was_not_finished_is_none(path: Path, tmp_path: Path) -> None:
+    sizes = crashed(path, 5, tmp_path / "after")
+    file, log = tmp_path / "after" / "journal.db", tmp_path / "after" / "journal.db-wal"
+    for size in range(sizes[3], sizes[4], 512):
+        for name, content in contents(path.parent / "after").items():
+            (tmp_path / "again").mkdir(exist_ok=True)
+            (tmp_path / "again" / name).write_bytes(content[:size] if name == log.name else content)
+        with opened(tmp_path / "again" / file.name) as (journal, _):
+            assert journal.last is not None
+            assert journal.last.sequence == 4
+
+
+def test_a_log_that_was_just_begun_anew_is_no_damage_whichever_sectors_of_it_are_on_the_disk(
+    path: Path, tmp_path: Path
+) -> None:
+    log = path.with_name("journal.db-wal")
+    with opened(path) as (journal, connection):
+        for number in range(20):
+            journal.append(incident(f"{number} " + "x" * 400))
+        before = log.read_bytes()
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        file = path.read_bytes()
+        journal.append(incident("the first of the new log"))
+        after = log.read_bytes()
+    assert before[:32] != after[:32]
+    assert len(before) == len(after)
+    again = tmp_path / "again"
+    again.mkdir()
+    for at in range(0, 4096 * 3, 512):
+        for mixed in (before[:at] + after[at:], after[:at] + before[at:]):
+            (again / "journal.db").write_bytes(file)
+            (again / "journal.db-wal").write_bytes(mixed)
+            fault, held = opening(again / "journal.db")
+            assert (fault, held in (20, 21)) == (None, True), at
+
+
+@pytest.mark.parametrize("at", [0, 13, 27, 32, 41, 60, 3000])
+def test_damage_at_the_very_beginning_of_a_log_is_seen(path: Path, tmp_path: Path, at: int) -> None:
+    """In its header, in the first frame's header, in its page: SQLite takes all of the log for never written."""
+    crashed(path, 20, tmp_path / "after")
+    log = tmp_path / "after" / "journal.db-wal"
+    data = bytearray(log.read_bytes())
+    data[at] ^= 1
+    log.write_bytes(data)
+    before = contents(log.parent)
+    assert opening(tmp_path / "after" / "journal.db") == (Fault.DAMAGED, 0)
+    assert contents(log.parent) == before
+
+
+def test_a_damaged_file_and_its_log_stay_as_they_are_whoever_looks_at_them(path: Path, tmp_path: Path) -> None:
+    crashed(path, 40, tmp_path / "after")
+    file = tmp_path / "after" / "journal.db"
+    file.write_bytes(b"\xa5" * 4096 + file.read_bytes()[4096:])
+    log = file.with_name("journal.db-wal")
+    data = bytearray(log.read_bytes())
+    data[len(data) // 2] ^= 1
+    log.write_bytes(data)
+    before = contents(file.parent)
+    for attempt in (
+        lambda: Journal.open(file, WRITER, Clock()),
+        lambda: read_stopped(file),
+        lambda: read_stopped(file),
+    ):
+        with pytest.raises(JournalError):
+            attempt()
+        assert contents(file.parent) == before
+
+
+def test_who_only_reads_leaves_file_and_log_as_they_are(path: Path, tmp_path: Path) -> None:
+    crashed(path, 10, tmp_path / "after")
+    before = contents(tmp_path / "after")
+    assert len(read_stopped(tmp_path / "after" / "journal.db")) == 10
+    assert contents(tmp_path / "after") == before
 
 
 @pytest.mark.parametrize("page", ["first", "in the middle", "last"])

@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import random
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import apsw
@@ -14,7 +15,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from guichet.journal.chain import Entry, entry_seal, next_entry
+from guichet.journal.chain import Entry, entry_hash, entry_seal, next_entry
 from guichet.journal.records import encode
 from kiosk.journal.faults import Fault, JournalError
 from kiosk.journal.file import JournalFile, refuse_one_in_use
@@ -111,14 +112,57 @@ def test_overflow_pages_that_point_in_a_circle_or_are_there_many_times_come_to_a
     assert salvaged(bytes(page) + circle, log) == []
 
 
+def test_ways_that_all_end_nowhere_come_to_an_end_too() -> None:
+    """Seven overflow pages, each there 30 times, of which the last points to none: 30 to the power of 7 ways."""
+    page = bytearray(_PAGE)
+    page[0], page[3:5], page[8:10] = 0x0A, (1).to_bytes(2, "big"), (100).to_bytes(2, "big")
+    page[100:103] = b"\x82\x80\x00"
+    page[100 + 3 + 489 : 100 + 3 + 493] = (3).to_bytes(4, "big")
+    frames = [
+        number.to_bytes(4, "big") + bytes(20) + (number + 1).to_bytes(4, "big") + bytes((copy,)) * (_PAGE - 4)
+        for number in range(3, 10)
+        for copy in range(30)
+    ]
+    assert salvaged(bytes(_PAGE) + bytes(page), bytes(32) + b"".join(frames)) == []
+
+
+def test_an_overflow_page_that_is_cut_off_is_none() -> None:
+    page = bytearray(_PAGE)
+    page[0], page[3:5], page[8:10] = 0x0A, (1).to_bytes(2, "big"), (100).to_bytes(2, "big")
+    page[100:103] = b"\x82\x80\x00"
+    page[100 + 3 + 489 : 100 + 3 + 493] = (3).to_bytes(4, "big")
+    assert salvaged(bytes(_PAGE) + bytes(page) + (3).to_bytes(4, "big") + b"x") == []
+
+
+def test_a_record_that_claims_a_part_of_its_hashes_is_no_entry(tmp_path: Path) -> None:
+    """The hash is over the bytes of both, one behind the other: their lengths say where one ends."""
+    entries = write(tmp_path / "journal.db", 2)
+    last = entries[1]
+    for cut in (1, 8, 20):
+        moved = replace(last, previous_hash=last.previous_hash + last.record[:cut], record=last.record[cut:])
+        assert entry_hash(1, 2, moved.previous_hash, moved.record) == last.hash, "as good as the true one by its hash"
+        file = JournalFile.create(tmp_path / f"moved{cut}.db")
+        file.keep([(moved, entry_seal(WRITER.key, last.hash))])
+        file.goes_on()
+        file.close()
+        assert salvaged((tmp_path / f"moved{cut}.db").read_bytes()) == []
+        with pytest.raises(JournalError, match="not in the journal's form"):
+            read_stopped(tmp_path / f"moved{cut}.db", WRITER.key)
+
+
 def test_two_that_claim_one_place_are_both_given(tmp_path: Path) -> None:
     entries = write(tmp_path / "journal.db", 3)
     other = next_entry(1, entries[1], encode(TERMINAL, 0, incident("another third")))
     file = JournalFile.create(tmp_path / "other.db")
-    file.keep([(entries[0], b"s"), (other, b"s")])
+    file.keep([(entries[0], bytes(32)), (other, bytes(32))])
+    file.goes_on()
     file.close()
     both = (tmp_path / "journal.db").read_bytes() + (tmp_path / "other.db").read_bytes()
-    assert [one.entry for one in salvaged(both)] in ([*entries, other], [*entries[:2], other, entries[2]])
+    claims = {one.entry for one in salvaged(both) if one.entry.sequence == 3}
+    assert claims == {entries[2], other}
+    assert {one.seal for one in salvaged(both) if one.entry.sequence == 1} == {
+        bytes(32), entry_seal(WRITER.key, entries[0].hash)
+    }, "which seal is right, who has the key can tell"  # fmt: skip
 
 
 # --- the file that comes of it --------------------------------------------------------------------------------------
@@ -132,6 +176,7 @@ def test_a_journal_whose_first_page_is_gone_is_salvaged_and_gone_on_with(tmp_pat
         Journal.open(tmp_path / "journal.db", WRITER, Clock())
     file = JournalFile.create(tmp_path / "new.db")
     file.keep((one.entry, one.seal) for one in salvaged(data))
+    file.goes_on()
     file.close()
     with opened(tmp_path / "new.db") as (journal, _):
         assert journal.last == entries[-1]

@@ -283,45 +283,15 @@ def test_a_key_is_never_printed() -> None:
 # --- its form -------------------------------------------------------------------------------------------------------
 
 
-def test_a_journal_of_the_first_form_is_sealed_as_it_is_and_gone_on_with(path: Path) -> None:
-    connection, last = apsw.Connection(str(path)), None
-    connection.execute(_FIRST_FORM)
-    for text in ("one", "two"):
-        last = next_entry(1, last, encode(TERMINAL, 0, incident(text)))
-        row = (last.epoch, last.sequence, last.previous_hash, last.hash, last.record)
-        connection.execute("INSERT INTO entries VALUES (?, ?, ?, ?, ?)", row)
-    connection.close()
-    with pytest.raises(JournalError, match="it says 0") as refused:
-        read_stopped(path)
-    assert refused.value.fault is Fault.OTHER_FORM
-    with opened(path) as (journal, connection):
-        assert journal.last == last
-        journal.append(incident("three"))
-        with pytest.raises(apsw.ConstraintError, match="append-only"):
-            connection.execute("DELETE FROM entries")
-    assert [entry.sequence for entry in read_stopped(path, WRITER.key)] == [1, 2, 3]
-
-
-_FIRST_FORM = """
-CREATE TABLE entries (
-    epoch INTEGER NOT NULL, sequence INTEGER NOT NULL,
-    previous_hash BLOB NOT NULL, hash BLOB NOT NULL, record BLOB NOT NULL,
-    PRIMARY KEY (epoch, sequence)
-) STRICT, WITHOUT ROWID;
-CREATE TRIGGER entries_are_never_changed BEFORE UPDATE ON entries
-    BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
-CREATE TRIGGER entries_are_never_removed BEFORE DELETE ON entries
-    BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
-"""
-
-
-def test_a_form_of_a_later_version_is_not_touched(written: Path) -> None:
+@pytest.mark.parametrize("pragma", ["user_version=3", "user_version=0", "application_id=0"])
+def test_a_file_of_another_form_is_not_touched_and_nobody_can_have_it_sealed(written: Path, pragma: str) -> None:
+    """Not one of a later version, and not one that is said to be of a time before there were seals."""
     connection = apsw.Connection(str(written))
-    connection.execute("PRAGMA user_version=3")
+    connection.execute(f"PRAGMA {pragma}")
     connection.close()
     before = written.read_bytes()
     for attempt in (lambda: Journal.open(written, WRITER, Clock()), lambda: read_stopped(written)):
-        with pytest.raises(JournalError, match="it says 3") as refused:
+        with pytest.raises(JournalError, match="no journal of form 2") as refused:
             attempt()
         assert refused.value.fault is Fault.OTHER_FORM
     assert written.read_bytes() == before

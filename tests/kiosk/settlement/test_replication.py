@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -201,6 +201,24 @@ async def test_a_refusal_that_cannot_be_put_on_record_is_logged(copying: Copying
     copying.host.connect()
     await copying.held(3)
     assert "no space left" in copying.log.getvalue()
+
+
+async def test_a_journal_that_cannot_be_read_any_more_is_said_and_the_link_stays_up(copying: Copying) -> None:
+    copying.write(3)
+    real = copying.journal.entries
+
+    def broken(from_sequence: int, limit: int = -1) -> Iterator[Entry]:
+        raise JournalError(Fault.BROKEN, "entry 2 was altered")
+
+    copying.journal.entries = broken
+    copying.run()
+    copying.host.connect()
+    await copying.host.until(lambda: "journal.failed" in copying.log.getvalue())
+    assert copying.host.batches == []
+    assert not copying.replicator.forked
+    copying.journal.entries = real
+    copying.host.connect()
+    await copying.held(3)
 
 
 async def test_a_gap_waits_for_a_new_hello(copying: Copying, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -125,18 +125,11 @@ def test_what_was_kept_is_read_and_signs(tmp_path: Path) -> None:
     assert "PRIVATE" not in repr(identity)
 
 
-def test_the_journals_key_is_made_once_and_kept_by_every_enrolment_after_it(tmp_path: Path) -> None:
-    first = load_identity(kept(tmp_path))
-    assert len(first.journal_key) == 32
-    assert stat.S_IMODE((tmp_path / "journal.key").stat().st_mode) == 0o600
-    (tmp_path / "key-4.pem").write_bytes(KEY_PEM)
-    again = load_identity(kept(tmp_path, epoch=4))
-    assert again.journal_key == first.journal_key
-    assert (again.writer.terminal, again.writer.epoch, again.writer.key) == ("GVA-0001", 4, first.journal_key)
-    assert first.journal_key.hex() not in repr(first)
-    (tmp_path / "journal.key").write_bytes(b"short")
-    with pytest.raises(EnrolmentError, match="has 32 bytes, this file 5"):
-        load_identity(tmp_path)
+async def test_a_journal_without_its_key_is_not_given_another_one(tmp_path: Path) -> None:
+    (kept(tmp_path) / "journal.db").touch()
+    with pytest.raises(EnrolmentError, match=r"is there and its key is not: put back journal\.key"):
+        await enrol(read_ticket(ticket(tmp_path)), tmp_path, "a kiosk", again=True)
+    assert not (tmp_path / "journal.key").exists()
 
 
 @pytest.mark.parametrize(

@@ -104,7 +104,7 @@ def _whole(page: bytes, at: int, length: int, images: _Images) -> Iterator[bytes
         for image in reversed(images.of(number)):
             looks, images.looks = looks - 1, images.looks - 1
             more = begun + image[4:]
-            if len(image) == PAGE_BYTES and len(more) < length:
+            if len(more) < length:
                 ways.append((more, int.from_bytes(image[:4], "big")))
             elif len(more) >= length:
                 yield more[:length]

@@ -54,7 +54,7 @@ def is_damaged_in_the_middle(log: memoryview) -> bool:
         read += 1
     rest = [frame for frame in frames[read:] if frame.salts == salts]
     ends = [place for place, frame in enumerate(rest) if frame.commits]
-    return len(ends) > 1 and any(frame.sound for frame in rest[ends[0] + 1 :])
+    return bool(ends) and any(frame.sound for frame in rest[ends[0] + 1 :])
 
 
 def _stored(log: memoryview, at: int) -> Checksum:

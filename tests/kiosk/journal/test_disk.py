@@ -259,6 +259,22 @@ def test_a_last_transaction_that_was_not_finished_is_none(path: Path, tmp_path: 
             assert journal.last.sequence == 4
 
 
+def test_a_last_transaction_of_which_only_the_end_is_on_the_disk_is_none(path: Path, tmp_path: Path) -> None:
+    """A disk may write in any order what was not synced yet."""
+    with opened(path) as (journal, _):
+        journal.append(incident("one"))
+        journal.append(incident("two"))
+        begin = path.with_name("journal.db-wal").stat().st_size
+        journal.append(incident("x" * 20_000))  # Of many pages.
+        (tmp_path / "after").mkdir()
+        shutil.copy(path, tmp_path / "after")
+        log = bytearray(path.with_name("journal.db-wal").read_bytes())
+    assert len(log) > begin + 4 * 4120
+    log[begin : begin + 4120] = bytes(4120)
+    (tmp_path / "after" / "journal.db-wal").write_bytes(log)
+    assert opening(tmp_path / "after" / "journal.db") == (None, 2)
+
+
 def test_a_log_that_was_just_begun_anew_is_no_damage_whichever_sectors_of_it_are_on_the_disk(
     path: Path, tmp_path: Path
 ) -> None:

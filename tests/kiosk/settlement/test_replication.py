@@ -212,8 +212,8 @@ async def test_a_journal_that_cannot_be_read_any_more_is_said_and_the_link_stays
 
     copying.journal.entries = broken
     copying.run()
-    copying.host.connect()
-    await copying.host.until(lambda: "journal.failed" in copying.log.getvalue())
+    copying.host.connect(pb.Welcome(held_sequence=1, held_hash=bytes(32)))
+    await copying.host.until(lambda: copying.log.getvalue().count("journal.failed") == 2)
     assert copying.host.batches == []
     assert not copying.replicator.forked
     copying.journal.entries = real

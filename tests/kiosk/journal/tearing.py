@@ -4,6 +4,8 @@ What SQLite does to its files is done to the real ones too, and noted down; :met
 beginning of the notes what a power cut there might have left.
 """
 
+# apsw's own stubs leave the type of what is written open.
+# pyright: reportUnknownMemberType=false
 from __future__ import annotations
 
 import random

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from contextlib import suppress
 from functools import partial
 
 from drivers.api.card import Card
 from drivers.card.pcsc.apdu import wipe
 from drivers.card.pcsc.calls import CallThread
 from drivers.card.pcsc.emv import Terminal, identify
+from drivers.card.pcsc.holder import EmvFailure
 from drivers.card.pcsc.service import CardHandle, Service, ServiceError, Trouble
 
 _CALL_SECONDS = 5.0
@@ -23,11 +25,23 @@ async def identify_card(device: str, reader: str, terminal: Terminal) -> Card:
     thread, session = CallThread(f"{device}-read"), _Session(reader)
     try:
         await thread.call(session.open, _CALL_SECONDS)
-        return await _converse(thread, session, terminal)
+        card = await _converse(thread, session, terminal)
+    except (EmvFailure, ServiceError):
+        await _give_back(thread, session)
+        raise
+    else:
+        await _give_back(thread, session)
+        return card
     finally:
         # Behind whatever call still blocks: a mute card lets go of the thread only when it is taken out.
         thread.post(session.close)
         thread.close()
+
+
+async def _give_back(thread: CallThread, session: _Session) -> None:
+    """Who reads the card next, at once, must not find that it is still kept from everyone, by us."""
+    with suppress(TimeoutError):
+        await thread.call(session.close, _CALL_SECONDS)
 
 
 async def _converse(thread: CallThread, session: _Session, terminal: Terminal) -> Card:

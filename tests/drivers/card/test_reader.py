@@ -6,7 +6,8 @@ import asyncio
 import json
 import os
 import signal
-from contextlib import suppress
+import threading
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ import pytest
 from drivers.api.card import CardInserted, CardRemoved
 from drivers.api.device import DeviceState
 from drivers.card.pcsc.private_pcscd import PrivatePcscd
+from drivers.card.pcsc.service import CardHandle, Service
 from drivers.errors import CardError, ConfigurationError, DeviceError, TransportError
 from tests.drivers.card.conftest import DEADLINE, CardProcess, RunningReader, make_reader
 
@@ -36,6 +38,26 @@ async def test_a_card_may_be_read_twice_and_speak_t1(cards: CardProcess, reader:
     first, second = await reader.device.read(), await reader.device.read()
     assert first.pan.reveal() == second.pan.reveal() == b"5413330089020011"
     assert reader.events.empty(), "reading is no removal"
+
+
+@pytest.mark.parametrize(("name", "code"), [("boris", ""), ("contradictory", "invalid")])
+async def test_a_reading_is_over_when_the_card_is_given_back_however_long_that_takes(
+    cards: CardProcess, reader: RunningReader, monkeypatch: pytest.MonkeyPatch, name: str, code: str
+) -> None:
+    """Else the next one would find it taken, by ourselves."""
+    real = Service.disconnect
+
+    def slow(service: Service, card: CardHandle) -> None:
+        threading.Event().wait(0.2)
+        real(service, card)
+
+    monkeypatch.setattr(Service, "disconnect", slow)
+    await cards.tell(f"insert {name}")
+    await reader.event()
+    for _ in range(2):
+        with pytest.raises(CardError) if code else nullcontext() as refused:
+            await reader.device.read()
+        assert (refused.value.code if refused is not None else "") == code
 
 
 async def test_an_expired_card_is_read_and_the_caller_decides(cards: CardProcess, reader: RunningReader) -> None:

@@ -180,3 +180,6 @@ def _report(salvaged: _Salvaged, arguments: argparse.Namespace) -> None:
     if salvaged.unread:
         say(f"UNREAD: {salvaged.unread} pages that the disk does not give")
     say(f"{len(salvaged.kept)} entries are in {arguments.out}. Whether there were later ones, only the host can tell.")
+    if salvaged.whole:
+        name = arguments.file.name
+        say(f"Before it takes the place of {name}, move that away, and {name}-wal with it.")

@@ -26,6 +26,16 @@ def one(value: str) -> Books:
     return Books(Counter({value: 1}), Counter({value: 1}), Counter())
 
 
+def deposit_five(kiosk: Kiosk) -> None:
+    """A whole deposit of one note, to the receipt."""
+    kiosk.sign_in()
+    kiosk.begin_deposit()
+    kiosk.person.insert("5 EUR")
+    kiosk.sees_total("€5")
+    assert kiosk.finish().says("The money is in your account")
+    kiosk.leave()
+
+
 # --- what cannot begin ------------------------------------------------------------------------------------------------
 
 GOOD = """data = "{data}"
@@ -107,12 +117,7 @@ def test_a_clock_that_is_hours_off_is_an_incident_and_deposits_settle_all_the_sa
     before = kiosk.books()
     with clock_off(kiosk, 5):
         assert "clock-off" in [incident.code for incident in kiosk.facts(journal.Incident)]
-        kiosk.sign_in()
-        kiosk.begin_deposit()
-        kiosk.person.insert("5 EUR")
-        kiosk.sees_total("€5")
-        assert kiosk.finish().says("The money is in your account")
-        kiosk.leave()
+        deposit_five(kiosk)
         assert kiosk.books().since(before) == one("5.00 EUR")
         told = json.loads(kiosk.host("operator", "incidents", "--json").stdout)
         assert "clock-off" in [incident["code"] for incident in told]
@@ -246,12 +251,7 @@ def test_a_terminal_whose_journal_is_damaged_says_so_everywhere_and_serves_again
     new.replace(journal_file)
     kiosk.until(kiosk.in_service, "the terminal to serve again, by itself")
     before = kiosk.books()
-    kiosk.sign_in()
-    kiosk.begin_deposit()
-    kiosk.person.insert("5 EUR")
-    kiosk.sees_total("€5")
-    assert kiosk.finish().says("The money is in your account")
-    kiosk.leave()
+    deposit_five(kiosk)
     assert kiosk.books().since(before) == one("5.00 EUR")
 
 

@@ -62,6 +62,7 @@ def test_a_journal_without_its_first_page_is_whole_again(salvage: Salvage) -> No
     assert status == 0
     assert "epoch 1: 20 entries, the last 1/20\n" in said
     assert "only the host can tell" in said
+    assert "move that away, and journal.db-wal with it" in said
     assert read_stopped(salvage.out, WRITER.key) == entries
     assert salvage.file.read_bytes() == before
 

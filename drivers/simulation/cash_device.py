@@ -243,6 +243,10 @@ class SimulatedCash(ABC):
             case _:
                 assert_never(what.fault)
 
+    def follow(self, *rules: Rule) -> None:
+        """Let these faults happen too, each when its time comes."""
+        self._rules.extend(rules)
+
     # --- time -------------------------------------------------------------------------------------------------------
 
     @property

@@ -55,13 +55,9 @@ class PortTaken(OSError):
 @asynccontextmanager
 async def serving(host: Host) -> AsyncGenerator[Ports]:
     """Both servers, and the desk between them, for as long as the context lasts. Raises :class:`PortTaken`."""
-    desk, door = SettlementDesk(host.store, host.settlement), Door(host)
+    desk = SettlementDesk(host.store, host.settlement)
     terminals, late = _server(), _server()
-    terminal_link_pb2_grpc.add_TerminalLinkServicer_to_server(TerminalLinkService(host, desk, door), terminals)
-    customer_pb2_grpc.add_CustomerQueriesServicer_to_server(CustomerQueriesService(host, door), terminals)
-    terminal_link_pb2_grpc.add_DepositsServicer_to_server(DepositsService(desk), terminals)
-    terminal_link_pb2_grpc.add_DepositsServicer_to_server(DepositsService(desk), late)
-    enrolment_pb2_grpc.add_EnrolmentServicer_to_server(EnrolmentService(host), late)
+    add_services(host, desk, terminals, late)
     await _add_standard(terminals, (_LINK, _DEPOSITS, _QUERIES))
     await _add_standard(late, (_ENROLMENT, _DEPOSITS))
     ports = Ports(
@@ -77,6 +73,16 @@ async def serving(host: Host) -> AsyncGenerator[Ports]:
         settling.cancel()
         with suppress(asyncio.CancelledError):
             await settling
+
+
+def add_services(host: Host, desk: SettlementDesk, terminals: grpc.aio.Server, late: grpc.aio.Server) -> None:
+    """What the host does for ``terminals``, and what it does for whoever comes without a certificate (``late``)."""
+    door = Door(host)
+    terminal_link_pb2_grpc.add_TerminalLinkServicer_to_server(TerminalLinkService(host, desk, door), terminals)
+    customer_pb2_grpc.add_CustomerQueriesServicer_to_server(CustomerQueriesService(host, door), terminals)
+    terminal_link_pb2_grpc.add_DepositsServicer_to_server(DepositsService(desk), terminals)
+    terminal_link_pb2_grpc.add_DepositsServicer_to_server(DepositsService(desk), late)
+    enrolment_pb2_grpc.add_EnrolmentServicer_to_server(EnrolmentService(host), late)
 
 
 def _server() -> grpc.aio.Server:

@@ -15,6 +15,7 @@ from guichet.v1 import terminal_link_pb2 as pb
 from guichet.v1.terminal_link_pb2_grpc import TerminalLinkStub
 from kiosk.log import EventLog
 from kiosk.settlement.courier import HostAway, HostRefused
+from kiosk.terminal.channels import OpenChannel, open_channel
 from kiosk.terminal.queries import CustomerQueries, cancelled_by_its_own_task_only
 
 _FIRST_RETRY = 0.5
@@ -49,8 +50,15 @@ class HostLink:
     """
 
     def __init__(
-        self, address: HostAddress, hello: Callable[[], pb.Hello], ids: Ids, random: Random, log: EventLog
+        self,
+        address: HostAddress,
+        hello: Callable[[], pb.Hello],
+        ids: Ids,
+        random: Random,
+        log: EventLog,
+        open_channel: OpenChannel = open_channel,
     ) -> None:
+        self._open_channel = open_channel
         self._address = address
         self._hello = hello
         self._ids = ids
@@ -111,9 +119,8 @@ class HostLink:
         """Connect, and connect again, until cancelled. Raises ExceptionGroup with what its listeners raised."""
         while True:
             try:
-                async with grpc.aio.secure_channel(
-                    self._address.target, self._address.credentials, options=list(_OPTIONS)
-                ) as channel:
+                address = self._address
+                async with self._open_channel(address.target, address.credentials, _OPTIONS) as channel:
                     await self._use(channel)
             except* (grpc.aio.AioRpcError, HostAway, HostRefused) as group:
                 self._log.event("host.away", reason=_reason(group), retry_seconds=round(self._retry, 1))

@@ -16,7 +16,6 @@ from guichet.v1 import journal_pb2 as journal_pb
 from guichet.v1 import terminal_link_pb2 as link_pb
 from kiosk.journal.faults import Fault, JournalError
 from kiosk.journal.key import key_file, load_key
-from kiosk.log import EventLog
 from kiosk.notify import Notifier
 from kiosk.settlement.replication import Replicator
 from kiosk.settlement.settler import Settler
@@ -27,14 +26,13 @@ from kiosk.terminal.fitted import Fitted, Workshop, places_of
 from kiosk.terminal.front import Front
 from kiosk.terminal.health import SOFTWARE_VERSION, terminal_health
 from kiosk.terminal.heartbeat import heartbeats
-from kiosk.terminal.late_delivery import SubmitOnly
 from kiosk.terminal.link import HostAddress
 from kiosk.terminal.local import LocalTerminal
 from kiosk.terminal.note_book import NoteBook
 from kiosk.terminal.out_of_service import OutOfService
 from kiosk.terminal.parts import Parts
 from kiosk.terminal.seams import Seams
-from kiosk.terminal.serving import Orders, serve_local, watchdog
+from kiosk.terminal.serving import Orders, watchdog
 from kiosk.terminal.session import Sessions
 from kiosk.terminal.supervisor import keep_running
 
@@ -54,7 +52,7 @@ class Terminal:
         self._seams = seams
         self._identity = load_identity(config.data)
         self._ids = SystemIds(seams.clock, seams.random)
-        self.log = EventLog(seams.clock, self._identity.terminal_id)
+        self.log = seams.make_log(seams.clock, self._identity.terminal_id)
         identity = self._identity
         writer = identity.writer(load_key(key_file(config.data)))
         self.journal = seams.open_journal(config.journal, writer, seams.clock)
@@ -100,7 +98,7 @@ class Terminal:
             settler=Settler(
                 self.journal,
                 link,
-                SubmitOnly(self._config.late_host or identity.late_target, identity.authority_pem),
+                seams.make_late(self._config.late_host or identity.late_target, identity.authority_pem),
                 identity.host_signing_key,
                 seams.clock,
                 self.log,
@@ -148,10 +146,10 @@ class Terminal:
         Raises :class:`kiosk.journal.faults.JournalError` where not even its first record can be written, for nothing
         has been begun then; and when one cannot be written later, at the end of the session and of the note that moves.
         """
-        orders = orders or Orders()
+        orders = orders or Orders.of_signals()
         try:
             self._begin()
-            server = await serve_local(self._config.socket, self.parts.front, self._local())
+            server = await self._seams.serve(self._config.socket, self.parts.front, self._local())
         except BaseException:
             self.journal.close()
             raise
@@ -243,13 +241,14 @@ class Terminal:
                 self.parts.desk.no_answer()
 
 
-async def run_terminal(config: TerminalConfig, seams: Seams) -> None:
-    """Be the terminal until told to stop; as long as its journal cannot be opened, say so, and look again.
+async def run_terminal(config: TerminalConfig, seams: Seams, orders: Orders | None = None) -> None:
+    """Be the terminal until ``orders``, or the process's signals, say stop; as long as its journal cannot be opened,
+    say so, and look again.
 
     Raises :class:`kiosk.terminal.config.ConfigError` and :class:`kiosk.terminal.enrolment.EnrolmentError`, and
     :class:`kiosk.journal.faults.JournalError` where another process has the journal, for then that is the terminal.
     """
-    orders = Orders()
+    orders = orders or Orders.of_signals()
     while not orders.stop.is_set():
         try:
             await Terminal(config, seams).run(orders)

@@ -12,7 +12,6 @@ from guichet.v1 import screen_pb2 as pb
 from guichet.v1 import terminal_link_pb2 as link_pb
 from kiosk.journal.faults import JournalError
 from kiosk.journal.key import key_file, load_key
-from kiosk.log import EventLog
 from kiosk.notify import Notifier
 from kiosk.terminal.config import TerminalConfig
 from kiosk.terminal.enrolment import load_identity
@@ -22,7 +21,7 @@ from kiosk.terminal.heartbeat import heartbeats
 from kiosk.terminal.link import HostAddress
 from kiosk.terminal.local import LocalTerminal
 from kiosk.terminal.seams import Seams
-from kiosk.terminal.serving import Orders, serve_local, watchdog
+from kiosk.terminal.serving import Orders, watchdog
 from kiosk.terminal.supervisor import keep_running
 
 
@@ -34,7 +33,7 @@ class OutOfService:
         self._seams = seams
         self._error = error
         identity = self._identity = load_identity(config.data)
-        self._log = EventLog(seams.clock, identity.terminal_id)
+        self._log = seams.make_log(seams.clock, identity.terminal_id)
         self._front = Front(self._log, training=identity.training)
         address = HostAddress(config.host or identity.target, identity.channel_credentials())
         ids = SystemIds(seams.clock, seams.random)
@@ -46,7 +45,7 @@ class OutOfService:
         local = LocalTerminal(name, {}, None, self._health, lambda: link.connected, lambda: False)
         notifier = Notifier(failed=lambda error: self._log.event("notify.failed", reason=str(error)))
         await self._tell()
-        server = await serve_local(self._config.socket, self._front, local)
+        server = await self._seams.serve(self._config.socket, self._front, local)
         running = [
             asyncio.create_task(keep_running("link", link.run, self._seams.clock.monotonic, self._log)),
             asyncio.create_task(heartbeats(link, self._health, self._log)),

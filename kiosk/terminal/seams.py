@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -10,13 +10,19 @@ from pathlib import Path
 from drivers.registry import open_device
 from drivers.transport.api import OpenTransport
 from drivers.transport.open import open_address
+from guichet.ids import TerminalId
 from guichet.seams import Clock, Ids, Random
 from guichet.system import SystemClock, SystemRandom
 from guichet.v1 import terminal_link_pb2 as link_pb
 from kiosk.journal.store import Journal, Writer
 from kiosk.log import EventLog
+from kiosk.settlement.courier import LateDelivery
 from kiosk.terminal.fitted import OpenDevice
+from kiosk.terminal.front import Front
+from kiosk.terminal.late_delivery import SubmitOnly
 from kiosk.terminal.link import HostAddress, HostLink
+from kiosk.terminal.local import LocalTerminal
+from kiosk.terminal.serving import Served, serve_local
 
 
 def _open_transport(device: str) -> OpenTransport:
@@ -25,7 +31,7 @@ def _open_transport(device: str) -> OpenTransport:
 
 @dataclass(frozen=True, slots=True)
 class Seams:
-    """Time, randomness, wires, devices, the journal's file, the connection to the host."""
+    """Time, randomness, wires, devices, the journal's file, the ways to the host, the local socket, the log."""
 
     clock: Clock = field(default_factory=SystemClock)
     random: Random = field(default_factory=SystemRandom)
@@ -33,3 +39,6 @@ class Seams:
     open_journal: Callable[[Path, Writer, Clock], Journal] = Journal.open
     make_link: Callable[[HostAddress, Callable[[], link_pb.Hello], Ids, Random, EventLog], HostLink] = HostLink
     open_device: OpenDevice = open_device
+    make_late: Callable[[str, str], LateDelivery] = SubmitOnly
+    serve: Callable[[Path, Front, LocalTerminal], Awaitable[Served]] = serve_local
+    make_log: Callable[[Clock, TerminalId], EventLog] = EventLog

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from pathlib import Path
+from typing import Protocol, Self
 
 import grpc
 
@@ -20,12 +21,25 @@ class Orders:
 
     def __init__(self) -> None:
         self.stop, self.hurry = asyncio.Event(), asyncio.Event()
-        loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGTERM, self.stop.set)
-        loop.add_signal_handler(signal.SIGINT, lambda: (self.hurry.set(), self.stop.set()))
+
+    @classmethod
+    def of_signals(cls) -> Self:
+        """Orders that come as SIGTERM, and as SIGINT in a hurry."""
+        orders, loop = cls(), asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, orders.stop.set)
+        loop.add_signal_handler(signal.SIGINT, lambda: (orders.hurry.set(), orders.stop.set()))
+        return orders
 
 
-async def serve_local(socket: Path, front: Front, local: LocalTerminal) -> grpc.aio.Server:
+class Served(Protocol):
+    """A server that has been started."""
+
+    async def stop(self, grace: float | None) -> None:
+        """Serve no more; calls under way have ``grace`` seconds."""
+        ...
+
+
+async def serve_local(socket: Path, front: Front, local: LocalTerminal) -> Served:
     """The screen and diagnostics are served on ``socket``, open to its owner and group."""
     _make_way(socket)
     server = grpc.aio.server()

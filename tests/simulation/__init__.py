@@ -1,0 +1,1 @@
+"""Terminals, devices, disks, clocks, network and host in one process, from one seed, in virtual time."""

@@ -1,0 +1,354 @@
+"""The outside checker: what may never happen, by paper, disk and books, and by no code of the product's own.
+
+It sees what the journal says is on disk, what the cash module is ordered to do, what goes to the host, and where each
+piece of paper is; at the end it reads the journal's file and the host's database in its own words. The numbers are the
+rules of the design, section 1.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+import tempfile
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from drivers.simulation.cash_device import Order
+from drivers.simulation.notes import Place
+from guichet.v1 import journal_pb2 as pb
+from guichet.v1 import settlement_pb2
+from guichet.v1 import terminal_link_pb2 as link
+from tests.simulation.kiosk import Kiosk, Observer
+
+Face = tuple[int, str]
+"""Minor units and currency."""
+
+IN_BOX = ("credited", "found")
+
+
+class Violation(Exception):
+    """A rule is broken. The text begins with its number."""
+
+
+@dataclass(slots=True)
+class Note:
+    """What the journal has said of a note, by the records alone."""
+
+    face: Face | None
+    deposit: str
+    state: str = "escrowed"
+    outcome: int = 0
+
+
+@dataclass(slots=True)
+class Book:
+    """One terminal's journal, as it was claimed to be on disk, record by record."""
+
+    entries: list[tuple[int, bytes]] = field(default_factory=list[tuple[int, bytes]])
+    notes: dict[str, Note] = field(default_factory=dict[str, Note])
+    last: str = ""
+    deposits: dict[str, str] = field(default_factory=dict[str, str])
+    open_deposit: str = ""
+    advices: dict[bytes, bool] = field(default_factory=dict[bytes, bool])
+    sure: Counter[Face] = field(default_factory=Counter[Face])
+    unknown_finds: int = 0
+    swallowed: int = 0
+
+    def count(self, *states: str) -> Counter[Face]:
+        """Notes in these states, by value."""
+        return Counter(note.face for note in self.notes.values() if note.state in states and note.face is not None)
+
+
+class Checker(Observer):
+    """Raises nothing inside the product: what is wrong is kept in ``wrongs`` and stops the world at its next step."""
+
+    def __init__(self) -> None:
+        self.wrongs: list[str] = []
+        self.books: dict[str, Book] = defaultdict(Book)
+        self.pushed_by: dict[tuple[str, int, int], str] = {}
+        self.sent_advices: dict[tuple[str, str, str, int], bytes] = {}
+        self.records = 0
+
+    def wrong(self, text: str) -> None:
+        """A rule is broken."""
+        self.wrongs.append(text)
+
+    # --- while it happens -------------------------------------------------------------------------------------------
+
+    def crashed(self, trace: str) -> None:
+        self.wrong(f"a task crashed: {trace}")
+
+    def opened(self, kiosk: Kiosk, journal: Any) -> None:
+        """What was claimed to be on disk must be there, whatever happened since."""
+        book = self.books[kiosk.name]
+        claimed = book.entries[-1] if book.entries else (0, b"")
+        last = journal.last
+        if claimed[0] and (last is None or last.sequence < claimed[0]):
+            there = 0 if last is None else last.sequence
+            self.wrong(f"4: {kiosk.name}: {claimed[0]} records were on disk, {there} are there after a restart")
+            return
+        for entry in journal.entries(claimed[0] + 1):
+            record = pb.JournalRecord.FromString(entry.record)
+            self._recorded(kiosk, entry, getattr(record, record.WhichOneof("fact") or ""))
+
+    def appended(self, kiosk: Kiosk, entry: Any, fact: Any) -> None:
+        if kiosk.disk.unsynced:
+            self.wrong(f"4: {kiosk.name}: record {entry.sequence} is said to be on disk and is not synced")
+        self._recorded(kiosk, entry, fact)
+
+    def _recorded(self, kiosk: Kiosk, entry: Any, fact: Any) -> None:
+        book = self.books[kiosk.name]
+        self.records += 1
+        expected = book.entries[-1][0] + 1 if book.entries else 1
+        if entry.sequence != expected:
+            self.wrong(f"6: {kiosk.name}: record {entry.sequence} follows {expected - 1}")
+        book.entries.append((entry.sequence, entry.hash))
+        self._apply(kiosk, book, fact)
+
+    def _apply(self, kiosk: Kiosk, book: Book, fact: Any) -> None:
+        match fact:
+            case pb.DepositOpened():
+                if book.open_deposit:
+                    self.wrong(f"2: {kiosk.name}: deposit {fact.deposit_id} was opened while another is open")
+                book.deposits[fact.deposit_id] = fact.account_id
+                book.open_deposit = fact.deposit_id
+            case pb.DepositClosed():
+                book.open_deposit = ""
+            case pb.NoteEscrowed():
+                book.notes[fact.note_id] = Note((fact.value.minor, fact.value.currency), fact.deposit_id)
+                book.last = fact.note_id
+            case pb.StackIntended():
+                self._note(book, fact).state = "stack intended"
+            case pb.ReturnIntended():
+                self._note(book, fact).state = "return intended"
+            case pb.NoteFound():
+                face = (fact.value.minor, fact.value.currency) if fact.HasField("value") else None
+                book.unknown_finds += face is None
+                book.notes[fact.note_id] = Note(face, fact.candidate_deposit_id)
+                book.last = fact.note_id
+                self._outcome(kiosk, book, fact, "found")
+            case pb.NoteStacked():
+                self._outcome(kiosk, book, fact, "credited")
+            case pb.NoteReturned():
+                self._outcome(kiosk, book, fact, "returned")
+            case pb.NoteInDoubt():
+                self._outcome(kiosk, book, fact, "in doubt")
+            case pb.AdviceSigned():
+                book.advices[hashlib.sha256(fact.content).digest()] = False
+            case pb.Settled():
+                if fact.advice_hash in book.advices:
+                    book.advices[fact.advice_hash] = True
+                else:
+                    self.wrong(f"6: {kiosk.name}: settled is what was never signed")
+            case pb.Incident():
+                book.swallowed += fact.code == "events-missed" and not kiosk.subject.escrow
+            case _:
+                pass
+
+    def _note(self, book: Book, fact: Any) -> Note:
+        note = book.notes.get(fact.note_id)
+        if note is None:
+            self.wrong(f"4: a record about a note that was never in escrow: {fact.note_id}")
+            note = book.notes[fact.note_id] = Note(None, "")
+        return note
+
+    def _outcome(self, kiosk: Kiosk, book: Book, fact: Any, state: str) -> None:
+        note = self._note(book, fact)
+        if fact.outcome_number != note.outcome + 1:
+            self.wrong(f"6: outcome {fact.outcome_number} of {fact.note_id} follows {note.outcome}")
+        if note.state in IN_BOX and note.face is not None:
+            book.sure[note.face] -= 1
+        note.state, note.outcome = state, fact.outcome_number
+        if state in IN_BOX and note.face is not None:
+            book.sure[note.face] += 1
+            box = paper_of(kiosk)
+            if book.sure[note.face] > box[note.face]:
+                what = f"{book.sure[note.face]} of {note.face} are {state}, {box[note.face]} lie in the box"
+                self.wrong(f"1: {kiosk.name}: {what}")
+
+    def ordered(self, kiosk: Kiosk, order: Order) -> None:
+        """Intent before action, record before acknowledgement (4)."""
+        book = self.books[kiosk.name]
+        if order is Order.STACK:
+            last = book.notes.get(book.last)
+            if last is None or last.state != "stack intended":
+                self.wrong(f"4: {kiosk.name}: stack was ordered, the record says {last}")
+        if order is Order.ACKNOWLEDGE and kiosk.subject.acknowledges:
+            over = self._unaccounted(kiosk, book)
+            if over:
+                self.wrong(f"4: {kiosk.name}: acknowledged, with {dict(over)} in the box that no record accounts for")
+
+    def _unaccounted(self, kiosk: Kiosk, book: Book) -> Counter[Face]:
+        over = paper_of(kiosk) - book.count("credited", "found", "in doubt")
+        return over if over.total() > book.unknown_finds + book.swallowed else Counter()
+
+    def sent(self, kiosk: Kiosk, method: str, data: bytes) -> None:
+        """One key, one content (6), on the wire."""
+        signed = _advice_in(method, data)
+        if signed is None:
+            return
+        advice = settlement_pb2.DepositAdvice.FromString(signed.content)
+        if hashlib.sha256(signed.content).digest() not in self.books[kiosk.name].advices:
+            self.wrong(f"4: {kiosk.name}: an advice was sent that is not on disk")
+        for note in advice.notes:
+            key = (kiosk.name, advice.deposit_id, note.note_id, note.outcome_number)
+            content = note.SerializeToString(deterministic=True) + advice.account_id.encode()
+            if self.sent_advices.setdefault(key, content) != content:
+                self.wrong(f"6: {kiosk.name}: {key} was sent with two contents")
+
+    def committed(self, database: sqlite3.Connection) -> None:
+        """The trial balance is zero in every currency, after every transaction of the host."""
+        rows = database.execute("SELECT ledger, currency, sum(amount_minor) FROM postings GROUP BY 1, 2").fetchall()
+        for ledger, currency, balance in rows:
+            if balance:
+                self.wrong(f"3: the books of {ledger} are off by {balance} {currency}")
+
+    # --- when everything is at rest -------------------------------------------------------------------------------
+
+    def at_rest(self, kiosks: Iterable[Kiosk], database: sqlite3.Connection) -> None:
+        """Everything that must hold in the end."""
+        for kiosk in kiosks:
+            self._conserved(kiosk)
+            self._chain(kiosk, database)
+            self._advices_settled(kiosk)
+        self._books(list(kiosks), database)
+
+    def _conserved(self, kiosk: Kiosk) -> None:
+        book = self.books[kiosk.name]
+        box, sure, doubt = paper_of(kiosk), book.count("credited", "found"), book.count("in doubt")
+        if sure - box:
+            self.wrong(f"1: {kiosk.name}: on record and not in the box: {dict(sure - box)}")
+        over = box - sure - doubt
+        if over.total() > book.unknown_finds + book.swallowed:
+            self.wrong(f"1: {kiosk.name}: in the box and nobody's: {dict(over)}")
+        undecided = [note for note in book.notes.values() if note.state.endswith(("intended", "escrowed"))]
+        if undecided:
+            self.wrong(f"3: {kiosk.name}: nothing was decided about {undecided}")
+
+    def _chain(self, kiosk: Kiosk, database: sqlite3.Connection) -> None:
+        """The file holds every record that was claimed, in one unbroken chain, and the host holds the same."""
+        rows = read_file(kiosk.disk.folder / "journal.db")
+        previous = bytes(32)
+        for number, (epoch, sequence, before, digest, record) in enumerate(rows, 1):
+            made = chained(epoch, sequence, before, record)
+            if sequence != number or before != previous or digest != made:
+                self.wrong(f"6: {kiosk.name}: the chain is broken at record {sequence}")
+                return
+            previous = digest
+        if [(row[1], row[3]) for row in rows] != self.books[kiosk.name].entries:
+            self.wrong(f"5: {kiosk.name}: the file holds {len(rows)} records that are not those that were written")
+        query = "SELECT sequence, hash, record FROM journal_entries WHERE terminal_id = ? ORDER BY epoch, sequence"
+        held = database.execute(query, (kiosk.name,)).fetchall()
+        if held != [(row[1], row[3], row[4]) for row in rows]:
+            self.wrong(f"5: {kiosk.name}: the host holds {len(held)} records, the file {len(rows)}, and not the same")
+
+    def _advices_settled(self, kiosk: Kiosk) -> None:
+        open_ones = [digest.hex()[:8] for digest, settled in self.books[kiosk.name].advices.items() if not settled]
+        if open_ones:
+            self.wrong(f"5: {kiosk.name}: never settled: {open_ones}")
+
+    def _books(self, kiosks: list[Kiosk], database: sqlite3.Connection) -> None:
+        """Each note once, to whoever pushed it in, with its postings (2, 3)."""
+        outcomes = final_outcomes(database)
+        if database.execute("SELECT count(*) FROM note_conflicts").fetchone()[0]:
+            self.wrong("6: the host found two contents under one key")
+        for kiosk in kiosks:
+            told = {n: (note.state, note.face) for n, note in self.books[kiosk.name].notes.items() if note.face}
+            booked = {key[1]: (state, face) for key, (state, face, _, _) in outcomes.items() if key[0] == kiosk.name}
+            for note_id, (state, face) in told.items():
+                if state != "returned" and booked.get(note_id) != (state, face):
+                    self.wrong(f"3: {kiosk.name}: {note_id} is {state} {face}, the host has {booked.get(note_id)}")
+            for note_id in booked.keys() - told.keys():
+                self.wrong(f"2: {kiosk.name}: the host has {note_id}, which no journal has")
+        self._accounts(kiosks, outcomes, database)
+
+    def _accounts(self, kiosks: list[Kiosk], outcomes: Outcomes, database: sqlite3.Connection) -> None:
+        credited: dict[str, Counter[Face]] = defaultdict(Counter[Face])
+        for (terminal, _), (state, face, account, booking) in outcomes.items():
+            if booking == "customer":
+                credited[account][face] += 1
+                if state != "credited":
+                    self.wrong(f"2: {terminal}: a note that is {state} was booked to a customer")
+        brought: dict[str, Counter[Face]] = defaultdict(Counter[Face])
+        for kiosk in kiosks:
+            for index, vault in enumerate(kiosk.vaults):
+                for note in vault.notes:
+                    account = self.pushed_by.get((kiosk.name, index, note.number))
+                    if note.place is Place.BOX and account and (face := face_of(note.face)):
+                        brought[account][face] += 1
+        for account, faces in credited.items():
+            if faces - brought[account]:
+                self.wrong(f"2: account {account} was credited {dict(faces - brought[account])} that nobody put in")
+            value = sum(face[0] * count for face, count in faces.items())
+            query = "SELECT coalesce(sum(amount_minor), 0) FROM postings WHERE account_id = ?"
+            posted = database.execute(query, (account,)).fetchone()[0]
+            if posted != value:
+                self.wrong(f"3: account {account} has postings of {posted}, its notes are {value}")
+
+
+def _advice_in(method: str, data: bytes) -> link.SignedAdvice | None:
+    if method.endswith("/Submit"):
+        return link.SubmitRequest.FromString(data).advice
+    if not method.endswith("/Connect"):
+        return None
+    request = link.ConnectRequest.FromString(data)
+    return request.advice if request.HasField("advice") else None
+
+
+Outcomes = dict[tuple[str, str], tuple[str, Face, str, str]]
+
+
+def final_outcomes(database: sqlite3.Connection) -> Outcomes:
+    """What the host last has of each note: by terminal and note, its state, value, account and booking."""
+    query = (
+        "SELECT terminal_id, note_id, outcome, value_minor, currency, account_id, booking FROM note_outcomes "
+        "ORDER BY outcome_number"
+    )
+    found: Outcomes = {}
+    for terminal, note, outcome, minor, currency, account, booking in database.execute(query):
+        found[terminal, note] = (outcome.replace("-", " "), (minor, currency), account, booking)
+    return found
+
+
+def face_of(text: str) -> Face | None:
+    """What is printed on paper, as minor units; None for what is no money."""
+    amount, _, currency = text.partition(" ")
+    whole, _, cents = amount.partition(".")
+    if not whole.isdigit():
+        return None
+    return int(whole) * 100 + int((cents + "00")[:2]), currency
+
+
+def paper_of(kiosk: Kiosk) -> Counter[Face]:
+    """What lies in the boxes."""
+    found: Counter[Face] = Counter()
+    for vault in kiosk.vaults:
+        for note in vault.notes:
+            if note.place is Place.BOX and (face := face_of(note.face)) is not None:
+                found[face] += 1
+    return found
+
+
+def read_file(path: Path) -> list[tuple[int, int, bytes, bytes, bytes]]:
+    """Every row of a journal's file, by a SQLite of its own, from a copy: whoever has it open is not disturbed."""
+    with tempfile.TemporaryDirectory(prefix="checker-") as folder:
+        copy = Path(folder) / "copy.db"
+        copy.write_bytes(path.read_bytes())
+        log = Path(f"{path}-wal")
+        if log.exists():
+            Path(f"{copy}-wal").write_bytes(log.read_bytes())
+        connection = sqlite3.connect(copy)
+        try:
+            query = "SELECT epoch, sequence, previous_hash, hash, record FROM entries ORDER BY epoch, sequence"
+            return connection.execute(query).fetchall()
+        finally:
+            connection.close()
+
+
+def chained(epoch: int, sequence: int, previous: bytes, record: bytes) -> bytes:
+    """SHA-256 over a domain, the place as two numbers of eight bytes, the hash before, and the record."""
+    place = epoch.to_bytes(8, "big") + sequence.to_bytes(8, "big")
+    return hashlib.sha256(b"guichet/v1/journal-entry\0" + place + previous + record).digest()

@@ -1,0 +1,535 @@
+"""A kiosk of the simulation: the machine that stays, and the lives of the terminal's process in it."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from drivers.api.card import Card, CardEvent, CardInserted, CardRemoved, Pan
+from drivers.api.device import Device, DeviceConfig, DeviceIdentity, DeviceState, DeviceStatus, SelfTestStep
+from drivers.api.document import Document
+from drivers.api.pinpad import PinBlock
+from drivers.api.printer import Paper, PrinterState
+from drivers.context import DriverContext
+from drivers.errors import CardError, TransportError
+from drivers.registry import open_device
+from drivers.simulation.cash_device import Order, SimulatedCash
+from drivers.simulation.notes import Vault
+from drivers.transport.api import ByteTransport, OpenTransport
+from guichet.ids import DeviceSerial, TerminalId
+from guichet.money import Currency, Money, parse_money
+from guichet.pin import Key, Ksn, Pin, derive_pin_key, encode_pin_block
+from guichet.seams import Clock
+from guichet.v1 import screen_pb2 as screen
+from kiosk.journal.store import RESERVE_BYTES, Journal, Writer
+from kiosk.log import EventLog, Loggable
+from kiosk.terminal.config import Timings, TerminalConfig
+from kiosk.terminal.enrolment import Identity
+from kiosk.terminal.front import Front
+from kiosk.terminal.late_delivery import SubmitOnly
+from kiosk.terminal.link import HostLink
+from kiosk.terminal.local import LocalTerminal
+from kiosk.terminal.main import run_terminal
+from kiosk.terminal.seams import Seams
+from kiosk.terminal.serving import Orders, Served
+from tests.conformance.subject import Subject
+from tests.simulation.bank import BEGAN_US, Bank, CountingRandom, Customer, keep_identity
+from tests.simulation.disk import Disk, close_dead
+from tests.simulation.loop import Life, WorldLoop, life_now, require_alive
+from tests.simulation.network import Channel, Exchange, Route
+
+_EUROS = ("0.20 EUR", "0.50 EUR", "1 EUR", "2 EUR", "5 EUR", "10 EUR", "20 EUR", "50 EUR", "100 EUR")
+_TIMINGS = Timings(
+    escrow_hold=0.5,
+    device_grace=12.0,
+    customer=20.0,
+    notice=4.0,
+    settlement_wait=2.0,
+    late_delivery=30.0,
+    replication_wait=2.0,
+    note_taken=12.0,
+    note_moves=20.0,
+    look_again=4.0,
+)
+_LATENCY = 0.002
+_RESTART_SECONDS = 2.0
+
+
+class KioskClock:
+    """Virtual time; the wall's can be put off."""
+
+    def __init__(self) -> None:
+        self.offset_us = 0
+
+    def wall_us(self) -> int:
+        return BEGAN_US + self.offset_us + int(asyncio.get_running_loop().time() * 1_000_000)
+
+    def monotonic(self) -> float:
+        return asyncio.get_running_loop().time()
+
+
+class QuietLog(EventLog):
+    """Keeps its last events for whoever asks why."""
+
+    def __init__(self, keep: Callable[[str], None], crashed: Callable[[str], None]) -> None:
+        self._keep, self._on_crash = keep, crashed
+
+    def event(self, name: str, **facts: Loggable) -> None:
+        if name == "task.crashed":
+            self._on_crash(str(facts.get("traceback")))
+        self._keep(f"{name} {facts}" if facts else name)
+
+
+class Kiosk:
+    """One machine: its disk, cash module, card slot, screen, cable to the host; and its terminal's present life."""
+
+    def __init__(
+        self,
+        name: str,
+        subject: Subject,
+        bank: Bank,
+        disk: Disk,
+        loop: WorldLoop,
+        exchange: Exchange,
+        dice: random.Random,
+        observer: Observer,
+        salt: int,
+    ) -> None:
+        self.name, self.subject, self.disk, self._loop = name, subject, disk, loop
+        self._bank, self._exchange, self._dice, self._observer = bank, exchange, dice, observer
+        self.route = Route(loop, dice, partial(observer.sent, self))
+        self.clock = KioskClock()
+        self._random = CountingRandom(salt)
+        self._pin_counter = 0
+        identity, enrolled = bank.enrolled[name]
+        self._identity: Identity = identity
+        self._pin_key, self._pin_key_id = Key(enrolled.pin_initial_key), enrolled.pin_key_id
+        disk.wipe()
+        disk.mended()
+        keep_identity(identity, disk.folder)
+        self.vault = Vault(None)
+        self.former_vaults: list[Vault] = []
+        self.device = self._watched(subject.device(self.vault))
+        self.plugged = True
+        self.powered = True
+        self.card: Customer | None = None
+        self.view: screen.View | None = None
+        self.life: Life | None = None
+        self.lives = 0
+        self.log: list[str] = []
+        self._graves: list[Life] = []
+        self.restart_seconds = _RESTART_SECONDS
+        self.dark_seconds: float | None = None
+        self.orders: Orders | None = None
+        self._line: _Line | None = None
+        self._reader: _Reader | None = None
+        self._pad: _Pad | None = None
+        self._touches: asyncio.Queue[screen.AttachRequest] | None = None
+        self._journal: Journal | None = None
+
+    # --- lives ------------------------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """The service manager starts the terminal, unless the machine is dark."""
+        if not self.powered or (self.life is not None and self.life.alive):
+            return
+        self.lives += 1
+        life = Life(f"{self.name}/{self.lives}", self._ended)
+        self._graves.append(life)
+        self.life = life
+        life.soon(self._main, life)
+
+    def _main(self, life: Life) -> None:
+        self.orders = Orders()
+        task = life.start(run_terminal(self._config(), self._seams(), self.orders))
+        task.add_done_callback(partial(self._exited, life), context=self._loop.world)
+
+    def _exited(self, life: Life, task: asyncio.Task[None]) -> None:
+        """It ended by itself: told to stop, or by an error. The service manager starts it again."""
+        if life.alive:
+            self._note(f"exit {task.exception()!r}")
+            life.die()
+
+    def _ended(self, life: Life) -> None:
+        """Whatever ended it. What the dead had open is given back once nobody is in the middle of it."""
+        self.view = None
+        self._reader = self._pad = self._touches = None
+        journal, self._journal = self._journal, None
+        line, self._line = self._line, None
+        self._note(f"{life.name} is dead")
+        now = self._loop.time()
+        self._loop.at(now, self._give_back, life, journal, line)
+        seconds, self.dark_seconds = self.dark_seconds, None
+        if seconds is not None:
+            self.cut_power()
+            self._loop.at(now + seconds, self.restore_power)
+        self.route.terminal_died(silently=not self.powered)
+        self._loop.at(now + self.restart_seconds, self.begin)
+
+    def _give_back(self, life: Life, journal: Journal | None, line: _Line | None) -> None:
+        if journal is not None:
+            life.within(partial(close_dead, journal.close))
+        if line is not None:
+            line.hang_up()
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        if self.life is not None:
+            self.life.die()
+
+    def cut_power(self) -> None:
+        """The whole machine goes dark."""
+        if not self.powered:
+            return
+        self.powered = False
+        self.kill()
+        self.disk.cut(self._dice)
+        self.device.cut_power(self._loop.time())
+
+    def restore_power(self) -> None:
+        """And comes back."""
+        if not self.powered:
+            self.powered = True
+            self.device.restore_power(self._loop.time())
+            self.begin()
+
+    def end(self) -> None:
+        """The world is over."""
+        journal, life = self._journal, self.life
+        self.kill()
+        if life is not None:
+            self._give_back(life, journal, self._line)
+        for life in self._graves:
+            life.bury()
+
+    def _config(self) -> TerminalConfig:
+        devices = {
+            name: DeviceConfig(name, self.subject.driver, "memory", self.subject.options if name == "cash" else {})
+            for name in ("cash", "card", "pinpad", "printer")
+        }
+        return TerminalConfig(
+            data=self.disk.folder,
+            socket=self.disk.folder / "socket",
+            devices=devices,
+            denominations=frozenset(parse_money(face) for face in _EUROS),
+            unreplicated_caps={Currency("EUR"): Money(20_000, Currency("EUR"))},
+            timings=_TIMINGS,
+            version="simulation",
+        )
+
+    def _seams(self) -> Seams:
+        return Seams(
+            clock=self.clock,
+            random=self._random,
+            open_transport=self._transport,
+            open_journal=self._open_journal,
+            make_link=partial(HostLink, open_channel=self._open_channel),
+            open_device=self._open_device,
+            make_late=partial(SubmitOnly, open_channel=self._open_channel),
+            serve=self._serve,
+            make_log=lambda _clock, _terminal: QuietLog(self._note, self._observer.crashed),
+        )
+
+    def _note(self, line: str) -> None:
+        self.log.append(f"{self._loop.time():.3f} {line}")
+
+    def _open_channel(self, target: str, _credentials: object, _options: object = ()) -> Channel:
+        certificate = b"" if target.endswith("7444") else self._identity.certificate_pem.encode()
+        return Channel(self.route, self._exchange, target, certificate)
+
+    # --- the journal ------------------------------------------------------------------------------------------------
+
+    def _open_journal(self, path: Path, writer: Writer, clock: Clock) -> Journal:
+        disk = self.disk
+
+        class OnDisk(Journal):
+            def free_bytes(self) -> int:
+                return 0 if disk.full else 100 * RESERVE_BYTES
+
+            def close(self) -> None:
+                # SQLite keeps it for itself where the disk fails as it closes; a file system in Python cannot.
+                with suppress(apsw.Error):
+                    super().close()
+
+        journal = OnDisk.open(path, writer, clock)
+        self._journal = journal
+        self._observer.opened(self, journal)
+        journal.observe(partial(self._observer.appended, self))
+        return journal
+
+    # --- devices ----------------------------------------------------------------------------------------------------
+
+    def _watched(self, device: SimulatedCash) -> SimulatedCash:
+        device.on_order = lambda order: self._observer.ordered(self, order)
+        return device
+
+    def swap_device(self) -> None:
+        """Another one of its kind stands in its place, with a box of its own."""
+        if self._line is not None:
+            self._line.hang_up()
+        self.former_vaults.append(self.vault)
+        number = len(self.former_vaults) + 1
+        self.vault = Vault(None, box=f"BOX-{number}00", counter=self.vault.counter + 1)
+        self.device = self._watched(self.subject.device(self.vault, serial=f"OTHER-{number:06}"))
+
+    @property
+    def vaults(self) -> list[Vault]:
+        """All paper that this kiosk has ever met."""
+        return [*self.former_vaults, self.vault]
+
+    def unplug(self) -> None:
+        """The cash module's cable."""
+        self.plugged = False
+        if self._line is not None:
+            self._line.hang_up()
+
+    def plug(self) -> None:
+        """It is back."""
+        self.plugged = True
+
+    def _transport(self, _device: str) -> OpenTransport:
+        async def open_line(address: str) -> ByteTransport:
+            require_alive()
+            if not self.plugged:
+                raise TransportError("cash", "absent", address)
+            self._line = _Line(self)
+            return self._line
+
+        return open_line
+
+    def _open_device(self, config: DeviceConfig, context: DriverContext) -> Device:
+        match config.name:
+            case "cash":
+                return open_device(config, context)
+            case "card":
+                self._reader = _Reader(self)
+                return self._reader
+            case "pinpad":
+                self._pad = _Pad(self)
+                return self._pad
+            case _:
+                return _Printer()
+
+    # --- what a person does -----------------------------------------------------------------------------------------
+
+    def insert_card(self, customer: Customer) -> None:
+        """A card goes in."""
+        self.card = customer
+        self._tell(CardInserted())
+
+    def take_card(self) -> None:
+        """It comes out."""
+        if self.card is not None:
+            self.card = None
+            self._tell(CardRemoved())
+
+    def _tell(self, event: CardEvent) -> None:
+        if self._reader is not None and self.life is not None:
+            self.life.soon(self._reader.tell, event)
+
+    def touch(self, control: str) -> None:
+        """A finger on the glass."""
+        if self.view is not None and self._touches is not None and self.life is not None:
+            touched = screen.Touched(view_id=self.view.view_id, control=control)
+            self.life.soon(self._touches.put_nowait, screen.AttachRequest(touched=touched))
+
+    def type_pin(self, digits: str) -> None:
+        """Keys of the pad, the green one last."""
+        if self._pad is not None and self.life is not None:
+            self.life.soon(self._pad.typed, digits)
+
+    def pin_block(self, pan: Pan, digits: str) -> PinBlock:
+        """What the pad makes of it; its counter outlives every power cut."""
+        self._pin_counter += 1
+        ksn = Ksn(self._pin_key_id, self._pin_counter)
+        block = encode_pin_block(derive_pin_key(self._pin_key, ksn), Pin(digits.encode()), pan.reveal(), bytes(8))
+        return PinBlock(block, ksn.encode())
+
+    async def _serve(self, _socket: Path, front: Front, _local: LocalTerminal) -> Served:
+        touches: asyncio.Queue[screen.AttachRequest] = asyncio.Queue()
+        self._touches = touches
+
+        async def touched() -> AsyncIterator[screen.AttachRequest]:
+            while True:
+                yield await touches.get()
+
+        async def attend() -> None:
+            context: Any = None
+            async for response in front.Attach(touched(), context):
+                self.view = response.view
+
+        return _Served(asyncio.get_running_loop().create_task(attend()))
+
+
+class Observer:
+    """Whoever watches a kiosk from outside. The product knows nothing of it."""
+
+    def opened(self, kiosk: Kiosk, journal: Journal) -> None:
+        """A life has opened its journal."""
+
+    def appended(self, kiosk: Kiosk, entry: Any, fact: Any) -> None:
+        """The journal says that this is on disk."""
+
+    def ordered(self, kiosk: Kiosk, order: Order) -> None:
+        """The cash module hears an order."""
+
+    def sent(self, kiosk: Kiosk, method: str, data: bytes) -> None:
+        """The terminal sends this to the host."""
+
+    def crashed(self, trace: str) -> None:
+        """A task of the terminal ended by an error that nobody expected."""
+
+
+class _Served:
+    def __init__(self, task: asyncio.Task[None]) -> None:
+        self._task = task
+
+    async def stop(self, grace: float | None) -> None:
+        self._task.cancel()
+
+
+class _Line:
+    """The cash module's cable: what is written arrives at once, what it answers a little later."""
+
+    def __init__(self, kiosk: Kiosk) -> None:
+        self._kiosk = kiosk
+        self._device = kiosk.device
+        self._loop = kiosk._loop
+        self._incoming = bytearray()
+        self._received = asyncio.Event()
+        self._open = True
+        self._last = 0.0
+
+    async def read(self) -> bytes:
+        while not self._incoming:
+            if not self._open:
+                raise TransportError("cash", "hung-up", "the other end closed")
+            self._received.clear()
+            await self._received.wait()
+        data = bytes(self._incoming)
+        self._incoming.clear()
+        return data
+
+    def write(self, data: bytes) -> None:
+        if not self._open:
+            raise TransportError("cash", "hung-up", "the other end closed")
+        life = life_now()
+        if life is not None:
+            life.effect()
+        now = self._loop.time()
+        answer = self._device.receive(data, now)
+        if answer:
+            self._last = max(self._last, now + _LATENCY)
+            self._loop.at(self._last, self._arrive, answer)
+        if (at := self._device.late_at) is not None:
+            self._loop.at(at, self._arrive_late)
+        if life is not None:
+            life.effected()
+
+    def _arrive(self, data: bytes) -> None:
+        if self._open:
+            self._incoming += data
+            self._received.set()
+
+    def _arrive_late(self) -> None:
+        now = self._loop.time()
+        if late := self._device.collect(now):
+            self._arrive(late)
+        if (at := self._device.late_at) is not None:
+            self._loop.at(max(at, now + 0.001), self._arrive_late)
+
+    async def drained(self) -> None:
+        """Nothing ever waits here."""
+
+    def close(self) -> None:
+        self.hang_up()
+
+    def hang_up(self) -> None:
+        self._open = False
+        self._received.set()
+
+
+class _Stand:
+    """What the devices that hold no money have in common."""
+
+    status = DeviceStatus(DeviceState.READY)
+
+    async def run(self) -> None:
+        await asyncio.Event().wait()
+
+    async def self_test(self) -> tuple[SelfTestStep, ...]:
+        return ()
+
+
+class _Reader(_Stand):
+    """A card slot."""
+
+    def __init__(self, kiosk: Kiosk) -> None:
+        self._kiosk = kiosk
+        self._handlers: list[Callable[[CardEvent], None]] = []
+
+    def subscribe(self, handler: Callable[[CardEvent], None]) -> None:
+        self._handlers.append(handler)
+
+    @property
+    def card_inside(self) -> bool:
+        return self._kiosk.card is not None
+
+    def tell(self, event: CardEvent) -> None:
+        for handler in self._handlers:
+            handler(event)
+
+    async def run(self) -> None:
+        if self.card_inside:
+            self.tell(CardInserted())
+        await asyncio.Event().wait()
+
+    async def read(self) -> Card:
+        await asyncio.sleep(0.3)
+        card = self._kiosk.card
+        if card is None:
+            raise CardError("card", "removed", "the card is gone")
+        pan = Pan(card.pan)
+        return Card(pan, pan.masked, card.expiry, "SIMULATED")
+
+
+class _Pad(_Stand):
+    """An encrypting PIN pad."""
+
+    status = DeviceStatus(
+        DeviceState.READY, identity=DeviceIdentity("simulated", "PAD", DeviceSerial("PAD-1"), "1", simulated=True)
+    )
+
+    def __init__(self, kiosk: Kiosk) -> None:
+        self._kiosk = kiosk
+        self._entry: asyncio.Future[str] | None = None
+
+    def typed(self, digits: str) -> None:
+        if self._entry is not None and not self._entry.done():
+            self._entry.set_result(digits)
+
+    async def enter_pin(self, pan: Pan, on_digits: Callable[[int], None]) -> PinBlock | None:
+        self._entry = asyncio.get_running_loop().create_future()
+        digits = await self._entry
+        on_digits(len(digits))
+        return self._kiosk.pin_block(pan, digits)
+
+
+class _Printer(_Stand):
+    """A printer with paper."""
+
+    async def state(self) -> PrinterState:
+        return PrinterState(online=True, paper=Paper.ADEQUATE, cover_open=False)
+
+    async def print(self, document: Document) -> None:
+        await asyncio.sleep(0.5)
+
+
+__all__ = ["Kiosk", "Observer", "QuietLog", "TerminalId"]

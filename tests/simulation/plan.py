@@ -1,0 +1,193 @@
+"""What happens in a world, decided before it begins: who comes with which notes, and what goes wrong when. Pure.
+
+A plan is a function of its seed alone. Each part rolls dice of its own, so that leaving one out changes no other.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Wish(Enum):
+    """What somebody wants done with a note that was pushed in."""
+
+    TAKE = "take"
+    GIVE_BACK = "give back"
+    SECOND = "a second note behind it"
+
+
+class End(Enum):
+    """How a visit ends."""
+
+    FINISH = "finish"
+    RECEIPT = "finish, and a receipt"
+    CANCEL = "cancel in mid-note"
+    CARD = "card pulled in mid-note"
+    WALKS_AWAY = "walks away"
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """A note that is pushed in, such as ``20 EUR``; ``unreadable``: paper that no device knows."""
+
+    face: str
+    wish: Wish
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """Somebody comes to a terminal and makes a deposit. Both are counted from 0."""
+
+    terminal: int
+    customer: int
+    pushes: tuple[Push, ...]
+    end: End
+
+
+class Kind(Enum):
+    """What can go wrong."""
+
+    KILL = "kill -9"
+    POWER = "power cut"
+    STOP = "planned restart"
+    DEVICE_POWER = "device power cut"
+    DEVICE = "device"
+    ACK = "acknowledgement"
+    UNPLUG = "cable out"
+    SWAP = "another device"
+    PARTITION = "partition"
+    RESET = "connection reset"
+    WEATHER = "bad network"
+    HOST = "host crash"
+    DISK_FULL = "disk full"
+    DISK_ERROR = "disk error"
+    CLOCK = "clock jump"
+    HOST_CLOCK = "host's clock jump"
+
+
+@dataclass(frozen=True, slots=True)
+class Mishap:
+    """Something goes wrong ``after`` seconds from when the ``push``-th note of the ``visit``-th visit is pushed in, for
+    ``seconds``. ``number``: how many effects, steps, bytes or calls later it strikes; ``word``: which fault.
+    """
+
+    visit: int
+    push: int
+    after: float
+    kind: Kind
+    seconds: float
+    number: int = 0
+    word: str = ""
+
+    def __str__(self) -> str:
+        what = " ".join(str(part) for part in (self.word, self.number) if part)
+        return (
+            f"visit {self.visit}, note {self.push}, after {self.after:.2f} s: {self.kind.value}"
+            f"{' ' + what if what else ''}, for {self.seconds:.1f} s"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """``subjects``: the cash module of each terminal, by its name in the conformance suite."""
+
+    seed: int
+    subjects: tuple[str, ...]
+    visits: tuple[Visit, ...]
+    mishaps: tuple[Mishap, ...]
+
+
+_FAULTS = (
+    "mute 3", "mute 12", "lose 1", "lose 4", "late 0.4", "late 6", "wrong crc 1", "wrong crc 4", "noise 7F FC 02 03 28 55",
+    "jam in head", "jam in transport", "jam in box", "box full", "box removed", "cheat", "second note", "fail",
+    "not taken",
+)  # fmt: skip
+_ACKS = ("lose", "repeat", "late 0.4", "late 3")
+_WEIGHTS = {
+    Kind.KILL: 8,
+    Kind.POWER: 8,
+    Kind.STOP: 2,
+    Kind.DEVICE_POWER: 6,
+    Kind.DEVICE: 8,
+    Kind.ACK: 3,
+    Kind.UNPLUG: 3,
+    Kind.SWAP: 1,
+    Kind.PARTITION: 5,
+    Kind.RESET: 3,
+    Kind.WEATHER: 3,
+    Kind.HOST: 5,
+    Kind.DISK_FULL: 2,
+    Kind.DISK_ERROR: 3,
+    Kind.CLOCK: 1,
+    Kind.HOST_CLOCK: 1,
+}
+_DEPOSITS = 12
+_NOTES = 40
+
+
+def plan_of(seed: int, subjects: tuple[str, ...], faces: dict[str, tuple[str, ...]]) -> Plan:
+    """The plan of ``seed``: at least ten visits, thirty notes and six mishaps, a death and a power cut among them.
+    ``subjects`` to choose from; ``faces``: what is pushed into each.
+    """
+    dice = random.Random(f"{seed}/world")
+    terminals = tuple(dice.choice(subjects) for _ in range(dice.choice((1, 1, 2))))
+    visits = tuple(_visits(seed, terminals, faces))
+    return Plan(seed, terminals, visits, tuple(_mishaps(seed, visits)))
+
+
+def _visits(seed: int, terminals: tuple[str, ...], faces: dict[str, tuple[str, ...]]) -> Iterator[Visit]:
+    notes = 0
+    number = 0
+    while number < _DEPOSITS or notes < _NOTES:
+        dice = random.Random(f"{seed}/visit/{number}")
+        terminal = number % len(terminals)
+        pushes = tuple(_push(dice, faces[terminals[terminal]]) for _ in range(dice.choice((2, 3, 3, 4, 5))))
+        ends = (End.FINISH, End.FINISH, End.FINISH, End.RECEIPT, End.CANCEL, End.CARD, End.WALKS_AWAY)
+        yield Visit(terminal, dice.randrange(3), pushes, dice.choice(ends))
+        notes += len(pushes)
+        number += 1
+
+
+def _push(dice: random.Random, faces: tuple[str, ...]) -> Push:
+    face = "unreadable" if dice.random() < 0.04 else dice.choice(faces)
+    wishes = (Wish.TAKE,) * 12 + (Wish.GIVE_BACK, Wish.SECOND)
+    return Push(face, dice.choice(wishes))
+
+
+def _mishaps(seed: int, visits: tuple[Visit, ...]) -> Iterator[Mishap]:
+    count = random.Random(f"{seed}/mishaps").randint(6, 10)
+    for number in range(count):
+        dice = random.Random(f"{seed}/mishap/{number}")
+        kind = {0: Kind.KILL, 1: Kind.POWER}.get(number) or dice.choices(list(_WEIGHTS), list(_WEIGHTS.values()))[0]
+        visit = dice.randrange(len(visits))
+        push = dice.randrange(len(visits[visit].pushes))
+        yield _mishap(dice, visit, push, kind)
+
+
+def _mishap(dice: random.Random, visit: int, push: int, kind: Kind) -> Mishap:
+    after, seconds = dice.choice((0.0, dice.uniform(0, 0.8), dice.uniform(0, 4))), dice.choice((0.3, 3.0, 15.0))
+    number, word = 0, ""
+    match kind:
+        case Kind.KILL | Kind.POWER:
+            word = dice.choice(("at once", "at effect", "at effect", "at effect", "at step"))
+            number = dice.randint(1, 60) if word == "at effect" else dice.randint(1, 300)
+        case Kind.DEVICE_POWER:
+            word, number = dice.choice(("before", "after")), dice.randint(1, 60)
+        case Kind.DEVICE:
+            word = dice.choice(_FAULTS)
+        case Kind.ACK:
+            word = dice.choice(_ACKS)
+        case Kind.HOST:
+            number = dice.randint(1, 12)
+        case Kind.PARTITION:
+            seconds = dice.choice((2.0, 10.0, 40.0))
+        case Kind.DISK_ERROR:
+            number = dice.randint(1, 12)
+        case Kind.CLOCK | Kind.HOST_CLOCK:
+            number = dice.choice((-86_400, -3_600, -5, 90, 3_600, 86_400))
+        case _:
+            pass
+    return Mishap(visit, push, after, kind, seconds, number, word)

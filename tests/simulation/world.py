@@ -1,0 +1,350 @@
+"""One world, from a plan to a verdict: everything is put in place, people come, things go wrong, and in the end,
+when nothing goes wrong any more, all of it must come to rest and add up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import random
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from drivers.simulation.script import OnAck, OnByte, Rule, parse, parse_fault
+from tests.conformance.subject import SUBJECTS
+from tests.simulation.bank import CUSTOMERS, Bank
+from tests.simulation.checker import Checker
+from tests.simulation.disk import Disk, Disks
+from tests.simulation.kiosk import Kiosk
+from tests.simulation.loop import Life, NothingLeft, WorldLoop, bury_world, silence
+from tests.simulation.network import Exchange, Weather
+from tests.simulation.people import Person, mend
+from tests.simulation.plan import Kind, Mishap, Plan, plan_of
+
+NAMES = ("SIM-0001", "SIM-0002", "SIM-0003")
+BY_NAME = {subject.name: subject for subject in SUBJECTS}
+FACES = {subject.name: subject.faces for subject in SUBJECTS}
+_SETTLE_SECONDS = 3_600.0
+_LOOK = 2.0
+
+
+def plan_for(seed: int) -> Plan:
+    """The plan of ``seed``, over every cash module that the conformance suite knows."""
+    return plan_of(seed, tuple(BY_NAME), FACES)
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a world came to. ``wrongs``: the rules that were broken, the first one first; ``trace``: what happened."""
+
+    plan: Plan
+    wrongs: list[str] = field(default_factory=list[str])
+    deposits: int = 0
+    notes: int = 0
+    credited: int = 0
+    in_doubt: int = 0
+    found: int = 0
+    records: int = 0
+    lives: int = 0
+    virtual_seconds: float = 0.0
+    happened: Counter[str] = field(default_factory=Counter[str])
+    trace: list[str] = field(default_factory=list[str])
+    digest: str = ""
+
+
+class Stage:
+    """What outlives a world in this process: the bank's keys and empty books, the disks' folder, SQLite's VFS."""
+
+    def __enter__(self) -> Self:
+        self._folder = Path(tempfile.mkdtemp(prefix="guichet-sim-", dir=_in_memory()))
+        self.bank = Bank(NAMES)
+        self.vfs = Disks()
+        self.disks = [Disk(self._folder / name) for name in NAMES]
+        for disk in self.disks:
+            self.vfs.add(disk)
+        gc.collect()
+        gc.freeze()  # What is there by now stays: nobody need look at it again after every world.
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        gc.unfreeze()
+        self.vfs.unregister()
+        shutil.rmtree(self._folder)
+
+    def run(self, plan: Plan) -> Outcome:
+        """Let ``plan`` happen, and give what came of it."""
+        loop = WorldLoop()
+        world = _World(self, plan, loop)
+        gc.disable()  # What the dead leave behind would be unwound whenever it pleases; here it is when they are buried.
+        try:
+            main = loop.world.run(loop.create_task, world.happen())
+            loop.run_until_complete(main)
+        except NothingLeft as error:
+            world.checker.wrong(f"5: {error}")
+        finally:
+            outcome = world.outcome()
+            with silence():
+                world.end()
+                del world
+                loop.close()
+                gc.collect()
+            gc.enable()
+        return outcome
+
+
+def _in_memory() -> str | None:
+    shared = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
+    return str(shared) if shared.is_dir() else None
+
+
+class _World:
+    def __init__(self, stage: Stage, plan: Plan, loop: WorldLoop) -> None:
+        self._plan, self._loop = plan, loop
+        self._bank = stage.bank
+        self._stage = stage
+        self.checker = Checker()
+        self._exchange = Exchange()
+        self._lives: list[Life] = []
+        self._host_life: Life | None = None
+        self._kiosks: list[Kiosk] = []
+        self._happened: Counter[str] = Counter()
+        self._trace: list[str] = []
+        self._settled_in = 0.0
+        self._busy = 0
+
+    # --- the whole --------------------------------------------------------------------------------------------------
+
+    async def happen(self) -> None:
+        self._bank.put_back()
+        self._bank.executor.on_commit = lambda: self.checker.committed(self._bank.database)
+        self._begin_host()
+        for index, name in enumerate(self._plan.subjects):
+            dice = random.Random(f"{self._plan.seed}/kiosk/{index}")
+            kiosk = Kiosk(
+                NAMES[index], BY_NAME[name], self._bank, self._stage.disks[index], self._loop, self._exchange, dice,
+                self.checker, index + 10,
+            )  # fmt: skip
+            self._kiosks.append(kiosk)
+            kiosk.begin()
+        crowd = [self._loop.create_task(self._queue(kiosk, index)) for index, kiosk in enumerate(self._kiosks)]
+        menders = [self._loop.create_task(mend(kiosk)) for kiosk in self._kiosks]
+        watch = self._loop.create_task(self._watch(crowd))
+        await asyncio.wait([*crowd, watch], return_when=asyncio.ALL_COMPLETED)
+        await self._come_to_rest()
+        for task in menders:
+            task.cancel()
+        if not self.checker.wrongs:
+            self.checker.at_rest(self._kiosks, self._bank.database)
+
+    async def _watch(self, crowd: list[asyncio.Task[None]]) -> None:
+        """Stops the world at the first thing that is wrong."""
+        while not all(task.done() for task in crowd):
+            await asyncio.sleep(0.5)
+            if self.checker.wrongs or self._loop.crashes:
+                for task in crowd:
+                    task.cancel()
+
+    async def _queue(self, kiosk: Kiosk, index: int) -> None:
+        """Whoever comes to this kiosk, one after the other."""
+        for number, visit in enumerate(self._plan.visits):
+            if visit.terminal == index:
+                person = Person(kiosk, visit, partial(self._pushed, kiosk, number))
+                self._note(f"visit {number} at {kiosk.name}")
+                await person.visit()
+
+    def _pushed(self, kiosk: Kiosk, visit: int, push: int) -> None:
+        account = CUSTOMERS[self._plan.visits[visit].customer].account
+        for vault_index, vault in enumerate(kiosk.vaults):
+            for note in vault.notes:
+                self.checker.pushed_by.setdefault((kiosk.name, vault_index, note.number), account)
+        for mishap in self._plan.mishaps:
+            if (mishap.visit, mishap.push) == (visit, push):
+                self._busy += 1
+                self._loop.at(self._loop.time() + mishap.after, self._strike, kiosk, mishap)
+
+    async def _come_to_rest(self) -> None:
+        """Nothing goes wrong any more: within an hour everything is settled."""
+        while self._busy and not self.checker.wrongs:
+            await asyncio.sleep(_LOOK)
+        for kiosk in self._kiosks:
+            kiosk.route.weather = Weather()
+        began = self._loop.time()
+        while not self.checker.wrongs and not self._loop.crashes:
+            unrest = self._unrest()
+            if not unrest:
+                break
+            if self._loop.time() - began > _SETTLE_SECONDS:
+                self.checker.wrong(f"5: an hour after the last fault: {unrest}")
+                return
+            await asyncio.sleep(_LOOK)
+        self._settled_in = self._loop.time() - began
+
+    def _unrest(self) -> str:
+        for kiosk in self._kiosks:
+            book = self.checker.books[kiosk.name]
+            if kiosk.view is None or kiosk.view.WhichOneof("content") != "attract":
+                return f"{kiosk.name} shows {kiosk.view.WhichOneof('content') if kiosk.view else 'nothing'}"
+            if book.open_deposit or not all(book.advices.values()):
+                return f"{kiosk.name} has an open deposit or an advice without answer"
+            device = kiosk.device
+            device.advance(self._loop.time())
+            if device.metal.note is not None or not device.powered:
+                return f"{kiosk.name}: a note is on its way"
+            query = "SELECT max(sequence) FROM journal_entries WHERE terminal_id = ?"
+            held = self._bank.database.execute(query, (kiosk.name,)).fetchone()[0]
+            if not book.entries or held != book.entries[-1][0]:
+                return f"{kiosk.name}: the host holds {held} of {len(book.entries)} records"
+        return ""
+
+    # --- the host ---------------------------------------------------------------------------------------------------
+
+    def _begin_host(self) -> None:
+        life = Life("host", self._host_died)
+        self._lives.append(life)
+        self._host_life = life
+        life.soon(self._bank.begin, life, self._exchange, self.checker.crashed)
+
+    def _host_died(self, _: Life) -> None:
+        self._note("the host is dead")
+        for kiosk in self._kiosks:
+            kiosk.route.host_died()
+
+    # --- what goes wrong --------------------------------------------------------------------------------------------
+
+    def _strike(self, kiosk: Kiosk, mishap: Mishap) -> None:
+        self._happened[mishap.kind.value] += 1
+        self._note(str(mishap))
+        now = self._loop.time()
+        over = self._begin_mishap(kiosk, mishap, now)
+        self._loop.at(now + mishap.seconds, self._is_over, over)
+
+    def _is_over(self, over: Callable[[], None]) -> None:
+        self._busy -= 1
+        over()
+
+    def _begin_mishap(self, kiosk: Kiosk, mishap: Mishap, now: float) -> Callable[[], None]:
+        """Let it begin; gives how it ends."""
+        match mishap.kind:
+            case Kind.KILL:
+                kiosk.restart_seconds = max(0.05, mishap.seconds)
+                self._die(kiosk, mishap)
+            case Kind.POWER:
+                kiosk.dark_seconds = max(0.05, mishap.seconds)
+                self._die(kiosk, mishap)
+                return partial(self._cut_at_last, kiosk)
+            case Kind.STOP if kiosk.orders is not None and kiosk.life is not None:
+                kiosk.life.soon(kiosk.orders.stop.set)
+            case Kind.DEVICE_POWER:
+                rule = Rule(OnByte(kiosk.device.bytes_sent + mishap.number, mishap.word == "after"), parse_fault(f"power off {mishap.seconds}"))
+                kiosk.device.follow(rule)
+            case Kind.DEVICE:
+                kiosk.device.act(parse_fault(mishap.word), now)
+            case Kind.ACK:
+                what = parse(f"ack 1: {mishap.word}")[0].what
+                kiosk.device.follow(Rule(OnAck(kiosk.device.acknowledgements + 1), what))
+            case Kind.UNPLUG:
+                kiosk.unplug()
+                return kiosk.plug
+            case Kind.SWAP:
+                kiosk.swap_device()
+            case Kind.PARTITION:
+                kiosk.route.cut()
+                return kiosk.route.heal
+            case Kind.RESET:
+                kiosk.route.reset()
+            case Kind.WEATHER:
+                kiosk.route.weather.latency, kiosk.route.weather.jitter = 0.2, 1.0
+                kiosk.route.weather.repeats = kiosk.route.weather.overtakes = 0.2
+                return partial(_calm, kiosk)
+            case Kind.HOST if self._host_life is not None:
+                self._host_life.dies_at_effect(mishap.number)
+                return self._host_back
+            case Kind.DISK_FULL:
+                kiosk.disk.full = True
+                return kiosk.disk.mended
+            case Kind.DISK_ERROR:
+                kiosk.disk.fails_in(mishap.number)
+                return kiosk.disk.mended
+            case Kind.CLOCK:
+                kiosk.clock.offset_us += mishap.number * 1_000_000
+            case Kind.HOST_CLOCK:
+                self._bank.clock.offset_us += mishap.number * 1_000_000
+            case _:
+                pass
+        return _nothing
+
+    def _die(self, kiosk: Kiosk, mishap: Mishap) -> None:
+        life = kiosk.life
+        if life is None or not life.alive or mishap.word == "at once":
+            kiosk.kill()
+        elif mishap.word == "at effect":
+            life.dies_at_effect(mishap.number)
+        else:
+            life.dies_at_callback(mishap.number)
+
+    def _cut_at_last(self, kiosk: Kiosk) -> None:
+        """It did not come to what it was to die at: it goes dark all the same."""
+        if kiosk.dark_seconds is not None:
+            kiosk.kill()
+
+    def _host_back(self) -> None:
+        life = self._host_life
+        if life is not None:
+            life.die()
+        self._begin_host()
+
+    # --- the end ----------------------------------------------------------------------------------------------------
+
+    def _note(self, text: str) -> None:
+        self._trace.append(f"{self._loop.time():9.3f} {text}")
+
+    def outcome(self) -> Outcome:
+        """What it came to."""
+        books = [self.checker.books[kiosk.name] for kiosk in self._kiosks]
+        wrongs = self.checker.wrongs + [f"crash: {crash}" for crash in self._loop.crashes]
+        return Outcome(
+            plan=self._plan,
+            wrongs=wrongs,
+            deposits=sum(len(book.deposits) for book in books),
+            notes=sum(len(vault.notes) for kiosk in self._kiosks for vault in kiosk.vaults),
+            credited=sum(book.count("credited").total() for book in books),
+            in_doubt=sum(book.count("in doubt").total() for book in books),
+            found=sum(book.count("found").total() for book in books),
+            records=self.checker.records,
+            lives=sum(kiosk.lives for kiosk in self._kiosks),
+            virtual_seconds=self._loop.time(),
+            happened=self._happened,
+            trace=self._trace,
+            digest="/".join(book.entries[-1][1].hex() for book in books if book.entries),
+        )
+
+    def logs(self) -> list[str]:
+        """What the terminals said, for whoever looks for the cause."""
+        return [f"{kiosk.name} {line}" for kiosk in self._kiosks for line in kiosk.log]
+
+    def end(self) -> None:
+        """Everybody dies, and what is left of them unwinds without an effect."""
+        self._bank.executor.on_commit = _nothing
+        for kiosk in self._kiosks:
+            kiosk.end()
+        for life in self._lives:
+            life.die()
+            life.bury()
+        bury_world(self._loop)
+
+
+def _calm(kiosk: Kiosk) -> None:
+    kiosk.route.weather = Weather(down=kiosk.route.weather.down)
+
+
+def _nothing() -> None:
+    """It ends by itself."""

@@ -17,6 +17,17 @@ _MAX_TEXT = 100
 _DAY_US = 24 * 3600 * 1_000_000
 
 
+# A heartbeat every few seconds from every terminal: made once, only their values change.
+_HEARD = insert(terminal_health)
+_SEEN = _HEARD.on_conflict_do_update(
+    index_elements=[terminal_health.c.terminal_id], set_={"last_seen_us": _HEARD.excluded.last_seen_us}
+)
+_REPORTED = _HEARD.on_conflict_do_update(
+    index_elements=[terminal_health.c.terminal_id],
+    set_={"last_seen_us": _HEARD.excluded.last_seen_us, "report": _HEARD.excluded.report},
+)
+
+
 class HealthError(ValueError):
     """A heartbeat that breaks a bound."""
 
@@ -42,10 +53,8 @@ def keep_health(
     journal that cannot be used.
     """
     report = b"" if health is None else health.SerializeToString()
-    statement = insert(terminal_health).values(terminal_id=terminal, last_seen_us=now_us, report=report)
-    news = {"last_seen_us": now_us} if health is None else {"last_seen_us": now_us, "report": report}
-    index = [terminal_health.c.terminal_id]
-    connection.execute(statement.on_conflict_do_update(index_elements=index, set_=news))
+    statement = _SEEN if health is None else _REPORTED
+    connection.execute(statement, {"terminal_id": terminal, "last_seen_us": now_us, "report": report})
     if health is not None:
         open_incidents(connection, _clock_incidents(terminal, health.terminal_time_us, now_us), now_us)
         open_incidents(connection, _journal_incidents(terminal, health.journal_fault, now_us), now_us)

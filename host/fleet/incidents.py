@@ -13,6 +13,11 @@ from host.fleet.schema import incidents
 _MAX_TEXT = 400
 
 
+_OPEN = (
+    insert(incidents).on_conflict_do_nothing(index_elements=[incidents.c.occasion]).returning(incidents.c.incident_no)
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Incident:
     """``code`` is short and stable; ``subject`` the note, deposit or device; ``occasion`` tells one from the next."""
@@ -51,8 +56,7 @@ def open_incidents(connection: Connection, found: Sequence[Incident], now_us: in
         }
         for incident in found
     ]
-    statement = insert(incidents).on_conflict_do_nothing(index_elements=[incidents.c.occasion])
-    return len(connection.execute(statement.returning(incidents.c.incident_no), rows).all())
+    return len(connection.execute(_OPEN, rows).all())
 
 
 def list_incidents(connection: Connection, limit: int = 200) -> tuple[OpenIncident, ...]:

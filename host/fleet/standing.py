@@ -6,12 +6,19 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from enum import Enum
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from guichet.ids import TerminalId
 from host.fleet.schema import terminals
 from host.ledger.kinds import Ledger
 from host.pki.schema import Withdrawal, certificates
+
+# Asked for with every item of every terminal: made once, only its values change.
+_STANDING = (
+    select(terminals.c.ledger, certificates.c.withdrawn_at_us, certificates.c.not_after_us)
+    .join_from(certificates, terminals)
+    .where(certificates.c.serial == bindparam("serial"), certificates.c.terminal_id == bindparam("terminal"))
+)
 
 
 class Standing(Enum):
@@ -45,11 +52,7 @@ def standing(
     """What the database says about this certificate. Its signature was checked by TLS, as were its dates when the
     connection was opened; a connection may outlive them.
     """
-    query = select(terminals.c.ledger, certificates.c.withdrawn_at_us, certificates.c.not_after_us)
-    query = query.join_from(certificates, terminals)
-    row = connection.execute(
-        query.where(certificates.c.serial == serial, certificates.c.terminal_id == terminal)
-    ).first()
+    row = connection.execute(_STANDING, {"serial": serial, "terminal": terminal}).first()
     if row is None:
         return Standing.UNKNOWN, None
     ledger, withdrawn_at_us, not_after_us = row

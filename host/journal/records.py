@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, bindparam, func, insert, select
 from sqlalchemy.dialects.sqlite import insert as insert_unless_there
 
 from guichet.ids import TerminalId
@@ -16,6 +16,24 @@ from host.fleet.schema import terminal_epochs
 from host.journal.intake import Place, take_in
 from host.journal.schema import journal_entries, journal_forks
 
+# Asked for with every batch of every terminal: made once, only their values change.
+_OF_EPOCH = (journal_entries.c.terminal_id == bindparam("terminal"), journal_entries.c.epoch == bindparam("epoch"))
+_GIVEN = (
+    select(func.count())
+    .select_from(terminal_epochs)
+    .where(terminal_epochs.c.terminal_id == bindparam("terminal"), terminal_epochs.c.epoch == bindparam("epoch"))
+)
+_LAST = (
+    select(journal_entries.c.sequence, journal_entries.c.hash)
+    .where(*_OF_EPOCH)
+    .order_by(journal_entries.c.sequence.desc())
+    .limit(1)
+)
+_HELD = select(journal_entries.c.sequence, journal_entries.c.hash).where(
+    *_OF_EPOCH, journal_entries.c.sequence.between(bindparam("first"), bindparam("last"))
+)
+_KEEP = insert(journal_entries)
+
 
 class UnknownEpoch(Exception):
     """An epoch that this terminal was never given."""
@@ -23,17 +41,13 @@ class UnknownEpoch(Exception):
 
 def check_epoch(connection: Connection, terminal: TerminalId, epoch: int) -> None:
     """Raises :class:`UnknownEpoch` unless the host gave ``epoch`` to ``terminal``."""
-    query = select(func.count()).select_from(terminal_epochs)
-    given = query.where(terminal_epochs.c.terminal_id == terminal, terminal_epochs.c.epoch == epoch)
-    if not connection.execute(given).scalar_one():
+    if not connection.execute(_GIVEN, {"terminal": terminal, "epoch": epoch}).scalar_one():
         raise UnknownEpoch(f"epoch {epoch} was not given to {terminal}")
 
 
 def last_place(connection: Connection, terminal: TerminalId, epoch: int) -> Place:
     """The last entry of ``epoch`` that is held."""
-    c = journal_entries.c
-    query = select(c.sequence, c.hash).where(c.terminal_id == terminal, c.epoch == epoch)
-    row = connection.execute(query.order_by(c.sequence.desc()).limit(1)).first()
+    row = connection.execute(_LAST, {"terminal": terminal, "epoch": epoch}).first()
     return Place() if row is None else Place(*row)
 
 
@@ -48,10 +62,11 @@ def keep_batch(
     epoch = entries[0].epoch
     check_epoch(connection, terminal, epoch)
     last = last_place(connection, terminal, epoch)
-    intake = take_in(entries, last, _held(connection, terminal, entries))
+    repeated = entries[0].sequence <= last.sequence
+    intake = take_in(entries, last, _held(connection, terminal, entries) if repeated else {})
     if intake.new:
         rows = [_row(terminal, entry, now_us) for entry in intake.new]
-        connection.execute(insert(journal_entries), rows)
+        connection.execute(_KEEP, rows)
         last = Place(intake.new[-1].sequence, intake.new[-1].hash)
         open_incidents(connection, _reported(terminal, intake.new), now_us)
     if intake.forked:
@@ -62,10 +77,8 @@ def keep_batch(
 
 
 def _held(connection: Connection, terminal: TerminalId, entries: Sequence[Entry]) -> dict[int, bytes]:
-    c = journal_entries.c
-    places = c.sequence.between(entries[0].sequence, entries[-1].sequence)
-    query = select(c.sequence, c.hash).where(c.terminal_id == terminal, c.epoch == entries[0].epoch, places)
-    return {row[0]: row[1] for row in connection.execute(query)}
+    places = {"epoch": entries[0].epoch, "first": entries[0].sequence, "last": entries[-1].sequence}
+    return {row[0]: row[1] for row in connection.execute(_HELD, {"terminal": terminal, **places})}
 
 
 def _row(terminal: TerminalId, entry: Entry, now_us: int) -> dict[str, str | int | bytes]:

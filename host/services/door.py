@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import NoReturn, Protocol
 
 import grpc
@@ -74,9 +75,13 @@ class Door:
 
 def _shown(context: Context) -> tuple[TerminalId, str] | None:
     shown = list(context.auth_context().get(_CERTIFICATE, ()))
-    if not shown:
-        return None
-    certificate = x509.load_pem_x509_certificate(shown[0])
+    return _named(shown[0]) if shown else None
+
+
+@lru_cache(maxsize=4_096)
+def _named(pem: bytes) -> tuple[TerminalId, str] | None:
+    """Terminal and serial number of a certificate: the same for the same bytes, and asked for with every item."""
+    certificate = x509.load_pem_x509_certificate(pem)
     try:
         return terminal_of(certificate), serial_of(certificate)
     except BadRequest:

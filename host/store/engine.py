@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, StaticPool, create_engine, event
+from sqlalchemy.exc import OperationalError
 
 _BUSY_MS = 10_000
 """How long to wait for another process that writes: a command beside a running server."""
@@ -65,6 +67,12 @@ def _pragma(connection: Any, name: str, value: str | int) -> None:
 
 def _begin(connection: Connection) -> None:
     reads = bool(connection.get_execution_options().get(_READS, False))
-    connection.exec_driver_sql(f"PRAGMA query_only = {'ON' if reads else 'OFF'}")
+    # The driver itself: these come with every transaction, and have no result that SQLAlchemy need prepare for.
+    driver: Any = connection.connection.dbapi_connection
     # Taking the write lock at once makes two processes wait for each other instead of failing halfway.
-    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+    begin = "BEGIN" if reads else "BEGIN IMMEDIATE"
+    try:
+        driver.execute(f"PRAGMA query_only = {'ON' if reads else 'OFF'}").close()
+        driver.execute(begin).close()
+    except sqlite3.OperationalError as error:
+        raise OperationalError(begin, None, error) from error

@@ -1,4 +1,5 @@
-"""The journal's file: SQLite through APSW, one connection, append-only, every entry sealed. Records are bytes here.
+"""The journal's file: SQLite through APSW, one connection, append-only, every entry sealed. Records are bytes here, and
+so are the snapshots of what they come to, of which only the newest are kept.
 
 WAL with synchronous=FULL: a commit is on disk when :meth:`JournalFile.write` returns. locking_mode=EXCLUSIVE, set
 before the first access: no second process can write, and the same calls reach the disk in production and in simulation.
@@ -15,10 +16,19 @@ from pathlib import Path
 
 import apsw
 
-from guichet.journal.chain import HASH_BYTES, Entry, check_seal, entry_seal
+from guichet.journal.chain import (
+    HASH_BYTES,
+    Entry,
+    check_seal,
+    check_snapshot_seal,
+    entry_seal,
+    snapshot_seal,
+)
 from kiosk.journal.faults import Fault, JournalError, failed
+from kiosk.journal.snapshot import Snapshot
 
-FORM = 2
+FORM = 3
+SNAPSHOTS_KEPT = 3
 _APPLICATION = 0x47_55_49_4A
 """``PRAGMA application_id``: GUIJ, for whoever finds such a file."""
 
@@ -32,12 +42,25 @@ CREATE TRIGGER entries_are_never_changed BEFORE UPDATE ON entries
     BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
 CREATE TRIGGER entries_are_never_removed BEFORE DELETE ON entries
     BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
+CREATE TABLE snapshots (
+    number INTEGER PRIMARY KEY,
+    epoch INTEGER NOT NULL, sequence INTEGER NOT NULL, hash BLOB NOT NULL, state BLOB NOT NULL, seal BLOB NOT NULL
+) STRICT;
+CREATE TRIGGER snapshots_are_never_changed BEFORE UPDATE ON snapshots
+    BEGIN SELECT RAISE(ABORT, 'a snapshot is never changed'); END;
 """
 _MARK = f"PRAGMA application_id={_APPLICATION}; PRAGMA user_version={FORM};"
 _INSERT = "INSERT INTO entries (epoch, sequence, previous_hash, hash, seal, record) VALUES (?, ?, ?, ?, ?, ?)"
 _COLUMNS = "SELECT epoch, sequence, previous_hash, hash, seal, record FROM entries"
 _FROM = _COLUMNS + " WHERE (epoch, sequence) >= (?, ?) ORDER BY epoch, sequence LIMIT ?"
 _NO_LIMIT = -1
+_INSERT_SNAPSHOT = "INSERT INTO snapshots (epoch, sequence, hash, state, seal) VALUES (?, ?, ?, ?, ?)"
+_REMOVE_SNAPSHOTS = """
+DELETE FROM snapshots WHERE number NOT IN (
+    SELECT number FROM snapshots ORDER BY epoch DESC, sequence DESC, number DESC LIMIT ?
+)
+"""
+_SNAPSHOTS = "SELECT epoch, sequence, hash, state, seal FROM snapshots ORDER BY epoch, sequence, number"
 
 
 class JournalFile:
@@ -74,19 +97,50 @@ class JournalFile:
             raise JournalError(Fault.ABSENT, f"{path}: no such file")
         return cls(_connected(path, _check), path, key)
 
-    def write(self, entries: Iterable[Entry]) -> None:
-        """Write all of ``entries`` in one transaction, or nothing; they are on disk when this returns."""
-        if self._key is None:
-            raise JournalError(Fault.DENIED, f"{self._path}: nothing is written without the key")
+    def write(self, entries: Iterable[Entry], snapshot: Snapshot | None = None) -> None:
+        """Write all of ``entries`` in one transaction, and with them a snapshot, which takes the place of the oldest;
+        or nothing. They are on disk when this returns.
+        """
         key = self._key
-        self.keep((entry, entry_seal(key, entry.hash)) for entry in entries)
+        if key is None:
+            raise JournalError(Fault.DENIED, f"{self._path}: nothing is written without the key")
+        with _explained(self._path, self._connection), self._connection:
+            self._insert((entry, entry_seal(key, entry.hash)) for entry in entries)
+            if snapshot is not None:
+                place = (snapshot.epoch, snapshot.sequence, snapshot.hash, snapshot.state)
+                self._connection.execute(_INSERT_SNAPSHOT, (*place, snapshot_seal(key, *place)))
+                self._connection.execute(_REMOVE_SNAPSHOTS, (SNAPSHOTS_KEPT,))
 
     def keep(self, sealed: Iterable[tuple[Entry, bytes]]) -> None:
         """The same for entries that have their seals already, good or not: what was salvaged."""
         with _explained(self._path, self._connection), self._connection:
-            for entry, seal in sealed:
-                row = (entry.epoch, entry.sequence, entry.previous_hash, entry.hash, seal, entry.record)
-                self._connection.execute(_INSERT, row)
+            self._insert(sealed)
+
+    def _insert(self, sealed: Iterable[tuple[Entry, bytes]]) -> None:
+        for entry, seal in sealed:
+            row = (entry.epoch, entry.sequence, entry.previous_hash, entry.hash, seal, entry.record)
+            self._connection.execute(_INSERT, row)
+
+    def snapshots(self) -> list[Snapshot]:
+        """Those that are there, in the order of their entries, with good seals where there is a key."""
+        with _explained(self._path, self._connection):
+            return [self._snapshot(row) for row in self._connection.execute(_SNAPSHOTS)]
+
+    def _snapshot(self, row: tuple[object, ...]) -> Snapshot:
+        match row:
+            case int(epoch), int(sequence), bytes(digest), bytes(state), bytes(seal) if (
+                len(digest) == len(seal) == HASH_BYTES and min(epoch, sequence) > 0
+            ):
+                if self._key is not None:
+                    check_snapshot_seal(self._key, seal, epoch, sequence, digest, state)
+                return Snapshot(epoch, sequence, digest, state)
+            case _:
+                raise JournalError(Fault.BROKEN, f"{self._path}: snapshot {row[1]!r} is not in the journal's form")
+
+    def at(self, epoch: int, sequence: int) -> Entry | None:
+        """The entry of one place."""
+        found = next(iter(self.read(epoch, sequence, 1)), None)
+        return found if found is not None and (found.epoch, found.sequence) == (epoch, sequence) else None
 
     def read(self, epoch: int = 0, sequence: int = 0, limit: int = _NO_LIMIT) -> Iterator[Entry]:
         """What stands in the file from a place on, in order, at most ``limit`` of it."""

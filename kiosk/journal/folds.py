@@ -1,6 +1,8 @@
 """What the journal amounts to: the open session, notes, deposits, the outbox, the box's counts. Pure.
 
 A fold is a function of the records in their order and of nothing else; folding again from the start gives the same.
+It forgets: when a session begins, what is done with goes, and only its counts stay. So it is as large as what is open,
+not as what has ever been.
 """
 
 from __future__ import annotations
@@ -129,7 +131,8 @@ class Fold:
     ``box_was_out``: the cash box left its place in this period. ``count_due``: the device's counter disagreed with an
     outcome, and nobody has counted yet. A new period ends both. ``answers``: what the host said of each deposit, one
     SettlementAnswer in which a note's last answer counts. ``marks``: how far each device's events have been read that
-    numbers them itself.
+    numbers them itself. ``simulated``: devices that said of themselves that they are no real ones. ``forgotten``: how
+    many of the notes that are not here any more lie in the box that is in, by value and kind.
     """
 
     session: SessionId | None = None
@@ -141,6 +144,8 @@ class Fold:
     marks: dict[DeviceSerial, int] = field(default_factory=dict[DeviceSerial, int])
     tables: dict[DeviceSerial, dict[int, Money]] = field(default_factory=dict[DeviceSerial, dict[int, Money]])
     table_hashes: dict[DeviceSerial, bytes] = field(default_factory=dict[DeviceSerial, bytes])
+    simulated: set[DeviceSerial] = field(default_factory=set[DeviceSerial])
+    forgotten: Counter[tuple[Money, NotePhase]] = field(default_factory=Counter[tuple[Money, NotePhase]])
     last_note: NoteId | None = None
     open_deposit_id: DepositId | None = None
     moved_since_cleared: bool = False
@@ -174,23 +179,78 @@ class Fold:
         """Notes whose outcome cannot be known."""
         return [note for note in self.notes.values() if note.phase is NotePhase.IN_DOUBT]
 
+    @property
+    def at_rest(self) -> bool:
+        """Nobody is served, no deposit is open, and no note is on its way."""
+        return self.session is None and self.open_deposit_id is None and self.open_note is None
+
+    @property
+    def size(self) -> int:
+        """How many things it remembers."""
+        return len(self.notes) + len(self.deposits) + len(self.outbox) + len(self.answers)
+
     def value_decided_after(self, place: Place, currency: Currency) -> Money:
-        """What the notes of ``currency`` are worth that are in the box, or may be, by records after ``place``."""
+        """What the notes of ``currency`` are worth that are in the box, or may be, by records after ``place``. Without
+        those that the host has answered, for what it has booked is safe with it, whatever becomes of the records.
+        """
+        advised = self._advised()
         values = (
             note.value
             for note in self.notes.values()
-            if note.decided_at > place and (note.credited or note.phase in (NotePhase.IN_DOUBT, NotePhase.FOUND))
+            if note.decided_at > place and _counted(note) and self._is_owed(note, advised)
         )
         return total((value for value in values if value is not None and value.currency == currency), currency)
 
     def box_counts(self) -> Counter[tuple[BoxPeriodId, Money, NotePhase]]:
-        """Notes by box period, value and kind: CLEARED for all that are credited, IN_DOUBT, FOUND."""
-        counts: Counter[tuple[BoxPeriodId, Money, NotePhase]] = Counter()
+        """Notes in the box that is in, by its period, value and kind: CLEARED for all that are credited, IN_DOUBT,
+        FOUND.
+        """
+        if self.box_period is None:
+            return Counter()
+        period = self.box_period.box_period_id
+        counts = self.forgotten.copy()
         for note in self.notes.values():
-            kind = NotePhase.CLEARED if note.credited else note.phase
-            if note.value is not None and kind in (NotePhase.CLEARED, NotePhase.IN_DOUBT, NotePhase.FOUND):
-                counts[note.box_period_id, note.value, kind] += 1
-        return counts
+            if note.box_period_id == period and note.value is not None and _counted(note):
+                counts[note.value, _kind(note)] += 1
+        return Counter({(period, value, kind): count for (value, kind), count in counts.items()})
+
+    # --- forgetting -------------------------------------------------------------------------------------------------
+
+    def _advised(self) -> set[DepositId]:
+        return {advice.deposit_id for advice in self.outbox.values()}
+
+    def _under(self, note: Note) -> DepositId:
+        """Under which deposit the host is told of ``note``; a find that has none goes by its own name."""
+        return note.deposit_id if note.deposit_id in self.deposits else DepositId(note.note_id)
+
+    def _is_owed(self, note: Note, advised: set[DepositId]) -> bool:
+        """The host has still to hear of it, or to answer. A find of unknown value is never told."""
+        under = self._under(note)
+        return note.value is not None and _counted(note) and (under in advised or under not in self.answers)
+
+    def _forget(self) -> None:
+        """Let go of the deposits, and the finds, that nothing can be said about any more: closed, answered, without an
+        open note or one in doubt (a counter or an event may still decide it), and not the last note's.
+        """
+        advised = self._advised()
+        held = advised | {deposit.deposit_id for deposit in self.deposits.values() if self._goes_on(deposit)}
+        for note in self.notes.values():
+            doubtful = note.open or note.phase is NotePhase.IN_DOUBT
+            if doubtful or note.note_id == self.last_note or self._is_owed(note, advised):
+                held.add(self._under(note))
+        period = self.box_period.box_period_id if self.box_period is not None else None
+        kept: dict[NoteId, Note] = {}
+        for note in self.notes.values():
+            if self._under(note) in held:
+                kept[note.note_id] = note
+            elif note.box_period_id == period and note.value is not None and _counted(note):
+                self.forgotten[note.value, _kind(note)] += 1
+        self.notes = kept
+        self.deposits = {name: deposit for name, deposit in self.deposits.items() if name in held}
+        self.answers = {name: answer for name, answer in self.answers.items() if name in held}
+
+    def _goes_on(self, deposit: Deposit) -> bool:
+        return not deposit.closed or (self.session is not None and deposit.session_id == self.session)
 
     # --- records ----------------------------------------------------------------------------------------------------
 
@@ -198,12 +258,15 @@ class Fold:
         """Take one more record into account."""
         match fact:
             case pb.SessionOpened():
+                # Not before: after a restart the last customer may still be shown what became of the money.
+                self._forget()
                 self.session = SessionId(fact.session_id)
             case pb.SessionClosed():
                 self.session = None
             case pb.BoxPeriodOpened():
                 self.box_period = BoxPeriod(BoxPeriodId(fact.box_period_id), DeviceSerial(fact.device_serial))
                 self.box_was_out, self.count_due = False, False
+                self.forgotten.clear()
             case pb.DeviceAnswered():
                 self.moved_since_cleared |= fact.presence in _MOVEMENT
             case pb.EventsRead():
@@ -239,6 +302,8 @@ class Fold:
                     fact.device_simulated,
                 )
                 self.open_deposit_id = deposit_id
+                if fact.device_simulated:
+                    self.simulated.add(DeviceSerial(fact.device_serial))
             case pb.AcceptanceOpened():
                 self.deposits[deposit_id] = replace(self.deposits[deposit_id], acceptance_opened=True)
             case pb.DepositClosed():
@@ -340,6 +405,15 @@ class Fold:
             decided_at=place,
             earlier=_followed(note) if note.outcome_number else note.earlier,
         )
+
+
+def _counted(note: Note) -> bool:
+    """It lies in the box, or may."""
+    return note.credited or note.phase in (NotePhase.IN_DOUBT, NotePhase.FOUND)
+
+
+def _kind(note: Note) -> NotePhase:
+    return NotePhase.CLEARED if note.credited else note.phase
 
 
 def _followed(note: Note) -> tuple[tuple[int, NotePhase], ...]:

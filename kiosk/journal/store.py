@@ -11,17 +11,27 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from guichet.ids import TerminalId
-from guichet.journal.chain import GENESIS, ChainError, Entry, check_link, next_entry
-from guichet.journal.records import Fact, decode, encode, fact_of
+from guichet.journal.chain import ChainError, Entry, check_hash, next_entry
+from guichet.journal.records import Fact, encode
 from guichet.seams import Clock
 from kiosk.journal.faults import Fault, JournalError, failed
 from kiosk.journal.file import JournalFile
 from kiosk.journal.folds import Fold, Place
+from kiosk.journal.replay import Replay, begun, compare
 from kiosk.journal.salvage import salvage
+from kiosk.journal.snapshot import Snapshot
+from kiosk.journal.snapshot import encode as encoded
 from kiosk.journal.write_ahead_log import is_damaged_in_the_middle
 
 # Below this much free space no note is let in: the records of one note and its deposit must fit many times over.
 RESERVE_BYTES = 4 * 1024 * 1024
+
+SNAPSHOT_EVERY = 512
+"""Entries between two snapshots, at least. A start reads up to twice as many and a little more, which takes XX; a
+snapshot costs what YY entries cost."""
+
+# Where nothing comes to rest for so many times as long, a snapshot is taken all the same.
+_LATEST = 4
 
 Observer = Callable[[Entry, Fact], None]
 
@@ -41,27 +51,30 @@ class Writer:
 class Journal:
     """One terminal's journal, open for writing. Make it with :meth:`open`."""
 
-    def __init__(self, file: JournalFile, path: Path, writer: Writer, clock: Clock) -> None:
+    def __init__(self, file: JournalFile, path: Path, writer: Writer, clock: Clock, snapshot_every: int) -> None:
         self._file = file
         self._path = path
         self._writer = writer
         self._clock = clock
         self._observers: list[Observer] = []
         self._failure: JournalError | None = None
+        self._snapshot_every = snapshot_every
+        self._since = 0
         self.last: Entry | None = None
         self.fold = Fold()
 
     @classmethod
-    def open(cls, path: Path, writer: Writer, clock: Clock) -> Journal:
+    def open(cls, path: Path, writer: Writer, clock: Clock, snapshot_every: int = SNAPSHOT_EVERY) -> Journal:
         """Open or create the journal at ``path``, to be written by ``writer``, and fold what it holds of this and of
-        all epochs before: what an earlier enrolment left unsettled is still to be settled.
+        all epochs before: what an earlier enrolment left unsettled is still to be settled. What lies before its last
+        snapshots is not read. ``snapshot_every``: entries between two of these, at least.
 
         Raises :class:`kiosk.journal.faults.JournalError` when another process has it, when WAL is not to be had, when
         the file is damaged, when its chain is broken, or when something in it was not sealed with this key.
         """
         behind = _behind_damage(path)
         file = JournalFile.open(path, writer.key, may_begin=behind is None)
-        journal = cls(file, path, writer, clock)
+        journal = cls(file, path, writer, clock, snapshot_every)
         try:
             _refuse_a_loss(path, behind, journal._replay())
             file.goes_on()
@@ -75,19 +88,23 @@ class Journal:
         return journal
 
     def _replay(self) -> Place:
-        """Fold everything; gives the last place."""
-        epoch, sequence, last_hash = 0, 0, GENESIS
-        for entry in self._file.read():
-            if entry.epoch != epoch:
-                epoch, sequence, last_hash = entry.epoch, 0, GENESIS
-            check_link(entry, epoch, sequence, last_hash)
-            self.fold.apply(entry, fact_of(decode(entry.record)))
-            sequence, last_hash = entry.sequence, entry.hash
-            if epoch > self.epoch:
-                text = f"{self._path} is of epoch {epoch}, and this enrolment of {self.epoch}: enrol anew"
-                raise JournalError(Fault.OTHER_FORM, text)
-            self.last = entry if epoch == self.epoch else None
-        return epoch, sequence
+        """Fold what a start has to read; gives the last place."""
+        replay, known = begun(self._file.snapshots(), lambda place: self._file.at(*place))
+        self._refuse_a_later_epoch(replay)
+        epoch, sequence = replay.place
+        for entry in self._file.read(epoch, sequence + 1):
+            replay.take(entry)
+            self._refuse_a_later_epoch(replay)
+            if known is not None and replay.place == (known.epoch, known.sequence):
+                compare(replay, known)
+        self.fold, self._since = replay.fold, replay.since
+        self.last = replay.last if replay.last is not None and replay.last.epoch == self.epoch else None
+        return replay.place
+
+    def _refuse_a_later_epoch(self, replay: Replay) -> None:
+        if replay.place[0] > self.epoch:
+            text = f"{self._path} is of epoch {replay.place[0]}, and this enrolment of {self.epoch}: enrol anew"
+            raise JournalError(Fault.OTHER_FORM, text)
 
     @property
     def epoch(self) -> int:
@@ -104,12 +121,13 @@ class Journal:
         """
         if self._failure is not None:
             raise self._failure
-        entries = self._chained(facts)
+        entries, snapshot = self._chained(facts), self._due_snapshot()
         try:
-            self._file.write(entries)
+            self._file.write(entries, snapshot)
         except JournalError as error:
             self._failure = error
             raise
+        self._since = len(entries) + (self._since if snapshot is None else 0)
         for entry, fact in zip(entries, facts, strict=True):
             self.last = entry
             self.fold.apply(entry, fact)
@@ -126,6 +144,15 @@ class Journal:
             entries.append(last)
         return entries
 
+    def _due_snapshot(self) -> Snapshot | None:
+        """Of the last entry, which is durable already, to go with the next: nobody waits for a note then, and what is
+        to be remembered is least. The more there is of it, the rarer; so it costs an entry always about the same.
+        """
+        enough = max(self._snapshot_every, self.fold.size)
+        if self.last is None or self._since < (enough if self.fold.at_rest else _LATEST * enough):
+            return None
+        return Snapshot(self.last.epoch, self.last.sequence, self.last.hash, encoded(self.fold))
+
     def observe(self, observer: Observer) -> None:
         """``observer`` is called after every durable entry; it must not raise and not append."""
         self._observers.append(observer)
@@ -139,6 +166,7 @@ class Journal:
         try:
             for entry in self._file.read(self.epoch, from_sequence, limit):
                 if entry.epoch == self.epoch:
+                    check_hash(entry)  # What lies before the last snapshots, nobody has looked at yet.
                     yield entry
         except (ChainError, JournalError) as error:
             broken = JournalError(Fault.BROKEN, f"{self._path}: {error}") if isinstance(error, ChainError) else error
@@ -188,6 +216,19 @@ def _refuse_a_loss(path: Path, behind: Place | None, last: Place) -> None:
     if behind is not None and behind > last:
         has, reads = f"{behind[0]}/{behind[1]}", f"{last[0]}/{last[1]}"
         raise JournalError(Fault.DAMAGED, f"{path}-wal has entries up to {has}, of which SQLite reads {reads}")
+
+
+def snapshots_stopped(path: Path, key: bytes | None = None) -> list[Snapshot]:
+    """The snapshots of a journal whose terminal has stopped, in order; sealed with ``key``, where one is given. Raises
+    :class:`kiosk.journal.faults.JournalError`.
+    """
+    file = JournalFile.open_stopped(path, key)
+    try:
+        return file.snapshots()
+    except ChainError as error:
+        raise JournalError(Fault.BROKEN, f"{path}: {error}") from error
+    finally:
+        file.close()
 
 
 def read_stopped(path: Path, key: bytes | None = None) -> list[Entry]:

@@ -207,10 +207,10 @@ class NoteBook:
     # --- what the host is to know -----------------------------------------------------------------------------------
 
     def _simulated(self, device: DeviceIdentity | None, serial: str) -> bool:
-        """Whether a note lies in a simulator. One that holds an event cannot say who it is: its last deposit does."""
+        """Whether a note lies in a simulator. One that holds an event cannot say who it is: its deposits do."""
         if device is not None:
             return device.simulated
-        return any(d.device_simulated for d in self.fold.deposits.values() if d.device_serial == serial)
+        return serial in self.fold.simulated
 
     def _signed(
         self, deposit: Deposit, stated: Mapping[Currency, list[settlement.NoteOutcome]]

@@ -23,6 +23,7 @@ SEAL_KEY_BYTES = 32
 
 _DOMAIN = b"guichet/v1/journal-entry\0"
 _SEAL_DOMAIN = b"guichet/v1/journal-seal\0"
+_SNAPSHOT_DOMAIN = b"guichet/v1/journal-snapshot\0"
 
 
 class ChainError(ValueError):
@@ -56,6 +57,20 @@ def entry_seal(key: bytes, digest: bytes) -> bytes:
     return hmac.digest(key, _SEAL_DOMAIN + digest, "sha256")
 
 
+def snapshot_seal(key: bytes, epoch: int, sequence: int, digest: bytes, state: bytes) -> bytes:
+    """HMAC-SHA256 with ``key``, of 32 bytes, over the domain, an entry's epoch and sequence (8 bytes big-endian each)
+    and hash, and the state that all records up to it come to.
+    """
+    place = epoch.to_bytes(8, "big") + sequence.to_bytes(8, "big")
+    return hmac.digest(key, _SNAPSHOT_DOMAIN + place + digest + state, "sha256")
+
+
+def check_snapshot_seal(key: bytes, seal: bytes, epoch: int, sequence: int, digest: bytes, state: bytes) -> None:
+    """Raises :class:`ChainError` unless ``seal`` was made with ``key`` for that state at that entry."""
+    if not hmac.compare_digest(seal, snapshot_seal(key, epoch, sequence, digest, state)):
+        raise ChainError(sequence, "its snapshot was not sealed with this terminal's key")
+
+
 def check_seal(entry: Entry, key: bytes, seal: bytes) -> None:
     """Raises :class:`ChainError` unless ``seal`` was made with ``key`` for ``entry``."""
     if not hmac.compare_digest(seal, entry_seal(key, entry.hash)):
@@ -77,6 +92,11 @@ def check_link(entry: Entry, epoch: int, last_sequence: int, last_hash: bytes) -
         raise ChainError(entry.sequence, f"does not follow {last_sequence}")
     if entry.previous_hash != last_hash:
         raise ChainError(entry.sequence, "does not continue from the entry before it")
+    check_hash(entry)
+
+
+def check_hash(entry: Entry) -> None:
+    """Raises :class:`ChainError` unless the hash of ``entry`` is that of its bytes."""
     if entry.hash != entry_hash(entry.epoch, entry.sequence, entry.previous_hash, entry.record):
         raise ChainError(entry.sequence, "was altered: its hash does not match its bytes")
 

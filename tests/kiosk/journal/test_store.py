@@ -283,7 +283,7 @@ def test_a_key_is_never_printed() -> None:
 # --- its form -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("pragma", ["user_version=3", "user_version=0", "application_id=0"])
+@pytest.mark.parametrize("pragma", ["user_version=4", "user_version=2", "user_version=0", "application_id=0"])
 def test_a_file_of_another_form_is_not_touched_and_nobody_can_have_it_sealed(written: Path, pragma: str) -> None:
     """Not one of a later version, and not one that is said to be of a time before there were seals."""
     connection = apsw.Connection(str(written))
@@ -291,7 +291,7 @@ def test_a_file_of_another_form_is_not_touched_and_nobody_can_have_it_sealed(wri
     connection.close()
     before = written.read_bytes()
     for attempt in (lambda: Journal.open(written, WRITER, Clock()), lambda: read_stopped(written)):
-        with pytest.raises(JournalError, match="no journal of form 2") as refused:
+        with pytest.raises(JournalError, match="no journal of form 3") as refused:
             attempt()
         assert refused.value.fault is Fault.OTHER_FORM
     assert written.read_bytes() == before
@@ -332,7 +332,7 @@ def test_an_entry_in_another_form_is_refused(path: Path) -> None:
         "CREATE TABLE entries (epoch, sequence, previous_hash, hash, seal, record);"
         "INSERT INTO entries VALUES (1, 1, 'text', x'00', x'00', x'00');"
         "INSERT INTO entries VALUES ('x', 2, x'00', x'00', x'00', x'00');"
-        "PRAGMA application_id=0x4755494A; PRAGMA user_version=2"
+        "PRAGMA application_id=0x4755494A; PRAGMA user_version=3"
     )
     connection.close()
     with pytest.raises(JournalError, match="form"):

@@ -19,7 +19,9 @@ from kiosk.diagnostics.output import say, until_nobody_reads
 from kiosk.diagnostics.salvage_command import salvage_journal
 from kiosk.journal.faults import MEND, Fault, JournalError
 from kiosk.journal.key import key_file, load_key
-from kiosk.journal.store import read_stopped
+from kiosk.journal.replay import verify_snapshots
+from kiosk.journal.snapshot import SnapshotError
+from kiosk.journal.store import read_stopped, snapshots_stopped
 from kiosk.terminal.config import ConfigError, TerminalConfig, load_config
 
 
@@ -105,10 +107,13 @@ def journal(arguments: argparse.Namespace) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Entries:
-    """``sealed``: each was compared with its seal. A terminal that runs does that before it hands one out."""
+    """``sealed``: each was compared with its seal. A terminal that runs does that before it hands one out.
+    ``file``: that they were read from; None where they are a running terminal's.
+    """
 
     all: list[Entry]
     sealed: bool
+    file: Path | None = None
 
 
 def _entries(arguments: argparse.Namespace, key: Path | None = None) -> _Entries:
@@ -120,7 +125,7 @@ def _entries(arguments: argparse.Namespace, key: Path | None = None) -> _Entries
             return _Entries(read_journal(config.socket), sealed=True)
         except TerminalNotRunning:
             file = config.journal
-    return _Entries(read_stopped(file, None if key is None else load_key(key)), sealed=key is not None)
+    return _Entries(read_stopped(file, None if key is None else load_key(key)), key is not None, file)
 
 
 def _key(arguments: argparse.Namespace) -> Path | None:
@@ -157,23 +162,31 @@ def _short(value: object) -> str:
 
 
 def _verify(arguments: argparse.Namespace) -> int:
-    broken, count, sealed = "", 0, False
+    broken, count, sealed, snapshots = "", 0, False, None
+    key = _key(arguments)
     try:
-        entries = _entries(arguments, _key(arguments))
+        entries = _entries(arguments, key)
         count, sealed = len(entries.all), entries.sealed
         for epoch, of_epoch in groupby(entries.all, key=lambda entry: entry.epoch):
             verify_chain(of_epoch, epoch)
         for entry in entries.all:
             decode(entry.record)
-    except (ChainError, RecordError) as error:
+        if entries.file is not None:  # Those of a running terminal are in its hands; its start looked at them.
+            kept = snapshots_stopped(entries.file, None if key is None else load_key(key))
+            snapshots = verify_snapshots(kept, entries.all)
+    except (ChainError, RecordError, SnapshotError) as error:
         broken = str(error)
+    except (KeyError, ValueError) as error:
+        broken = f"records that make no story: {type(error).__name__}: {error}"
     except JournalError as error:
         if error.fault is not Fault.BROKEN:
             raise
         broken = str(error)
     if arguments.json:
-        print(json.dumps({"entries": count, "intact": not broken, "sealed": sealed and not broken, "broken": broken}))
+        told = {"entries": count, "intact": not broken, "sealed": sealed and not broken, "snapshots": snapshots}
+        print(json.dumps({**told, "broken": broken}))
     else:
         seals = "every seal is this terminal's" if sealed else "seals not looked at, for want of the key (--key)"
-        say(f"BROKEN: {broken}" if broken else f"{count} entries, chain intact, {seals}")
+        compared = "" if snapshots is None else f", {snapshots} snapshots say the same"
+        say(f"BROKEN: {broken}" if broken else f"{count} entries, chain intact, {seals}{compared}")
     return 1 if broken else 0

@@ -142,8 +142,8 @@ def _text(data: bytes) -> str:
 
 
 def decode(state: bytes) -> Fold:
-    """The fold whose state that is. Raises :class:`SnapshotError` for another version, and where a field is missing or is
-    of another kind than :func:`encode` writes.
+    """The fold whose state that is. Raises :class:`SnapshotError` for another version, and where a field is missing or
+    is of another kind than :func:`encode` writes.
     """
     head, _, body = state.partition(b"\n")
     if head + b"\n" != _HEAD % VERSION:
@@ -218,9 +218,7 @@ def _fold(f: _Fields) -> Fold:
         tables=dict(f.each("tables", _read_table)),
         table_hashes=dict(f.each("table_hashes", lambda h: (DeviceSerial(h.text("device")), h.data("hash")))),
         simulated={DeviceSerial(serial) for serial in f.texts("simulated")},
-        forgotten=Counter(
-            dict(f.each("forgotten", lambda c: ((c.money("value"), c.phase("kind")), c.number("count"))))
-        ),
+        forgotten=Counter(dict(f.each("forgotten", _read_count))),
         last_note=None if f.absent("last_note") else NoteId(f.text("last_note")),
         open_deposit_id=None if f.absent("open_deposit") else DepositId(f.text("open_deposit")),
         moved_since_cleared=f.flag("moved_since_cleared"),

@@ -20,6 +20,7 @@ from guichet.journal.records import decode, fact_of
 from guichet.money import Currency, Money
 from guichet.v1 import journal_pb2
 from kiosk.journal.faults import JournalError
+from kiosk.journal.folds import NotePhase
 from kiosk.journal.key import key_file, load_key
 from kiosk.journal.store import Journal
 from kiosk.terminal.enrolment import load_identity
@@ -91,8 +92,8 @@ def _host_books(database: Path) -> tuple[Counter[str], int]:
 
 
 def _journal(base: Path) -> tuple[Counter[str], int | None, list[str]]:
-    """Notes that the journal credits, what the device last said it had stacked, and why the journal cannot be read, if
-    it cannot.
+    """Notes in the box that the journal credits, what the device last said it had stacked, and why the journal cannot
+    be read, if it cannot.
     """
     try:
         journal = Journal.open(
@@ -103,10 +104,14 @@ def _journal(base: Path) -> tuple[Counter[str], int | None, list[str]]:
     except JournalError as error:
         return Counter(), None, [f"the journal cannot be read: {error}"]
     try:
-        credited = Counter(str(note.value) for note in journal.fold.notes.values() if note.credited)
-        return credited, _last_counted(journal), []
+        return _credited(journal), _last_counted(journal), []
     finally:
         journal.close()
+
+
+def _credited(journal: Journal) -> Counter[str]:
+    counts = journal.fold.box_counts()
+    return Counter({str(value): count for (_, value, kind), count in counts.items() if kind is NotePhase.CLEARED})
 
 
 def _last_counted(journal: Journal) -> int | None:

@@ -28,6 +28,7 @@ from drivers.registry import open_device
 from guichet.v1 import customer_pb2
 from guichet.v1 import screen_pb2 as screen
 from guichet.v1.screen_pb2_grpc import ScreenStub
+from kiosk.journal.folds import NotePhase
 from kiosk.terminal.config import load_config
 from kiosk.terminal.main import Terminal
 from kiosk.terminal.queries import CustomerQueries
@@ -208,7 +209,8 @@ async def _perform(
     await _recovered(terminal, session=order["session"] == "yes")
     gate.armed = False  # What comes from here on is no recovery any more.
     fold = terminal.journal.fold
-    credited = sorted(str(note.value) for note in fold.notes.values() if note.credited)
+    in_box = fold.box_counts().elements()
+    credited = sorted(str(value) for _, value, kind in in_box if kind is NotePhase.CLEARED)
     doubtful = sorted(str(note.value) for note in fold.in_doubt)
     found = {"credited": credited, "in_doubt": doubtful, "open": fold.open_note is not None}
     say({"recovered": {**found, "passed": list(gate.passed)}})

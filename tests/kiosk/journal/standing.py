@@ -10,7 +10,8 @@ from pathlib import Path
 import apsw
 
 from guichet.v1 import journal_pb2 as pb
-from kiosk.journal.store import Journal
+from kiosk.journal.folds import Fold
+from kiosk.journal.store import SNAPSHOT_EVERY, Journal
 from tests.kiosk.terminal.standing import WRITER, Clock
 
 
@@ -20,15 +21,24 @@ def incident(text: str) -> pb.Incident:
 
 
 @contextmanager
-def opened(path: Path, epoch: int = 1) -> Generator[tuple[Journal, apsw.Connection]]:
+def opened(
+    path: Path, epoch: int = 1, snapshot_every: int = SNAPSHOT_EVERY
+) -> Generator[tuple[Journal, apsw.Connection]]:
     """A journal and the connection that it works with."""
     connections: list[apsw.Connection] = []
     apsw.connection_hooks.append(connections.append)
     try:
-        journal = Journal.open(path, replace(WRITER, epoch=epoch), Clock())
+        journal = Journal.open(path, replace(WRITER, epoch=epoch), Clock(), snapshot_every)
     finally:
         apsw.connection_hooks.remove(connections.append)
     try:
         yield journal, connections[0]
     finally:
         journal.close()
+
+
+class Memory(Fold):
+    """A fold that keeps everything that ever was."""
+
+    def _forget(self) -> None:
+        """Not this one."""

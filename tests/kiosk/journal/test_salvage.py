@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from guichet.journal.chain import Entry, entry_hash, entry_seal, next_entry
 from guichet.journal.records import encode
+from guichet.v1 import journal_pb2 as pb
 from kiosk.journal.faults import Fault, JournalError
 from kiosk.journal.file import JournalFile, refuse_one_in_use
 from kiosk.journal.salvage import Found, salvage
@@ -29,12 +30,13 @@ _LENGTHS = (1, 60, 300, 700, 900, 1100, 2500, 4000, 4100, 9000, 30_000)
 
 
 def write(path: Path, count: int = 150, *, epochs: int = 1) -> list[Entry]:
-    """A journal with records of all sizes: many a page, one in many pages."""
+    """A journal with records of all sizes: many a page, one in many pages. So are its snapshots."""
+    advice = pb.AdviceSigned(deposit_id="d", content=bytes(9000))
     for epoch in range(1, epochs + 1):
-        with opened(path, epoch) as (journal, connection):
+        with opened(path, epoch, snapshot_every=4) as (journal, connection):
             connection.execute("PRAGMA synchronous=OFF")  # Speed; what is found does not depend on it.
             for number in range(count):
-                journal.append(incident("x" * _LENGTHS[number % len(_LENGTHS)]))
+                journal.append(incident("x" * _LENGTHS[number % len(_LENGTHS)]) if number else advice)
     return read_stopped(path)
 
 

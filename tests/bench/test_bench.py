@@ -25,7 +25,10 @@ from tests.bench.rows import Better, Measure, Pair, Row
 from tests.bench.sides import Pipe, Side
 
 MEASURE = Measure("room/thing", "what it takes", "us", "the bare thing", 2.0)
-REPETITIONS = {"poll-cpu": "1", "stacked-latency": "1", "decode": "2", "fifty-devices": "1"}
+REPETITIONS = {
+    "poll-cpu": "1", "stacked-latency": "1", "decode": "2", "fifty-devices": "1", "journal-append": "2",
+    "journal-acknowledge": "2", "journal-start": "1", "settlement-drain": "2",
+}  # fmt: skip
 ROW_KEYS = {
     "name", "what", "unit", "better", "baseline_is", "limit", "value", "baseline", "ratio", "spread", "target", "met",
     "also", "samples",

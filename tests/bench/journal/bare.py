@@ -80,7 +80,7 @@ class Bare:
 
 @dataclass(slots=True)
 class Watch:
-    """Takes the time of what is done under ``with``, over and over: ``wall`` and ``cpu`` in microseconds. Next to a sync
+    """Takes the time of what is done under ``with``, over and over: ``wall`` and ``cpu`` in microseconds. Beside a sync
     of the disk nothing else shows in the first, so the second is shown too.
     """
 

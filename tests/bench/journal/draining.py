@@ -31,7 +31,7 @@ _DEPOSITS = 10_000
 _PATIENCE = 600.0
 _MEASURE = Measure(
     "settlement-drain", "an open deposit delivered, of an outbox full of them", "us",
-    "signature verified, two bare commits", limit="LIMIT",
+    "signature verified, two bare commits", limit="the disk's two syncs; of the CPU, most is the host's signature, then SQLite",
 )  # fmt: skip
 
 

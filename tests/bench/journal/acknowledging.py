@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import median, quantiles
 
@@ -57,7 +57,7 @@ class _Desk:
             raise BenchError("nobody listens to the device")
         self._cash.handler(event)
 
-    def deposit(self, number: int, notes: int) -> None:
+    def deposit(self, number: int, notes: int, after_each: Callable[[], None]) -> None:
         """A session with one deposit of so many notes."""
         session = SessionId(f"session-{number}")
         self.journal.append(pb.SessionOpened(session_id=session))
@@ -66,6 +66,7 @@ class _Desk:
         self._desk.accept()
         for _ in range(notes):
             self._note()
+            after_each()
         self._desk.close_deposit(pb.DEPOSIT_END_CUSTOMER)
         self.journal.append(pb.SessionClosed(session_id=session))
 
@@ -94,15 +95,17 @@ def run(plan: Plan) -> Iterator[Row]:
         stacked = pb.NoteStacked(
             note_id=Ids().new(), evidence=pb.EVIDENCE_EVENT, frame=bytes(16), outcome_number=1
         )  # fmt: skip
-        made = rows([[stacked]] * (plan.repetitions * count * _NOTES_A_DEPOSIT))
+        made = iter(rows([[stacked]] * (plan.repetitions * count * _NOTES_A_DEPOSIT)))
+
+        def commit() -> None:
+            with theirs:
+                bare.write([next(made)])
+
         for turn in range(plan.repetitions):
             plan.tell(f"{_MEASURE.name}: turn {turn + 1} of {plan.repetitions}")
             for number in range(turn * count, (turn + 1) * count):
-                desk.deposit(number, _NOTES_A_DEPOSIT)
+                desk.deposit(number, _NOTES_A_DEPOSIT, commit)
             notes = count * _NOTES_A_DEPOSIT
-            for row in made[turn * notes : (turn + 1) * notes]:
-                with theirs:
-                    bare.write([row])
             pairs.append(Pair(median(desk.watch.wall[-notes:]), median(theirs.wall[-notes:]), (notes, notes)))
         desk.journal.close()
         bare.close()

@@ -38,16 +38,17 @@ def run(plan: Plan) -> Iterator[Row]:
         for turn, transactions in enumerate(turns, 1):
             plan.tell(f"{_MEASURE.name}: turn {turn} of {plan.repetitions}")
             count = len(transactions)
-            with ours:
-                for facts in transactions:
+            for facts, row in zip(transactions, made[at : at + count], strict=True):
+                with ours:
                     journal.append(*facts)
-            with theirs:
-                bare.write(made[at : at + count])
+                with theirs:
+                    bare.write([row])
             at += count
-            pairs.append(Pair(count * _MICRO / ours.wall[-1], count * _MICRO / theirs.wall[-1], (count, count)))
+            mine, other = (count * _MICRO / sum(watch.wall[-count:]) for watch in (ours, theirs))
+            pairs.append(Pair(mine, other, (count, count)))
         journal.close()
         bare.close()
-    yield Row(_MEASURE, tuple(pairs), cpu_of(ours, theirs, len(turns[0])))
+    yield Row(_MEASURE, tuple(pairs), cpu_of(ours, theirs))
 
 
 BENCH = Bench((_MEASURE.name,), run)

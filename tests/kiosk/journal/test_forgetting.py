@@ -176,6 +176,12 @@ def test_a_note_in_doubt_is_remembered_until_it_is_decided(decided: Fact) -> Non
     assert fold.notes_of(DepositId("d"))[0].outcome_number == 2
 
 
+def test_a_note_that_the_device_is_not_done_with_is_not_forgotten_though_it_is_not_the_last() -> None:
+    story = [fact for fact in deposit("d", "n", EURO) if not isinstance(fact, pb.NoteCleared)]
+    fold = folded(*story, *LATER, *deposit("more", "more's", EURO), pb.SessionOpened(), pb.NoteCleared(note_id="n"))
+    assert [note.open for note in fold.notes_of(DepositId("d"))] == [False]
+
+
 def test_a_deposit_that_is_open_is_not_forgotten_whoever_comes() -> None:
     story = [fact for fact in deposit("d", "n", EURO) if not isinstance(fact, pb.DepositClosed)]
     assert folded(*story, pb.NoteFound(note_id="x"), pb.SessionOpened(session_id="y")).open_deposit is not None

@@ -16,16 +16,19 @@ import pytest
 from drivers.api.device import DeviceIdentity, DeviceState, DeviceStatus, SelfTestStep
 from drivers.errors import NoAnswer
 from guichet.ids import DeviceSerial
-from guichet.journal.chain import entry_seal, next_entry
+from guichet.journal.chain import entry_seal, next_entry, snapshot_seal
 from guichet.v1 import health_pb2
 from guichet.v1 import journal_pb2 as pb
 from guichet.v1.local_pb2_grpc import add_LocalTerminalServicer_to_server
 from kiosk.cli import main
-from kiosk.journal.store import Journal
+from kiosk.journal import snapshot
+from kiosk.journal.folds import Fold
+from kiosk.journal.store import Journal, snapshots_stopped
 from kiosk.terminal.desk_view import DeskView
 from kiosk.terminal.fitted import Fitted
 from kiosk.terminal.health import terminal_health
 from kiosk.terminal.local import LocalTerminal
+from tests.kiosk.journal.standing import opened
 from tests.kiosk.terminal.standing import TERMINAL, WRITER, Clock
 
 
@@ -257,6 +260,73 @@ async def test_an_altered_journal_ends_with_1_and_names_the_entry(
     assert "1/2      UNREADABLE:" in out
     assert await run("journal", "list", "--file", file, "--json") == 1
     assert "unreadable" in json.loads(capsys.readouterr().out.splitlines()[1])
+
+
+@pytest.fixture
+def with_snapshots(kiosk: Kiosk) -> Path:
+    """A stopped terminal's journal that has some."""
+    file = kiosk.place / "journal.db"
+    with opened(file, snapshot_every=5) as (journal, _):
+        for _ in range(20):
+            journal.append(pb.Incident(code="x"))
+    return file
+
+
+async def test_every_snapshot_is_compared_with_all_records_up_to_it(
+    kiosk: Kiosk, with_snapshots: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert await run("journal", "verify", "--config", kiosk.config) == 0
+    assert (
+        "20 entries, chain intact, every seal is this terminal's, 3 snapshots say the same" in capsys.readouterr().out
+    )
+    assert await run("journal", "verify", "--config", kiosk.config, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["snapshots"] == 3
+
+
+@pytest.mark.parametrize("which", range(3))
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        (b"1\n{}", "its snapshot says something else than the records up to it"),
+        (snapshot.encode(Fold(count_due=True)), "its snapshot says something else than the records up to it"),
+        (b"2\nof a version to come", ""),
+    ],
+    ids=["no state", "another state", "another version"],
+)
+async def test_a_snapshot_that_says_something_else_is_found_though_its_seal_is_good(
+    kiosk: Kiosk, with_snapshots: Path, which: int, state: bytes, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = snapshots_stopped(with_snapshots)[which]
+    seal = snapshot_seal(WRITER.key, one.epoch, one.sequence, one.hash, state)
+    connection = apsw.Connection(str(with_snapshots))
+    connection.execute("PRAGMA locking_mode=EXCLUSIVE")
+    connection.execute("DROP TRIGGER snapshots_are_never_changed")
+    connection.execute("UPDATE snapshots SET state = ?, seal = ? WHERE sequence = ?", (state, seal, one.sequence))
+    connection.close()
+    assert await run("journal", "verify", "--config", kiosk.config) == (1 if said else 0)
+    out = capsys.readouterr().out
+    assert f"BROKEN: journal entry {one.sequence}: {said}" in out if said else "2 snapshots say the same" in out
+
+
+async def test_a_snapshot_that_was_edited_or_whose_entry_is_gone_ends_with_1(
+    kiosk: Kiosk, with_snapshots: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    last = snapshots_stopped(with_snapshots)[-1].sequence
+    connection = apsw.Connection(str(with_snapshots))
+    connection.execute("PRAGMA locking_mode=EXCLUSIVE")
+    connection.execute("DROP TRIGGER entries_are_never_removed")
+    connection.execute("DELETE FROM entries WHERE sequence >= ?", (last,))
+    connection.close()
+    assert await run("journal", "verify", "--config", kiosk.config) == 1
+    assert f"entry {last}: epoch 1 has a snapshot of it, and it is not there" in capsys.readouterr().out
+    connection = apsw.Connection(str(with_snapshots))
+    connection.execute("PRAGMA locking_mode=EXCLUSIVE")
+    connection.execute("DROP TRIGGER snapshots_are_never_changed")
+    connection.execute("UPDATE snapshots SET seal = zeroblob(32)")
+    connection.close()
+    assert await run("journal", "verify", "--config", kiosk.config) == 1
+    assert "its snapshot was not sealed with this terminal's key" in capsys.readouterr().out
+    assert await run("journal", "list", "--config", kiosk.config) == 0, "the records are there to be read"
 
 
 async def test_a_record_of_a_version_to_come_breaks_no_chain_but_is_said(

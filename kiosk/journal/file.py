@@ -161,7 +161,16 @@ class JournalFile:
                 raise JournalError(Fault.BROKEN, f"{self._path}: entry {row[1]!r} is not in the journal's form")
 
     def goes_on(self) -> None:
-        """All of it was read and is sound: from here on it is closed like any other, its log folded into it."""
+        """All of it was read and is sound: its log is folded into it, and from here on also when it is closed.
+
+        What was read may be in the page cache alone: of a sync that failed, Linux keeps the pages, takes them for
+        written, and no later sync writes them. A record behind such a hole would be gone after a power cut, though its
+        own sync was good. To fold the log writes all that was read once more.
+        """
+        with _explained(self._path, self._connection):
+            folded = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if folded is None or folded[0]:
+            raise JournalError(Fault.IO, f"{self._path}: its log could not be folded into it: {folded}")
         self._connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0)
 
     def close(self) -> None:

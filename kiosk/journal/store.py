@@ -78,7 +78,7 @@ class Journal:
         journal = cls(file, path, writer, clock, snapshot_every)
         try:
             _refuse_a_loss(path, behind, journal._replay())
-            file.goes_on()
+            journal._go_on()
         except (KeyError, ValueError) as error:
             # A broken chain, an unreadable record, or records that do not make a story: a note without its deposit.
             journal.close()
@@ -101,6 +101,13 @@ class Journal:
         self.fold, self._since = replay.fold, replay.since
         self.last = replay.last if replay.last is not None and replay.last.epoch == self.epoch else None
         return replay.place
+
+    def _go_on(self) -> None:
+        """What was read is good, and can be read; whether anything can be written behind it, the disk says now."""
+        try:
+            self._file.goes_on()
+        except JournalError as error:
+            self._failure = error
 
     def _refuse_a_later_epoch(self, replay: Replay) -> None:
         if replay.place[0] > self.epoch:

@@ -13,6 +13,7 @@ from guichet.seams import Clock, Domain
 from guichet.signing import BadSignature, verify
 from guichet.v1 import journal_pb2, settlement_pb2
 from guichet.v1 import terminal_link_pb2 as pb
+from kiosk.journal.faults import JournalError
 from kiosk.journal.folds import Advice
 from kiosk.journal.store import Journal
 from kiosk.log import EventLog
@@ -74,8 +75,15 @@ class Settler:
         self._moved.set()
 
     async def run(self) -> None:
-        """Settle until cancelled. Raises :class:`kiosk.journal.store.JournalError` when answers cannot be kept."""
+        """Settle until cancelled; a journal that takes no record any more ends it, for no answer could be kept."""
         self._late_due = self._clock.monotonic() + self._late_wait
+        while True:
+            try:
+                await self._settle()
+            except JournalError as error:
+                self._log.event("journal.failed", reason=str(error))
+
+    async def _settle(self) -> None:
         while True:
             # Read once: what comes due between two readings would be neither sent nor waited for.
             now = self._clock.monotonic()
@@ -92,6 +100,8 @@ class Settler:
                 await self._wait(now)
 
     def _next(self, now: float) -> Advice | None:
+        if self._journal.failure is not None:
+            return None
         for digest, advice in self._journal.fold.outbox.items():
             refusal = self._refusals.get(digest)
             if refusal is None or now >= refusal.due:

@@ -214,6 +214,12 @@ class Bank:
         """The books, for a checker that asks in its own words."""
         return self._database
 
+    def close(self) -> None:
+        """Its folder goes, and logs are written again."""
+        self.host.store.close()
+        self._folder.cleanup()
+        logging.disable(logging.NOTSET)
+
     def put_back(self) -> None:
         """The beginning of every seed."""
         self._database.deserialize(self._beginning)

@@ -21,6 +21,7 @@ from drivers.simulation.notes import Place
 from guichet.v1 import journal_pb2 as pb
 from guichet.v1 import settlement_pb2
 from guichet.v1 import terminal_link_pb2 as link
+from tests.simulation.editing import chained
 from tests.simulation.kiosk import Kiosk, Observer
 
 Face = tuple[int, str]
@@ -48,6 +49,7 @@ class Book:
     """One terminal's journal, as it was claimed to be on disk, record by record."""
 
     entries: list[tuple[int, bytes]] = field(default_factory=list[tuple[int, bytes]])
+    read: list[Any] = field(default_factory=list[Any])
     notes: dict[str, Note] = field(default_factory=dict[str, Note])
     last: str = ""
     deposits: dict[str, str] = field(default_factory=dict[str, str])
@@ -76,6 +78,11 @@ class Checker(Observer):
         """A rule is broken."""
         self.wrongs.append(text)
 
+    def says_of_note(self, kiosk: Kiosk) -> str:
+        book = self.books[kiosk.name]
+        note = book.notes.get(book.last)
+        return f"record: {note.state}" if note is not None else "no record"
+
     # --- while it happens -------------------------------------------------------------------------------------------
 
     def crashed(self, trace: str) -> None:
@@ -90,13 +97,21 @@ class Checker(Observer):
             there = 0 if last is None else last.sequence
             self.wrong(f"4: {kiosk.name}: {claimed[0]} records were on disk, {there} are there after a restart")
             return
-        for entry in journal.entries(claimed[0] + 1):
-            record = pb.JournalRecord.FromString(entry.record)
-            self._recorded(kiosk, entry, getattr(record, record.WhichOneof("fact") or ""))
+        if claimed[0]:
+            there = next(iter(journal.entries(claimed[0], 1)))
+            if there.hash != claimed[1]:
+                self.wrong(f"6: {kiosk.name}: record {claimed[0]} is not the one that was written")
+                return
+        # Nobody has said that these are on disk: they are read, and count once something was written behind them.
+        book.read = list(journal.entries(claimed[0] + 1))
 
     def appended(self, kiosk: Kiosk, entry: Any, fact: Any) -> None:
         if kiosk.disk.unsynced:
             self.wrong(f"4: {kiosk.name}: record {entry.sequence} is said to be on disk and is not synced")
+        read, self.books[kiosk.name].read = self.books[kiosk.name].read, []
+        for earlier in read:
+            record = pb.JournalRecord.FromString(earlier.record)
+            self._recorded(kiosk, earlier, getattr(record, record.WhichOneof("fact") or ""))
         self._recorded(kiosk, entry, fact)
 
     def _recorded(self, kiosk: Kiosk, entry: Any, fact: Any) -> None:
@@ -347,8 +362,3 @@ def read_file(path: Path) -> list[tuple[int, int, bytes, bytes, bytes]]:
         finally:
             connection.close()
 
-
-def chained(epoch: int, sequence: int, previous: bytes, record: bytes) -> bytes:
-    """SHA-256 over a domain, the place as two numbers of eight bytes, the hash before, and the record."""
-    place = epoch.to_bytes(8, "big") + sequence.to_bytes(8, "big")
-    return hashlib.sha256(b"guichet/v1/journal-entry\0" + place + previous + record).digest()

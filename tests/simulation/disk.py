@@ -8,6 +8,7 @@ here first. A file that was opened by a life that is over refuses everything, so
 # pyright: reportUnknownMemberType=false
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Callable
 from contextlib import suppress
@@ -20,6 +21,7 @@ from tests.simulation.loop import Dead, Life, life_now
 
 SECTOR = 512
 _NAME = "simulated-disk"
+_NUMBERS = itertools.count()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,20 @@ class Disk:
         path.write_bytes(content)
         path.chmod(0o640)
 
+    def contents(self, name: str) -> bytes | None:
+        """What a file holds now; None where there is none."""
+        path = self.folder / name
+        return path.read_bytes() if path.exists() else None
+
+    def put(self, name: str, content: bytes | None) -> None:
+        """Somebody writes a whole file, or takes it away; nobody may have it open."""
+        self._files.pop(name, None)
+        self._deleted.pop(name, None)
+        (self.folder / name).unlink(missing_ok=True)
+        if content is not None:
+            self._files[name] = _File(bytearray(content))
+            self._restore(name, content)
+
     # --- what SQLite does -------------------------------------------------------------------------------------------
 
     def wrote(self, name: str, at: int, data: bytes, longer: bool) -> None:
@@ -150,7 +166,7 @@ class Disks(apsw.VFS):
     """The file system of all kiosks, for as long as it is registered: each file belongs to the disk of its folder."""
 
     def __init__(self) -> None:
-        super().__init__(_NAME, "unix", makedefault=True)
+        super().__init__(f"{_NAME}-{next(_NUMBERS)}", "unix", makedefault=True)
         self.disks: dict[str, Disk] = {}
 
     def add(self, disk: Disk) -> None:
@@ -166,11 +182,11 @@ class Disks(apsw.VFS):
         life = life_now()
         path = Path(filename)
         if life is not None:
-            life.effect()
+            life.effect(on_disk=True)
         self.disks[str(path.parent)].deleted(path.name, surely=syncdir)
         super().xDelete(filename, syncdir)
         if life is not None:
-            life.effected()
+            life.effected(on_disk=True)
 
     def excepthook(self, kind: type[BaseException], error: BaseException, trace: object) -> None:
         """apsw tells here what it cannot raise: a dead life's last words."""
@@ -206,9 +222,9 @@ class _OpenFile(apsw.VFSFile):
         if life is None:
             do()
             return
-        life.effect()
+        life.effect(on_disk=True)
         do()
-        life.effected()
+        life.effected(on_disk=True)
 
 
 def close_dead(close: Callable[[], None]) -> None:

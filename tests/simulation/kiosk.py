@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from functools import partial
@@ -42,6 +43,7 @@ from kiosk.terminal.serving import Orders, Served
 from tests.conformance.subject import Subject
 from tests.simulation.bank import BEGAN_US, Bank, CountingRandom, Customer, keep_identity
 from tests.simulation.disk import Disk, close_dead
+from tests.simulation.editing import edited
 from tests.simulation.loop import Life, WorldLoop, life_now, require_alive
 from tests.simulation.network import Channel, Exchange, Route
 
@@ -124,7 +126,9 @@ class Kiosk:
         self.life: Life | None = None
         self.lives = 0
         self.log: list[str] = []
+        self.deaths: Counter[str] = Counter()
         self._graves: list[Life] = []
+        self._snapshot_every = dice.randint(10, 80)
         self.restart_seconds = _RESTART_SECONDS
         self.dark_seconds: float | None = None
         self.orders: Orders | None = None
@@ -164,6 +168,10 @@ class Kiosk:
         journal, self._journal = self._journal, None
         line, self._line = self._line, None
         self._note(f"{life.name} is dead")
+        paper = self.vault.inside()
+        place = f"paper in {paper.place.value}" if paper is not None else "no paper inside"
+        dark = "power" if self.dark_seconds is not None or not self.powered else "process"
+        self.deaths[f"{dark}: {place}, {self._observer.says_of_note(self)}"] += 1
         now = self._loop.time()
         self._loop.at(now, self._give_back, life, journal, line)
         seconds, self.dark_seconds = self.dark_seconds, None
@@ -183,6 +191,34 @@ class Kiosk:
         """SIGKILL."""
         if self.life is not None:
             self.life.die()
+
+    def edit_journal(self, seconds: float) -> None:
+        """The process dies, and somebody edits its journal before the next one; the old one is put back after a while,
+        unless the terminal has taken the edited one for its own.
+        """
+        self.restart_seconds = 1.0
+        self.kill()
+        self._loop.at(self._loop.time() + 0.01, self._edit, seconds)
+
+    def _edit(self, seconds: float) -> None:
+        if self.life is not None and self.life.alive:
+            return
+        names = ("journal.db", "journal.db-wal")
+        before = [self.disk.contents(name) for name in names]
+        changed = edited(before[0], before[1]) if before[0] else None
+        if changed is None:
+            return
+        self.disk.put(names[1], None)
+        self.disk.put(names[0], changed)
+        self._note("the journal was edited")
+        self._loop.at(self._loop.time() + seconds, self._put_back, dict(zip(names, before, strict=True)))
+
+    def _put_back(self, before: dict[str, bytes | None]) -> None:
+        if self._journal is not None:
+            return
+        self._note("the journal was put back")
+        for name, content in before.items():
+            self.disk.put(name, content)
 
     def cut_power(self) -> None:
         """The whole machine goes dark."""
@@ -258,7 +294,7 @@ class Kiosk:
                 with suppress(apsw.Error):
                     super().close()
 
-        journal = OnDisk.open(path, writer, clock)
+        journal = OnDisk.open(path, writer, clock, self._snapshot_every)
         self._journal = journal
         self._observer.opened(self, journal)
         journal.observe(partial(self._observer.appended, self))
@@ -382,6 +418,10 @@ class Observer:
 
     def sent(self, kiosk: Kiosk, method: str, data: bytes) -> None:
         """The terminal sends this to the host."""
+
+    def says_of_note(self, kiosk: Kiosk) -> str:
+        """What is last on record of this kiosk's last note."""
+        return ""
 
     def crashed(self, trace: str) -> None:
         """A task of the terminal ended by an error that nobody expected."""

@@ -34,9 +34,10 @@ class Life:
     def __init__(self, name: str, on_death: Callable[[Life], None]) -> None:
         self.name = name
         self.alive = True
-        self.effects = 0
+        self.effects = self.disk_effects = 0
         self._on_death = on_death
         self._dies_at_effect: int | None = None
+        self._dies_at_disk: int | None = None
         self._dies_at_callback: int | None = None
         self._tasks: list[asyncio.Task[Any]] = []
         self._context = Context()
@@ -58,6 +59,10 @@ class Life:
         """Let it die so many effects from now: at odd ones before, at even ones after the effect."""
         self._dies_at_effect = 2 * self.effects + number
 
+    def dies_at_disk(self, number: int) -> None:
+        """The same, counting only what SQLite writes, syncs and deletes."""
+        self._dies_at_disk = 2 * self.disk_effects + number
+
     def dies_at_callback(self, number: int) -> None:
         """Let it die so many steps of its tasks from now."""
         self._dies_at_callback = number
@@ -68,17 +73,20 @@ class Life:
             self.alive = False
             self._on_death(self)
 
-    def effect(self) -> None:
+    def effect(self, *, on_disk: bool = False) -> None:
         """Right before an effect. Raises :class:`Dead`."""
-        self._at(2 * self.effects + 1)
+        self._at(1, on_disk)
         self.effects += 1
+        self.disk_effects += on_disk
 
-    def effected(self) -> None:
+    def effected(self, *, on_disk: bool = False) -> None:
         """Right after it. Raises :class:`Dead`."""
-        self._at(2 * self.effects)
+        self._at(0, on_disk)
 
-    def _at(self, number: int) -> None:
-        if self.alive and self._dies_at_effect is not None and number >= self._dies_at_effect:
+    def _at(self, before: int, on_disk: bool) -> None:
+        of_all = self._dies_at_effect is not None and 2 * self.effects + before >= self._dies_at_effect
+        of_disk = on_disk and self._dies_at_disk is not None and 2 * self.disk_effects + before >= self._dies_at_disk
+        if self.alive and (of_all or of_disk):
             self.die()
         if not self.alive:
             raise Dead(self.name)

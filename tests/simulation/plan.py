@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 
@@ -64,6 +64,7 @@ class Kind(Enum):
     HOST = "host crash"
     DISK_FULL = "disk full"
     DISK_ERROR = "disk error"
+    EDIT = "journal edited"
     CLOCK = "clock jump"
     HOST_CLOCK = "host's clock jump"
 
@@ -100,6 +101,19 @@ class Plan:
     mishaps: tuple[Mishap, ...]
 
 
+    def only(self, visits: frozenset[int], mishaps: frozenset[int]) -> Plan:
+        """The same with only these visits and mishaps, by their places here; a mishap of nobody's visit is none."""
+        kept = tuple(
+            mishap
+            for place, mishap in enumerate(self.mishaps)
+            if place in mishaps and mishap.visit in visits
+        )
+        stayed = tuple(
+            visit if place in visits else replace(visit, pushes=()) for place, visit in enumerate(self.visits)
+        )
+        return replace(self, visits=stayed, mishaps=kept)
+
+
 _FAULTS = (
     "mute 3", "mute 12", "lose 1", "lose 4", "late 0.4", "late 6", "wrong crc 1", "wrong crc 4", "noise 7F FC 02 03 28 55",
     "jam in head", "jam in transport", "jam in box", "box full", "box removed", "cheat", "second note", "fail",
@@ -121,6 +135,7 @@ _WEIGHTS = {
     Kind.HOST: 5,
     Kind.DISK_FULL: 2,
     Kind.DISK_ERROR: 3,
+    Kind.EDIT: 1,
     Kind.CLOCK: 1,
     Kind.HOST_CLOCK: 1,
 }
@@ -172,8 +187,8 @@ def _mishap(dice: random.Random, visit: int, push: int, kind: Kind) -> Mishap:
     number, word = 0, ""
     match kind:
         case Kind.KILL | Kind.POWER:
-            word = dice.choice(("at once", "at effect", "at effect", "at effect", "at step"))
-            number = dice.randint(1, 60) if word == "at effect" else dice.randint(1, 300)
+            word = dice.choice(("at once", "at effect", "at disk", "at disk", "at disk", "at step"))
+            number = dice.randint(1, 300 if word == "at step" else 60)
         case Kind.DEVICE_POWER:
             word, number = dice.choice(("before", "after")), dice.randint(1, 60)
         case Kind.DEVICE:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import errno
 import os
+import random
 import resource
 import shutil
 import subprocess
@@ -26,6 +27,8 @@ from kiosk.journal.faults import MEND, Fault, JournalError, failed
 from kiosk.journal.store import RESERVE_BYTES, Journal, read_stopped
 from tests.kiosk.journal.standing import incident, opened
 from tests.kiosk.terminal.standing import WRITER, Clock
+from tests.simulation.disk import Disk, Disks, close_dead
+from tests.simulation.loop import Life
 
 _NOT_MOUNTED = 77
 
@@ -416,3 +419,39 @@ def test_little_space_and_no_way_to_tell_are_both_a_reason_to_take_no_note(
         with pytest.raises(JournalError, match="Input/output"):
             journal.free_bytes()
         assert not journal.can_take_a_note()
+
+
+@pytest.mark.parametrize("failing", [1, 2, 3])
+def test_what_a_failed_sync_has_lost_is_written_again_before_the_journal_goes_on(tmp_path: Path, failing: int) -> None:
+    """Linux takes the pages of a failed sync for written, and shows them. A process that is killed then leaves a log
+    with a hole that nobody sees until the power goes; what was written behind the hole would go with it.
+    """
+    files, disk = Disks(), Disk(tmp_path / "disk")
+    files.add(disk)
+    path, first, open_ones = disk.folder / "journal.db", Life("the first", lambda _: None), list[Journal]()
+
+    def write_until_it_fails() -> None:
+        open_ones.append(Journal.open(path, WRITER, Clock()))
+        open_ones[0].append(incident("before"))
+        disk.fails_in(failing)
+        with pytest.raises(JournalError):
+            open_ones[0].append(incident("lost to a failed sync"))
+
+    first.within(write_until_it_fails)
+    first.die()
+    disk.mended()
+    first.within(lambda: close_dead(open_ones[0].close))
+    open_ones.append(Journal.open(path, WRITER, Clock()))
+    last = open_ones[1].append(incident("durable"))
+    disk.cut(NothingUnsynced())
+    with opened(path) as (again, _):
+        assert again.last == last
+    close_dead(open_ones[1].close)
+    files.unregister()
+
+
+class NothingUnsynced(random.Random):
+    """No sector that was not synced is on the disk."""
+
+    def random(self) -> float:
+        return 1.0

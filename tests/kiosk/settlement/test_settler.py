@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
 
 import pytest
 
+from guichet.journal.chain import Entry
 from guichet.journal.records import decode, fact_of
 from guichet.seams import Clock, Domain
 from guichet.v1 import journal_pb2
 from guichet.v1 import settlement_pb2 as settlement
 from guichet.v1 import terminal_link_pb2 as pb
+from kiosk.journal.faults import Fault, JournalError
+from kiosk.journal.file import JournalFile
+from kiosk.journal.snapshot import Snapshot
 from kiosk.journal.store import Journal
 from kiosk.settlement.courier import HostAway, HostRefused
 from kiosk.settlement.settler import BadAnswer, Settler, check_answer
@@ -249,6 +253,32 @@ async def test_a_false_answer_is_not_kept_and_the_true_one_is(office: Office) ->
     settled = [fact for fact in facts(office.journal) if isinstance(fact, journal_pb2.Settled)]
     assert len(settled) == 1
     assert settlement.SettlementAnswer.FromString(settled[0].answer).deposit_id == "deposit-1"
+
+
+async def test_a_journal_that_takes_no_record_any_more_ends_delivery_and_not_the_process(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An answer that cannot be kept is asked for again after the next start; meanwhile nobody is asked."""
+    office.sign(1)
+    write = JournalFile.write
+
+    def fails(file: JournalFile, entries: Iterable[Entry], snapshot: Snapshot | None = None) -> None:
+        entries = list(entries)
+        if isinstance(fact_of(decode(entries[0].record)), journal_pb2.Settled):
+            raise JournalError(Fault.FULL, "the disk is full")
+        write(file, entries, snapshot)
+
+    monkeypatch.setattr(JournalFile, "write", fails)
+    office.run()
+    office.host.connect()
+    await office.host.until(lambda: "journal.failed" in office.log.getvalue())
+    office.host.disconnect()
+    office.host.connect()
+    await asyncio.sleep(0)
+    assert office.task is not None
+    assert not office.task.done()
+    assert office.host.asked == ["deposit-1"]
+    assert len(office.journal.fold.outbox) == 1
 
 
 def facts(journal: Journal) -> list[object]:

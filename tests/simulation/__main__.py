@@ -1,0 +1,140 @@
+"""``make simulate``: worlds from seeds. A failure prints its seed, the least that still fails, and how to see it again.
+
+Exit status: 0, every world added up, or every sabotage was caught; 1, one did not, or was not; 2, the words make no
+sense. With one sabotage by its name: 1 where it was caught.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from tests.simulation import campaign, sabotage
+from tests.simulation.campaign import Tally
+from tests.simulation.plan import Plan
+from tests.simulation.shrink import shrunken
+from tests.simulation.world import Outcome, Stage, plan_for
+
+_COMMAND = "python -m tests.simulation"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return _do(arguments)
+    except (sabotage.NoSuchSabotage, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=_COMMAND, description=__doc__)
+    parser.add_argument("--seeds", type=int, default=100, help="how many worlds (100)")
+    parser.add_argument("--start", type=int, default=1, help="the first seed (1)")
+    parser.add_argument("--workers", type=int, default=campaign.cores(), help="processes (one a core)")
+    parser.add_argument("--failures", type=int, default=1, help="go on until so many have failed (1)")
+    parser.add_argument("--sabotage", metavar="NAME", help="with this break in the product; list: their names; all: every one")
+    parser.add_argument("--visits", metavar="PLACES", help="one seed with these visits only, such as 0,3; none")
+    parser.add_argument("--mishaps", metavar="PLACES", help="one seed with these mishaps only")
+    parser.add_argument("--trace", action="store_true", help="one seed, and everything that happens in it")
+    parser.add_argument("--no-shrink", action="store_true", help="do not look for the least that fails")
+    parser.add_argument("--json", action="store_true", help="print what it came to as JSON")
+    return parser
+
+
+def _do(arguments: argparse.Namespace) -> int:
+    if arguments.sabotage == "list":
+        print("\n".join(f"{one.name:40} {one.what}" for one in sabotage.all_of_them()))
+        return 0
+    if arguments.seeds < 1 or arguments.workers < 1 or arguments.failures < 1:
+        raise ValueError("--seeds, --workers and --failures are at least 1")
+    if arguments.sabotage == "all":
+        return sabotage.hunt_all(arguments.start, arguments.seeds, arguments.workers)
+    if arguments.sabotage is not None:
+        words = [f"--seeds={arguments.seeds}", f"--start={arguments.start}", f"--workers={arguments.workers}"]
+        words += ["--no-shrink"] if arguments.no_shrink else []
+        return sabotage.run(sabotage.named(arguments.sabotage), words)
+    if arguments.trace or arguments.visits is not None or arguments.mishaps is not None:
+        return _one(arguments)
+    seeds = range(arguments.start, arguments.start + arguments.seeds)
+    tally = campaign.run(seeds, arguments.workers, stop_at=arguments.failures, show=_show)
+    _print(tally, as_json=arguments.json)
+    if arguments.json:
+        return 1 if tally.failed else 0
+    for seed, wrong in sorted(tally.failed.items()):
+        print(f"\nseed {seed}: {wrong}")
+    if tally.failed and not arguments.no_shrink:
+        _smallest(min(tally.failed))
+    return 1 if tally.failed else 0
+
+
+def _print(tally: Tally, *, as_json: bool) -> None:
+    print(json.dumps(asdict(tally)) if as_json else tally.words(), flush=True)
+
+
+def _show(tally: Tally) -> None:
+    print(f"{tally.seeds} seeds, {tally.deposits} deposits", file=sys.stderr, flush=True)
+
+
+def _smallest(seed: int) -> None:
+    """The least of the plan that still breaks the same rule."""
+    plan = plan_for(seed)
+    with Stage() as stage:
+        rule = _rule(stage.run(plan))
+        small = shrunken(plan, lambda less: _rule(stage.run(less)) == rule)
+        outcome = stage.run(plan.only(small.visits, small.mishaps))
+    print(f"\nthe least that still fails, of {small.tried} worlds tried:")
+    _tell(outcome)
+    print(f"\nto see it again: {_COMMAND} --start {seed} --trace {small.words()}")
+
+
+def _rule(outcome: Outcome) -> str:
+    return outcome.wrongs[0].partition(":")[0] if outcome.wrongs else ""
+
+
+def _one(arguments: argparse.Namespace) -> int:
+    plan = plan_for(arguments.start)
+    visits, mishaps = _places(arguments.visits, len(plan.visits)), _places(arguments.mishaps, len(plan.mishaps))
+    with Stage() as stage:
+        outcome = stage.run(plan.only(visits, mishaps))
+    _tell(outcome)
+    if arguments.trace:
+        print("\n".join(outcome.log))
+    return 1 if outcome.wrongs else 0
+
+
+def _places(text: str | None, count: int) -> frozenset[int]:
+    if text is None:
+        return frozenset(range(count))
+    if text == "none":
+        return frozenset()
+    places = frozenset(int(part) for part in text.split(","))
+    if not places <= frozenset(range(count)):
+        raise ValueError(f"{text}: this seed has 0 to {count - 1}")
+    return places
+
+
+def _tell(outcome: Outcome) -> None:
+    print(_plan(outcome.plan))
+    print("\n".join(outcome.trace))
+    for wrong in outcome.wrongs[:5]:
+        print(f"WRONG {wrong}")
+    if not outcome.wrongs:
+        print("everything adds up")
+
+
+def _plan(plan: Plan) -> str:
+    lines = [f"seed {plan.seed}: {', '.join(plan.subjects)}"]
+    for number, visit in enumerate(plan.visits):
+        if visit.pushes:
+            notes = ", ".join(f"{push.face} ({push.wish.value})" for push in visit.pushes)
+            lines.append(f"visit {number} at terminal {visit.terminal}: {notes}; {visit.end.value}")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

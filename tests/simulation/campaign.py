@@ -1,0 +1,136 @@
+"""Many worlds, spread over the cores, and what they come to together."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+
+from tests.simulation.coverage import CELLS
+from tests.simulation.world import Outcome, Stage, plan_for
+
+_CHUNK = 4
+_SHOW_SECONDS = 5.0
+
+
+@dataclass(slots=True)
+class Tally:
+    """``cpu_seconds``: of the workers together. ``failed``: seed and first wrong."""
+
+    seeds: int = 0
+    deposits: int = 0
+    notes: int = 0
+    credited: int = 0
+    in_doubt: int = 0
+    found: int = 0
+    records: int = 0
+    lives: int = 0
+    virtual_seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    wall_seconds: float = 0.0
+    happened: Counter[str] = field(default_factory=Counter[str])
+    cells: Counter[str] = field(default_factory=Counter[str])
+    deaths: Counter[str] = field(default_factory=Counter[str])
+    failed: dict[int, str] = field(default_factory=dict[int, str])
+
+    def add(self, outcome: Outcome) -> None:
+        """One more world."""
+        self.seeds += 1
+        self.deposits += outcome.deposits
+        self.notes += outcome.notes
+        self.credited += outcome.credited
+        self.in_doubt += outcome.in_doubt
+        self.found += outcome.found
+        self.records += outcome.records
+        self.lives += outcome.lives
+        self.virtual_seconds += outcome.virtual_seconds
+        self.happened += outcome.happened
+        self.cells += outcome.cells
+        self.deaths += outcome.deaths
+        if outcome.wrongs:
+            self.failed[outcome.plan.seed] = outcome.wrongs[0]
+
+    def join(self, other: Tally) -> None:
+        """What another worker has found."""
+        for name in ("seeds", "deposits", "notes", "credited", "in_doubt", "found", "records", "lives"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.virtual_seconds += other.virtual_seconds
+        self.cpu_seconds += other.cpu_seconds
+        self.happened += other.happened
+        self.cells += other.cells
+        self.deaths += other.deaths
+        self.failed.update(other.failed)
+
+    @property
+    def never(self) -> list[str]:
+        """Cells of the start-up table that nobody has asked for."""
+        return [cell for cell in CELLS if not self.cells[cell]]
+
+    def words(self) -> str:
+        """For the end of a run."""
+        faults = ", ".join(f"{name} {count}" for name, count in self.happened.most_common())
+        minutes = max(self.wall_seconds, 0.001) / 60
+        lines = [
+            f"{self.seeds} seeds, {self.deposits} deposits, {self.notes} notes: {self.credited} credited, "
+            f"{self.in_doubt} in doubt, {self.found} found; {self.records} records, {self.lives} lives",
+            f"faults: {faults}",
+            f"cells of the start-up table reached: {len(CELLS) - len(self.never)} of {len(CELLS)}"
+            + (f"; never: {', '.join(self.never)}" if self.never else ""),
+            f"{self.virtual_seconds / 3600:.1f} hours of theirs in {minutes:.1f} minutes "
+            f"({self.virtual_seconds / 3600 / minutes:.1f} hours a minute); "
+            f"{self.deposits / max(self.cpu_seconds, 0.001):.1f} deposits a second of one core",
+        ]
+        return "\n".join(lines)
+
+
+_stage: Stage | None = None
+
+
+def _take_stage() -> None:
+    global _stage  # noqa: PLW0603 - one a worker process, made when it begins
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _stage = Stage().__enter__()
+
+
+def _some(seeds: range) -> Tally:
+    if _stage is None:
+        raise RuntimeError("the worker has no stage")
+    tally, began = Tally(), time.process_time()
+    for seed in seeds:
+        tally.add(_stage.run(plan_for(seed)))
+        if tally.failed:
+            break
+    tally.cpu_seconds = time.process_time() - began
+    return tally
+
+
+def run(seeds: range, workers: int, *, stop_at: int = 1, show: Callable[[Tally], None] | None = None) -> Tally:
+    """Every world of ``seeds``, unless ``stop_at`` of them have failed before. ``show`` is told now and then."""
+    whole, began, shown = Tally(), time.monotonic(), time.monotonic()
+    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_take_stage) as pool:
+        for tally in pool.map(_some, list(_chunks(seeds))):
+            whole.join(tally)
+            whole.wall_seconds = time.monotonic() - began
+            if show is not None and time.monotonic() - shown >= _SHOW_SECONDS:
+                shown = time.monotonic()
+                show(whole)
+            if len(whole.failed) >= stop_at:
+                pool.shutdown(wait=True, cancel_futures=True)
+                break
+    return whole
+
+
+def _chunks(seeds: range) -> Iterator[range]:
+    for begin in range(0, len(seeds), _CHUNK):
+        yield seeds[begin : begin + _CHUNK]
+
+
+def cores() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1

@@ -37,7 +37,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--start", type=int, default=1, help="the first seed (1)")
     parser.add_argument("--workers", type=int, default=campaign.cores(), help="processes (one a core)")
     parser.add_argument("--failures", type=int, default=1, help="go on until so many have failed (1)")
-    parser.add_argument("--sabotage", metavar="NAME", help="with this break in the product; list: their names; all: every one")
+    parser.add_argument(
+        "--sabotage", metavar="NAME", help="with this break in the product; list: their names; all: every one"
+    )
     parser.add_argument("--visits", metavar="PLACES", help="one seed with these visits only, such as 0,3; none")
     parser.add_argument("--mishaps", metavar="PLACES", help="one seed with these mishaps only")
     parser.add_argument("--trace", action="store_true", help="one seed, and everything that happens in it")

@@ -93,7 +93,7 @@ _stage: Stage | None = None
 
 
 def _take_stage() -> None:
-    global _stage  # noqa: PLW0603 - one a worker process, made when it begins
+    global _stage  # One a worker process, made when it begins.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _stage = Stage().__enter__()
 

@@ -361,4 +361,3 @@ def read_file(path: Path) -> list[tuple[int, int, bytes, bytes, bytes]]:
             return connection.execute(query).fetchall()
         finally:
             connection.close()
-

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import TracebackType
 
 import apsw
 
@@ -188,10 +189,9 @@ class Disks(apsw.VFS):
         if life is not None:
             life.effected(on_disk=True)
 
-    def excepthook(self, kind: type[BaseException], error: BaseException, trace: object) -> None:
-        """apsw tells here what it cannot raise: a dead life's last words."""
-        if not issubclass(kind, Dead):
-            super().excepthook(kind, error, trace)
+    def excepthook(self, etype: type[BaseException], evalue: BaseException, etraceback: TracebackType | None) -> bool:
+        """Apsw tells here what it cannot raise: a dead life's last words."""
+        return issubclass(etype, Dead) or super().excepthook(etype, evalue, etraceback)
 
 
 class _OpenFile(apsw.VFSFile):

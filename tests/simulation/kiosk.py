@@ -31,7 +31,7 @@ from guichet.seams import Clock
 from guichet.v1 import screen_pb2 as screen
 from kiosk.journal.store import RESERVE_BYTES, Journal, Writer
 from kiosk.log import EventLog, Loggable
-from kiosk.terminal.config import Timings, TerminalConfig
+from kiosk.terminal.config import TerminalConfig, Timings
 from kiosk.terminal.enrolment import Identity
 from kiosk.terminal.front import Front
 from kiosk.terminal.late_delivery import SubmitOnly
@@ -104,7 +104,7 @@ class Kiosk:
         observer: Observer,
         salt: int,
     ) -> None:
-        self.name, self.subject, self.disk, self._loop = name, subject, disk, loop
+        self.name, self.subject, self.disk, self.loop = name, subject, disk, loop
         self._bank, self._exchange, self._dice, self._observer = bank, exchange, dice, observer
         self.route = Route(loop, dice, partial(observer.sent, self))
         self.clock = KioskClock()
@@ -153,7 +153,7 @@ class Kiosk:
     def _main(self, life: Life) -> None:
         self.orders = Orders()
         task = life.start(run_terminal(self._config(), self._seams(), self.orders))
-        task.add_done_callback(partial(self._exited, life), context=self._loop.world)
+        task.add_done_callback(partial(self._exited, life), context=self.loop.world)
 
     def _exited(self, life: Life, task: asyncio.Task[None]) -> None:
         """It ended by itself: told to stop, or by an error. The service manager starts it again."""
@@ -172,14 +172,14 @@ class Kiosk:
         place = f"paper in {paper.place.value}" if paper is not None else "no paper inside"
         dark = "power" if self.dark_seconds is not None or not self.powered else "process"
         self.deaths[f"{dark}: {place}, {self._observer.says_of_note(self)}"] += 1
-        now = self._loop.time()
-        self._loop.at(now, self._give_back, life, journal, line)
+        now = self.loop.time()
+        self.loop.at(now, self._give_back, life, journal, line)
         seconds, self.dark_seconds = self.dark_seconds, None
         if seconds is not None:
             self.cut_power()
-            self._loop.at(now + seconds, self.restore_power)
+            self.loop.at(now + seconds, self.restore_power)
         self.route.terminal_died(silently=not self.powered)
-        self._loop.at(now + self.restart_seconds, self.begin)
+        self.loop.at(now + self.restart_seconds, self.begin)
 
     def _give_back(self, life: Life, journal: Journal | None, line: _Line | None) -> None:
         if journal is not None:
@@ -198,7 +198,7 @@ class Kiosk:
         """
         self.restart_seconds = 1.0
         self.kill()
-        self._loop.at(self._loop.time() + 0.01, self._edit, seconds)
+        self.loop.at(self.loop.time() + 0.01, self._edit, seconds)
 
     def _edit(self, seconds: float) -> None:
         if self.life is not None and self.life.alive:
@@ -211,7 +211,7 @@ class Kiosk:
         self.disk.put(names[1], None)
         self.disk.put(names[0], changed)
         self._note("the journal was edited")
-        self._loop.at(self._loop.time() + seconds, self._put_back, dict(zip(names, before, strict=True)))
+        self.loop.at(self.loop.time() + seconds, self._put_back, dict(zip(names, before, strict=True)))
 
     def _put_back(self, before: dict[str, bytes | None]) -> None:
         if self._journal is not None:
@@ -227,13 +227,13 @@ class Kiosk:
         self.powered = False
         self.kill()
         self.disk.cut(self._dice)
-        self.device.cut_power(self._loop.time())
+        self.device.cut_power(self.loop.time())
 
     def restore_power(self) -> None:
         """And comes back."""
         if not self.powered:
             self.powered = True
-            self.device.restore_power(self._loop.time())
+            self.device.restore_power(self.loop.time())
             self.begin()
 
     def end(self) -> None:
@@ -274,7 +274,7 @@ class Kiosk:
         )
 
     def _note(self, line: str) -> None:
-        self.log.append(f"{self._loop.time():.3f} {line}")
+        self.log.append(f"{self.loop.time():.3f} {line}")
 
     def _open_channel(self, target: str, _credentials: object, _options: object = ()) -> Channel:
         certificate = b"" if target.endswith("7444") else self._identity.certificate_pem.encode()
@@ -441,7 +441,7 @@ class _Line:
     def __init__(self, kiosk: Kiosk) -> None:
         self._kiosk = kiosk
         self._device = kiosk.device
-        self._loop = kiosk._loop
+        self._loop = kiosk.loop
         self._incoming = bytearray()
         self._received = asyncio.Event()
         self._open = True

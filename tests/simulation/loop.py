@@ -10,10 +10,11 @@ import asyncio
 import heapq
 import sys
 import warnings
+from collections import deque
 from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager, suppress
 from contextvars import Context, ContextVar
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from tests.virtual_time import NothingLeft, VirtualLoop
 
@@ -120,10 +121,14 @@ def _unwind(task: asyncio.Task[Any]) -> None:
         task.get_coro().close()  # type: ignore[union-attr]
 
 
+def _nobody_hears(_: sys.UnraisableHookArgs) -> None:
+    """For the end of a world."""
+
+
 @contextmanager
 def silence() -> Generator[None]:
     """Nobody hears what destructors have to say."""
-    hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
+    hook, sys.unraisablehook = sys.unraisablehook, _nobody_hears
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -160,12 +165,17 @@ class _Task(asyncio.Task[T]):
 class WorldLoop(VirtualLoop):
     """``crashes``: what a living process let fall and nobody took."""
 
+    # asyncio's own, which its stubs do not name.
+    _ready: deque[Any]
+    _scheduled: list[Any]
+    _timer_cancelled_count: int
+
     def __init__(self) -> None:
         super().__init__()
         self.crashes: list[str] = []
         self._made = 0
         self.world = Context()
-        self.set_task_factory(self._make_task)
+        self.set_task_factory(cast("Any", self._make_task))
         self.set_exception_handler(self._crashed)
 
     def _run_once(self) -> None:

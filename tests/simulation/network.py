@@ -318,7 +318,13 @@ class Channel(grpc.aio.Channel):
 
         return call
 
-    def unary_unary(self, method: str, request_serializer: Any = None, response_deserializer: Any = None, _registered_method: bool | None = False) -> Any:
+    def unary_unary(
+        self,
+        method: str,
+        request_serializer: Any = None,
+        response_deserializer: Any = None,
+        _registered_method: bool | None = False,
+    ) -> Any:
         return self._method(method, request_serializer, response_deserializer)
 
     unary_stream = stream_unary = stream_stream = unary_unary

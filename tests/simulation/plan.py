@@ -100,14 +100,9 @@ class Plan:
     visits: tuple[Visit, ...]
     mishaps: tuple[Mishap, ...]
 
-
     def only(self, visits: frozenset[int], mishaps: frozenset[int]) -> Plan:
         """The same with only these visits and mishaps, by their places here; a mishap of nobody's visit is none."""
-        kept = tuple(
-            mishap
-            for place, mishap in enumerate(self.mishaps)
-            if place in mishaps and mishap.visit in visits
-        )
+        kept = tuple(mishap for place, mishap in enumerate(self.mishaps) if place in mishaps and mishap.visit in visits)
         stayed = tuple(
             visit if place in visits else replace(visit, pushes=()) for place, visit in enumerate(self.visits)
         )

@@ -54,8 +54,8 @@ def applied(one: Sabotage, folder: Path) -> dict[str, str]:
     """A copy of the product in ``folder`` with ``one`` in it; gives the environment to run it in."""
     for name in _COPIED:
         shutil.copytree(_ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    done = subprocess.run(  # noqa: S603 - the diff is a file of ours
-        ["patch", "-p1", "--forward", "--fuzz=0", "--input", str(one.diff)],  # noqa: S607
+    done = subprocess.run(
+        ["patch", "-p1", "--forward", "--fuzz=0", "--input", str(one.diff)],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -84,7 +84,7 @@ def hunt(one: Sabotage, start: int, seeds: int, workers: int) -> Catch:
     """Look for a world in which ``one`` shows."""
     words = [f"--start={start}", f"--seeds={seeds}", f"--workers={workers}", "--no-shrink", "--json"]
     with tempfile.TemporaryDirectory(prefix=f"sabotage-{one.name}-") as folder:
-        done = subprocess.run(  # noqa: S603 - ourselves
+        done = subprocess.run(
             [sys.executable, "-m", "tests.simulation", *words],
             cwd=folder,
             env=applied(one, Path(folder)),
@@ -117,6 +117,6 @@ def run(one: Sabotage, words: Sequence[str]) -> int:
     """``make simulate`` in a copy with ``one`` in it; gives its exit status."""
     with tempfile.TemporaryDirectory(prefix=f"sabotage-{one.name}-") as folder:
         environment = applied(one, Path(folder))
-        return subprocess.run(  # noqa: S603 - ourselves
+        return subprocess.run(
             [sys.executable, "-m", "tests.simulation", *words], cwd=folder, env=environment, check=False
         ).returncode

@@ -109,7 +109,7 @@ class Stage:
 
 
 def _in_memory() -> str | None:
-    shared = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
+    shared = Path("/dev/shm")
     return str(shared) if shared.is_dir() else None
 
 
@@ -251,7 +251,10 @@ class _World:
             case Kind.STOP if kiosk.orders is not None and kiosk.life is not None:
                 kiosk.life.soon(kiosk.orders.stop.set)
             case Kind.DEVICE_POWER:
-                rule = Rule(OnByte(kiosk.device.bytes_sent + mishap.number, mishap.word == "after"), parse_fault(f"power off {mishap.seconds}"))
+                rule = Rule(
+                    OnByte(kiosk.device.bytes_sent + mishap.number, mishap.word == "after"),
+                    parse_fault(f"power off {mishap.seconds}"),
+                )
                 kiosk.device.follow(rule)
             case Kind.DEVICE:
                 kiosk.device.act(parse_fault(mishap.word), now)
@@ -334,7 +337,7 @@ class _World:
             lives=sum(kiosk.lives for kiosk in self._kiosks),
             virtual_seconds=self._loop.time(),
             happened=self._happened,
-            deaths=sum((kiosk.deaths for kiosk in self._kiosks), Counter()),
+            deaths=sum((kiosk.deaths for kiosk in self._kiosks), Counter[str]()),
             trace=self._trace,
             log=[f"{kiosk.name} {line}" for kiosk in self._kiosks for line in kiosk.log],
             digest="/".join(book.entries[-1][1].hex() for book in books if book.entries),

@@ -189,9 +189,11 @@ class Disks(apsw.VFS):
         if life is not None:
             life.effected(on_disk=True)
 
-    def excepthook(self, etype: type[BaseException], evalue: BaseException, etraceback: TracebackType | None) -> bool:
+    def excepthook(
+        self, etype: type[BaseException] | None, evalue: BaseException | None, etraceback: TracebackType | None
+    ) -> bool:
         """Apsw tells here what it cannot raise: a dead life's last words."""
-        return issubclass(etype, Dead) or super().excepthook(etype, evalue, etraceback)
+        return isinstance(evalue, Dead) or super().excepthook(etype, evalue, etraceback)
 
 
 class _OpenFile(apsw.VFSFile):

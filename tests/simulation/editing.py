@@ -1,4 +1,4 @@
-"""Somebody with the disk in his hands and without the terminal's key: a note's value is raised, all hashes made anew."""
+"""Somebody has the disk in his hands, without the terminal's key: a note's value is raised, all hashes made anew."""
 
 from __future__ import annotations
 

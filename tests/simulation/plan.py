@@ -110,9 +110,9 @@ class Plan:
 
 
 _FAULTS = (
-    "mute 3", "mute 12", "lose 1", "lose 4", "late 0.4", "late 6", "wrong crc 1", "wrong crc 4", "noise 7F FC 02 03 28 55",
-    "jam in head", "jam in transport", "jam in box", "box full", "box removed", "cheat", "second note", "fail",
-    "not taken",
+    "mute 3", "mute 12", "lose 1", "lose 4", "late 0.4", "late 6", "wrong crc 1", "wrong crc 4",
+    "noise 7F FC 02 03 28 55", "jam in head", "jam in transport", "jam in box", "box full", "box removed", "cheat",
+    "second note", "fail", "not taken",
 )  # fmt: skip
 _ACKS = ("lose", "repeat", "late 0.4", "late 3")
 _WEIGHTS = {

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import apsw
@@ -43,6 +43,11 @@ def opened(disk: Disk, synchronous: str = "FULL") -> apsw.Connection:
     connection.execute(f"PRAGMA synchronous={synchronous}")
     connection.execute("CREATE TABLE IF NOT EXISTS t (v)")
     return connection
+
+
+def insert(connection: apsw.Connection, values: Iterable[int]) -> None:
+    for value in values:
+        connection.execute("INSERT INTO t VALUES (?)", (value,))
 
 
 def values(disk: Disk) -> list[int]:
@@ -94,8 +99,7 @@ def test_it_can_die_before_and_after_every_write_and_sync(disk: Disk, effect: in
     life.within(lambda: connections[0].execute("INSERT INTO t VALUES (1)"))
     life.dies_at_effect(effect)
     with pytest.raises(Dead):
-        for value in range(2, 6):
-            life.within(lambda value=value: connections[0].execute("INSERT INTO t VALUES (?)", (value,)))
+        life.within(lambda: insert(connections[0], range(2, 6)))
     assert not life.alive
     life.within(lambda: close_dead(connections[0].close))
     disk.cut(Dice(NONE))

@@ -123,13 +123,16 @@ def test_tasks_of_a_group_are_cancelled_in_the_order_of_their_making() -> None:
         finally:
             ended.append(number)
 
+    async def fifty() -> None:
+        async with asyncio.TaskGroup() as group:
+            for number in range(50):
+                group.create_task(wait(number))
+            await asyncio.sleep(1)
+            raise ValueError("over")
+
     async def main() -> None:
         with pytest.raises(ExceptionGroup):
-            async with asyncio.TaskGroup() as group:
-                for number in range(50):
-                    group.create_task(wait(number))
-                await asyncio.sleep(1)
-                raise ValueError("over")
+            await fifty()
 
     run(main())
     assert ended == sorted(ended)

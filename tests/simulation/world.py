@@ -90,7 +90,7 @@ class Stage:
         loop = WorldLoop()
         world = _World(self, plan, loop)
         cells: Counter[str] = Counter()
-        gc.disable()  # What the dead leave behind would be unwound whenever it pleases; here it is when they are buried.
+        gc.disable()  # What the dead leave behind is unwound when they are buried, and not whenever it pleases.
         try:
             with watched_cells(cells):
                 loop.run_until_complete(loop.world.run(loop.create_task, world.happen()))
@@ -180,7 +180,7 @@ class _World:
 
     async def _come_to_rest(self) -> None:
         """Nothing goes wrong any more: within twenty minutes everything is settled."""
-        while self._busy and not self.checker.wrongs:
+        while self._busy and not self.checker.wrongs:  # noqa: ASYNC110 - of several, none of which tells
             await asyncio.sleep(_LOOK)
         for kiosk in self._kiosks:
             kiosk.route.weather = Weather()

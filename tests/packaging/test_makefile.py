@@ -27,7 +27,7 @@ def test_help_lists_every_command(repository: Path) -> None:
     assert [command for command in COMMANDS if f"  make {command} " not in listing] == []
 
 
-@pytest.mark.parametrize("command", ["simulate", "image", "image-test"])
+@pytest.mark.parametrize("command", ["image", "image-test"])
 def test_a_command_that_is_not_there_yet_says_so_and_fails(repository: Path, command: str) -> None:
     done = make(repository, command)
     assert done.returncode == 2

@@ -14,6 +14,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, func, insert, select, text
+from sqlalchemy.exc import OperationalError
 
 from host.claims.numbers import claim_number
 from host.log import JsonFormatter, event
@@ -55,6 +56,20 @@ def test_a_reader_writes_nothing_and_wants_a_database(tmp_path: Path) -> None:
             connection.execute(insert(attempts).values(bucket="x", failures=1, since_us=1))
     reader.dispose()
     writer.dispose()
+
+
+def test_a_transaction_that_cannot_begin_says_so_as_any_other_error_of_the_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The services answer whatever SQLAlchemy raises with "busy"; what else came would end a terminal's stream."""
+    monkeypatch.setattr("host.store.engine._BUSY_MS", 1)
+    ours, theirs = open_engine(tmp_path / "host.db"), open_engine(tmp_path / "host.db")
+    with ours.begin(), pytest.raises(OperationalError, match="database is locked"), theirs.begin():
+        raise AssertionError("two write at once")
+    with theirs.begin() as connection:
+        assert connection.execute(text("SELECT 1")).scalar() == 1
+    ours.dispose()
+    theirs.dispose()
 
 
 def test_an_old_database_is_told_what_it_lacks(tmp_path: Path) -> None:

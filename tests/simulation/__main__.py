@@ -7,10 +7,8 @@ sense. With one sabotage by its name: 1 where it was caught.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 
 from tests.simulation import campaign, sabotage
 from tests.simulation.campaign import Tally
@@ -75,7 +73,7 @@ def _do(arguments: argparse.Namespace) -> int:
 
 
 def _print(tally: Tally, *, as_json: bool) -> None:
-    print(json.dumps(asdict(tally)) if as_json else tally.words(), flush=True)
+    print(tally.as_json() if as_json else tally.words(), flush=True)
 
 
 def _show(tally: Tally) -> None:

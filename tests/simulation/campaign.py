@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -9,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from multiprocessing import get_context
 
 from tests.simulation.coverage import CELLS
@@ -71,6 +72,12 @@ class Tally:
     def never(self) -> list[str]:
         """Cells of the start-up table that nobody has asked for."""
         return [cell for cell in CELLS if not self.cells[cell]]
+
+    def as_json(self) -> str:
+        """For scripts: one line."""
+        told = {one.name: getattr(self, one.name) for one in fields(self)}
+        counters = {"happened": dict(self.happened), "cells": dict(self.cells), "deaths": dict(self.deaths)}
+        return json.dumps({**told, **counters, "never": self.never})
 
     def words(self) -> str:
         """For the end of a run."""

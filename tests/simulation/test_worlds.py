@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -118,6 +119,15 @@ def test_a_run_over_several_processes_tells_what_it_has_seen(capsys: pytest.Capt
     said = capsys.readouterr().out
     assert "2 seeds" in said
     assert "deposits a second of one core" in said
+
+
+def test_what_scripts_read_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main(["--seeds", "1", "--start", "23", "--workers", "1", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["seeds"] == 1
+    assert told["failed"] == {}
+    assert told["happened"]["kill -9"] >= 1
+    assert "STACKED / IN_ESCROW" in told["never"]
 
 
 def test_what_was_never_reached_is_named() -> None:

@@ -169,6 +169,11 @@ class Disks(apsw.VFS):
     def __init__(self) -> None:
         super().__init__(f"{_NAME}-{next(_NUMBERS)}", "unix", makedefault=True)
         self.disks: dict[str, Disk] = {}
+        apsw.connection_hooks.append(_remember)
+
+    def unregister(self) -> None:
+        apsw.connection_hooks.remove(_remember)
+        super().unregister()
 
     def add(self, disk: Disk) -> None:
         """Let SQLite's calls for files in its folder go through ``disk``."""
@@ -229,7 +234,15 @@ class _OpenFile(apsw.VFSFile):
         life.effected(on_disk=True)
 
 
-def close_dead(close: Callable[[], None]) -> None:
-    """Give back what a dead process had open; nothing of it reaches the disk."""
-    with suppress(Dead, apsw.Error, OSError):
-        close()
+def _remember(connection: apsw.Connection) -> None:
+    life = life_now()
+    if life is not None:
+        life.opened.append(connection.close)
+
+
+def close_dead(life: Life) -> None:
+    """Give back what a dead process had open; nothing of it reaches the disk. Not from inside a call of SQLite."""
+    for close in life.opened:
+        with suppress(Dead, apsw.Error, OSError):
+            life.within(close)
+    life.opened.clear()

@@ -165,7 +165,7 @@ class Kiosk:
         """Whatever ended it. What the dead had open is given back once nobody is in the middle of it."""
         self.view = None
         self._reader = self._pad = self._touches = None
-        journal, self._journal = self._journal, None
+        self._journal = None
         line, self._line = self._line, None
         self._note(f"{life.name} is dead")
         paper = self.vault.inside()
@@ -173,7 +173,7 @@ class Kiosk:
         dark = "power" if self.dark_seconds is not None or not self.powered else "process"
         self.deaths[f"{dark}: {place}, {self._observer.says_of_note(self)}"] += 1
         now = self.loop.time()
-        self.loop.at(now, self._give_back, life, journal, line)
+        self.loop.at(now, self._give_back, life, line)
         seconds, self.dark_seconds = self.dark_seconds, None
         if seconds is not None:
             self.cut_power()
@@ -181,9 +181,8 @@ class Kiosk:
         self.route.terminal_died(silently=not self.powered)
         self.loop.at(now + self.restart_seconds, self.begin)
 
-    def _give_back(self, life: Life, journal: Journal | None, line: _Line | None) -> None:
-        if journal is not None:
-            life.within(partial(close_dead, journal.close))
+    def _give_back(self, life: Life, line: _Line | None) -> None:
+        close_dead(life)
         if line is not None:
             line.hang_up()
 
@@ -238,11 +237,9 @@ class Kiosk:
 
     def end(self) -> None:
         """The world is over."""
-        journal, life = self._journal, self.life
         self.kill()
-        if life is not None:
-            self._give_back(life, journal, self._line)
         for life in self._graves:
+            close_dead(life)
             life.bury()
 
     def _config(self) -> TerminalConfig:

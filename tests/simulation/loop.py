@@ -30,7 +30,9 @@ class Dead(BaseException):
 
 
 class Life:
-    """One life of one process. ``effects``: how many things it has done to the world outside: writes, syncs, sends."""
+    """One life of one process. ``effects``: how many things it has done to the world outside: writes, syncs, sends.
+    ``opened``: how to close what it has open; the kernel does that for the dead.
+    """
 
     def __init__(self, name: str, on_death: Callable[[Life], None]) -> None:
         self.name = name
@@ -40,6 +42,7 @@ class Life:
         self._dies_at_effect: int | None = None
         self._dies_at_disk: int | None = None
         self._dies_at_callback: int | None = None
+        self.opened: list[Callable[[], object]] = []
         self._tasks: list[asyncio.Task[Any]] = []
         self._context = Context()
         self._context.run(_LIFE.set, self)

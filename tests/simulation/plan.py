@@ -123,7 +123,7 @@ _WEIGHTS = {
     Kind.DEVICE: 8,
     Kind.ACK: 3,
     Kind.UNPLUG: 3,
-    Kind.SWAP: 1,
+    Kind.SWAP: 3,
     Kind.PARTITION: 5,
     Kind.RESET: 3,
     Kind.WEATHER: 3,
@@ -134,6 +134,8 @@ _WEIGHTS = {
     Kind.CLOCK: 1,
     Kind.HOST_CLOCK: 1,
 }
+# How many of what goes wrong comes on top of the last: one misfortune alone is what everybody thinks of.
+_TOGETHER = 0.35
 _DEPOSITS = 12
 _NOTES = 40
 
@@ -169,16 +171,19 @@ def _push(dice: random.Random, faces: tuple[str, ...]) -> Push:
 
 def _mishaps(seed: int, visits: tuple[Visit, ...]) -> Iterator[Mishap]:
     count = random.Random(f"{seed}/mishaps").randint(6, 10)
+    visit = push = 0
     for number in range(count):
         dice = random.Random(f"{seed}/mishap/{number}")
         kind = {0: Kind.KILL, 1: Kind.POWER}.get(number) or dice.choices(list(_WEIGHTS), list(_WEIGHTS.values()))[0]
-        visit = dice.randrange(len(visits))
-        push = dice.randrange(len(visits[visit].pushes))
+        if not number or dice.random() >= _TOGETHER:
+            visit = dice.randrange(len(visits))
+            push = dice.randrange(len(visits[visit].pushes))
         yield _mishap(dice, visit, push, kind)
 
 
 def _mishap(dice: random.Random, visit: int, push: int, kind: Kind) -> Mishap:
-    after, seconds = dice.choice((0.0, dice.uniform(0, 0.8), dice.uniform(0, 4))), dice.choice((0.3, 3.0, 15.0))
+    after = dice.choice((0.0, dice.uniform(0, 0.8), dice.uniform(0, 4)))
+    seconds = dice.choice((0.3, dice.uniform(0.05, 1.0), 3.0, dice.uniform(1.0, 15.0)))
     number, word = 0, ""
     match kind:
         case Kind.KILL | Kind.POWER:

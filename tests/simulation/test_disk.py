@@ -64,7 +64,7 @@ def test_what_was_committed_survives_a_power_cut(disk: Disk, face: float) -> Non
     connection.execute("INSERT INTO t VALUES (1)")
     assert not disk.unsynced
     disk.cut(Dice(face))
-    close_dead(connection.close)
+    connection.close()
     assert values(disk) == [1]
 
 
@@ -87,7 +87,7 @@ def test_a_process_that_is_killed_leaves_what_it_wrote(disk: Disk) -> None:
 
     life.within(write)
     life.die()
-    life.within(lambda: close_dead(connections[0].close))
+    close_dead(life)
     assert values(disk) == [1]
 
 
@@ -101,7 +101,7 @@ def test_it_can_die_before_and_after_every_write_and_sync(disk: Disk, effect: in
     with pytest.raises(Dead):
         life.within(lambda: insert(connections[0], range(2, 6)))
     assert not life.alive
-    life.within(lambda: close_dead(connections[0].close))
+    close_dead(life)
     disk.cut(Dice(NONE))
     assert values(disk)[0] == 1
 
@@ -115,7 +115,7 @@ def test_the_dead_can_write_and_delete_nothing(disk: Disk) -> None:
     life.die()
     with pytest.raises(Dead):
         life.within(lambda: connections[0].execute("INSERT INTO t VALUES (2)"))
-    life.within(lambda: close_dead(connections[0].close))
+    close_dead(life)
     assert {path.name: path.read_bytes() for path in disk.folder.iterdir()} == before
 
 
@@ -139,7 +139,7 @@ def test_what_a_failed_sync_has_lost_no_later_one_brings_back(disk: Disk) -> Non
         connection.execute("INSERT INTO t VALUES (2)")
     disk.mended()
     disk.cut(Dice(NONE))
-    close_dead(connection.close)
+    connection.close()
     assert values(disk) == [1]
 
 

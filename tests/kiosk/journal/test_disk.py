@@ -440,13 +440,13 @@ def test_what_a_failed_sync_has_lost_is_written_again_before_the_journal_goes_on
     first.within(write_until_it_fails)
     first.die()
     disk.mended()
-    first.within(lambda: close_dead(open_ones[0].close))
+    close_dead(first)
     open_ones.append(Journal.open(path, WRITER, Clock()))
     last = open_ones[1].append(incident("durable"))
     disk.cut(NothingUnsynced())
     with opened(path) as (again, _):
         assert again.last == last
-    close_dead(open_ones[1].close)
+    open_ones[1].close()
     files.unregister()
 
 

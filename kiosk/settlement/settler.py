@@ -9,7 +9,7 @@ from hashlib import sha256
 
 from google.protobuf.message import DecodeError
 
-from guichet.seams import Clock, Domain
+from guichet.seams import Clock, Domain, Random
 from guichet.signing import BadSignature, verify
 from guichet.v1 import journal_pb2, settlement_pb2
 from guichet.v1 import terminal_link_pb2 as pb
@@ -18,9 +18,9 @@ from kiosk.journal.folds import Advice
 from kiosk.journal.store import Journal
 from kiosk.log import EventLog
 from kiosk.settlement.courier import Courier, HostAway, HostRefused, LateDelivery
+from kiosk.settlement.waiting import Backoff, jittered
 
-_FIRST_RETRY = 2.0
-_LONGEST_RETRY = 600.0
+_RETRY = Backoff(first=2.0, longest=600.0)
 # So long without a session, and what is signed goes the way that needs none.
 _LATE_SECONDS = 60.0
 _RAREST_LATE = 3600.0
@@ -31,8 +31,8 @@ class BadAnswer(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class _Refusal:
-    """``due`` in monotonic seconds; each refusal doubles the wait."""
+class _Again:
+    """When to try an advice again: ``due`` in monotonic seconds. Each time that it is not taken doubles ``wait``."""
 
     due: float
     wait: float
@@ -48,6 +48,7 @@ class Settler:
         late: LateDelivery,
         host_signing_key: bytes,
         clock: Clock,
+        random: Random,
         log: EventLog,
         late_seconds: float = _LATE_SECONDS,
     ) -> None:
@@ -60,16 +61,18 @@ class Settler:
         self._late_due = 0.0
         self._host_key = host_signing_key
         self._clock = clock
+        self._random = random
         self._log = log
         self._moved = asyncio.Event()
-        self._refusals: dict[bytes, _Refusal] = {}
+        self._again: dict[bytes, _Again] = {}
+        self._alarmed: set[tuple[bytes, str]] = set()
         self._settled = asyncio.Condition()
         journal.observe(lambda _entry, _fact: self._moved.set())
         link.on_change(self._on_link)
 
     def _on_link(self, welcome: pb.Welcome | None) -> None:
         if welcome is not None:
-            self._refusals.clear()  # A host that is back deserves to be asked at once.
+            self._again.clear()  # A host that is back deserves to be asked at once.
         self._late_wait = 0.0 if self._link.refused else self._late_seconds
         self._late_due = self._clock.monotonic() + self._late_wait
         self._moved.set()
@@ -95,7 +98,7 @@ class Settler:
                 # Once the way is open the others follow at once, also after a refusal, which blocks only what it is
                 # about; while nobody answers it is tried more and more rarely.
                 self._late_wait = 0.0 if answered else min(max(self._late_wait * 2, self._late_seconds), _RAREST_LATE)
-                self._late_due = self._clock.monotonic() + self._late_wait
+                self._late_due = self._clock.monotonic() + jittered(self._late_wait, self._random)
             else:
                 await self._wait(now)
 
@@ -103,14 +106,14 @@ class Settler:
         if self._journal.failure is not None:
             return None
         for digest, advice in self._journal.fold.outbox.items():
-            refusal = self._refusals.get(digest)
-            if refusal is None or now >= refusal.due:
+            again = self._again.get(digest)
+            if again is None or now >= again.due:
                 return advice
         return None
 
     async def _wait(self, now: float) -> None:
         """Until something moves, or something is due."""
-        due = [refusal.due for refusal in self._refusals.values() if refusal.due > now]
+        due = [again.due for again in self._again.values() if again.due > now]
         if self._journal.fold.outbox and not self._link.connected and self._late_due > now:
             due.append(self._late_due)
         try:
@@ -132,18 +135,40 @@ class Settler:
             answer = await way(pb.SignedAdvice(content=advice.content, signature=advice.signature))
             self._accept(advice, answer)
         except (HostRefused, BadAnswer) as error:
-            before = self._refusals.get(digest)
-            wait = min(before.wait * 2, _LONGEST_RETRY) if before else _FIRST_RETRY
-            self._refusals[digest] = _Refusal(self._clock.monotonic() + wait, wait)
+            wait = self._try_again(digest)
             self._log.event("settlement.refused", deposit=advice.deposit_id, reason=str(error), retry_seconds=wait)
+            self._alarm(advice, error)
         except HostAway:
-            self._refusals[digest] = _Refusal(self._clock.monotonic() + _FIRST_RETRY, _FIRST_RETRY)
+            self._try_again(digest)
             return False
         else:
-            self._refusals.pop(digest, None)
+            self._again.pop(digest, None)
             async with self._settled:
                 self._settled.notify_all()
         return True
+
+    def _try_again(self, digest: bytes) -> float:
+        """Not at once; gives the seconds until then."""
+        before = self._again.get(digest)
+        wait = _RETRY.after(before.wait if before is not None else None)
+        seconds = jittered(wait, self._random)
+        self._again[digest] = _Again(self._clock.monotonic() + seconds, wait)
+        return round(seconds, 3)
+
+    def _alarm(self, advice: Advice, error: HostRefused | BadAnswer) -> None:
+        """A person should know, once for each reason: with the record, the host hears of it too, whatever it answers.
+        That the host is busy is no reason.
+        """
+        if isinstance(error, BadAnswer):
+            code = "settlement-answer-refused"
+        elif error.code == pb.REFUSAL_CODE_BUSY:
+            return
+        else:
+            code = "settlement-refused"
+        if (advice.digest, code) not in self._alarmed:
+            self._alarmed.add((advice.digest, code))
+            text = f"deposit {advice.deposit_id} is not settled, and is sent again: {error}"
+            self._journal.append(journal_pb2.Incident(code=code, device="terminal", text=text))
 
     def _accept(self, advice: Advice, answer: pb.SignedAnswer) -> None:
         """Check that the answer is the host's and to this advice, then keep it."""

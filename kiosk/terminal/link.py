@@ -15,11 +15,11 @@ from guichet.v1 import terminal_link_pb2 as pb
 from guichet.v1.terminal_link_pb2_grpc import TerminalLinkStub
 from kiosk.log import EventLog
 from kiosk.settlement.courier import HostAway, HostRefused
+from kiosk.settlement.waiting import Backoff, jittered
 from kiosk.terminal.channels import OpenChannel, open_channel
 from kiosk.terminal.queries import CustomerQueries, cancelled_by_its_own_task_only
 
-_FIRST_RETRY = 0.5
-_LONGEST_RETRY = 30.0
+_RETRY = Backoff(first=0.5, longest=30.0)
 _HELLO_SECONDS = 10.0
 _ITEM_SECONDS = 10.0
 _REFUSALS = frozenset({grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.UNAUTHENTICATED})
@@ -69,7 +69,7 @@ class HostLink:
         self._listeners: list[Callable[[pb.Welcome | None], None]] = []
         self._queries: CustomerQueries | None = None
         self._leave = asyncio.Event()
-        self._retry = _FIRST_RETRY
+        self._retry = _RETRY.first
         self.connected = False
         self.refused = False
 
@@ -124,9 +124,8 @@ class HostLink:
                     await self._use(channel)
             except* (grpc.aio.AioRpcError, HostAway, HostRefused) as group:
                 self._log.event("host.away", reason=_reason(group), retry_seconds=round(self._retry, 1))
-            # Between half and all of it: terminals that lost one host do not all come back at one moment.
-            await asyncio.sleep(self._retry * (0.5 + self._random.bytes(1)[0] / 512))
-            self._retry = min(self._retry * 2, _LONGEST_RETRY)
+            await asyncio.sleep(jittered(self._retry, self._random))
+            self._retry = _RETRY.after(self._retry)
 
     async def _use(self, channel: grpc.aio.Channel) -> None:
         """Hold the stream until it ends, by whatever error; nobody takes a connection that is over for one."""
@@ -147,7 +146,7 @@ class HostLink:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._read(call))
             response = await self._exchange(pb.ConnectRequest(hello=self._hello()), _HELLO_SECONDS)
-            self.connected, self.refused, self._retry = True, False, _FIRST_RETRY
+            self.connected, self.refused, self._retry = True, False, _RETRY.first
             self._log.event("host.connected", held_sequence=response.welcome.held_sequence)
             self._tell(response.welcome)
             await self._leave.wait()

@@ -101,6 +101,7 @@ class Terminal:
                 seams.make_late(self._config.late_host or identity.late_target, identity.authority_pem),
                 identity.host_signing_key,
                 seams.clock,
+                seams.random,
                 self.log,
                 self._config.timings.late_delivery,
             ),

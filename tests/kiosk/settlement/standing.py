@@ -27,6 +27,15 @@ HOST = EcdsaSigner(ec.generate_private_key(ec.SECP256R1()))
 DEADLINE = 20.0
 
 
+class Dice:
+    """Rolls what it is told."""
+
+    rolls = 255
+
+    def bytes(self, count: int) -> bytes:
+        return bytes([self.rolls] * count)
+
+
 class RealTime(Clock):
     """The wall stands still; the monotonic clock is the machine's."""
 

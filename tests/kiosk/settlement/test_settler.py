@@ -20,8 +20,10 @@ from kiosk.journal.snapshot import Snapshot
 from kiosk.journal.store import Journal
 from kiosk.settlement.courier import HostAway, HostRefused
 from kiosk.settlement.settler import BadAnswer, Settler, check_answer
+from kiosk.settlement.waiting import Backoff, jittered
 from tests.kiosk.settlement.standing import (
     HOST,
+    Dice,
     Host,
     RealTime,
     advice,
@@ -94,7 +96,9 @@ class Office:
         self.host = Host()
         self.journal = Journal.open(path, WRITER, clock)
         events, self.log = log()
-        self.settler = Settler(self.journal, self.host, self.host, HOST.public_key(), clock, events, late_seconds)
+        self.dice = Dice()
+        key = HOST.public_key()
+        self.settler = Settler(self.journal, self.host, self.host, key, clock, self.dice, events, late_seconds)
         self.task: asyncio.Task[None] | None = None
 
     def run(self) -> None:
@@ -116,7 +120,7 @@ class Office:
 
 @pytest.fixture
 async def office(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Office]:
-    monkeypatch.setattr("kiosk.settlement.settler._FIRST_RETRY", 0.01)
+    monkeypatch.setattr("kiosk.settlement.settler._RETRY", Backoff(0.01, 600.0))
     office = Office(tmp_path / "journal.db")
     yield office
     await office.stop()
@@ -170,14 +174,50 @@ async def test_one_that_is_refused_is_tried_again_and_blocks_no_other(office: Of
     assert sent == list(range(1, len(sent) + 1)), "attempts are numbered"
 
 
-async def test_the_wait_after_refusals_doubles(office: Office) -> None:
+@pytest.mark.parametrize(("rolled", "part"), [(0, 0.5), (128, 0.75)])
+async def test_the_wait_after_refusals_doubles_and_is_between_half_and_all_of_it(
+    office: Office, monkeypatch: pytest.MonkeyPatch, rolled: int, part: float
+) -> None:
+    monkeypatch.setattr("kiosk.settlement.settler._RETRY", Backoff(0.2, 600.0))
+    office.dice.rolls = rolled
     office.host.refuses["deposit-1"] = BUSY
     office.sign(1)
     office.run()
     office.host.connect()
-    await office.host.until(lambda: office.log.getvalue().count("settlement.refused") >= 4)
+    await office.host.until(lambda: office.log.getvalue().count("settlement.refused") >= 3)
     waits = [float(line.split('"retry_seconds": ')[1].rstrip("}\n")) for line in office.log.getvalue().splitlines()]
-    assert waits[:4] == [0.01, 0.02, 0.04, 0.08]
+    assert waits[:3] == pytest.approx([0.2 * part, 0.4 * part, 0.8 * part], abs=0.001)
+
+
+def test_waits_double_up_to_the_longest_and_never_shrink_below_the_first() -> None:
+    backoff = Backoff(first=2.0, longest=600.0)
+    waits = [backoff.after(None)]
+    while len(waits) < 12:
+        waits.append(backoff.after(waits[-1]))
+    assert waits == [2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 600.0, 600.0, 600.0]
+    assert backoff.after(0.0) == 2.0
+
+
+def test_no_two_terminals_need_wait_alike() -> None:
+    dice = Dice()
+    waited: list[float] = []
+    for dice.rolls in range(256):
+        waited.append(jittered(100.0, dice))
+    assert min(waited) == 50.0
+    assert max(waited) < 100.0
+    assert len(set(waited)) == 256
+
+
+async def test_a_person_hears_once_why_an_advice_is_not_taken(office: Office) -> None:
+    office.host.refuses["deposit-1"] = HostRefused(pb.REFUSAL_CODE_MALFORMED, "no")
+    office.host.refuses["deposit-2"] = BUSY
+    office.sign(1, 2)
+    office.run()
+    office.host.connect()
+    await office.host.until(lambda: min(office.host.asked.count(f"deposit-{n}") for n in (1, 2)) > 2)
+    assert [(one.code, one.text.partition(":")[0]) for one in incidents(office.journal)] == [
+        ("settlement-refused", "deposit deposit-1 is not settled, and is sent again")
+    ]
 
 
 class Counting(RealTime):
@@ -195,7 +235,7 @@ class Counting(RealTime):
 async def test_a_refusal_that_comes_due_while_the_settler_looks_for_work_is_not_slept_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kiosk.settlement.settler._FIRST_RETRY", 0.05)
+    monkeypatch.setattr("kiosk.settlement.settler._RETRY", Backoff(0.05, 600.0))
     office = Office(tmp_path / "journal.db", clock=Counting())
     office.host.replace = [BUSY]
     office.sign(1)
@@ -207,7 +247,7 @@ async def test_a_refusal_that_comes_due_while_the_settler_looks_for_work_is_not_
 
 
 async def test_a_host_that_comes_back_is_asked_at_once(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kiosk.settlement.settler._FIRST_RETRY", 3000.0)
+    monkeypatch.setattr("kiosk.settlement.settler._RETRY", Backoff(3000.0, 3000.0))
     office.host.refuses["deposit-1"] = BUSY
     office.sign(1)
     office.run()
@@ -252,6 +292,7 @@ async def test_a_false_answer_is_not_kept_and_the_true_one_is(office: Office) ->
     assert office.log.getvalue().count("settlement.refused") == 2
     settled = [fact for fact in facts(office.journal) if isinstance(fact, journal_pb2.Settled)]
     assert len(settled) == 1
+    assert [one.code for one in incidents(office.journal)] == ["settlement-answer-refused"]
     assert settlement.SettlementAnswer.FromString(settled[0].answer).deposit_id == "deposit-1"
 
 
@@ -285,6 +326,10 @@ def facts(journal: Journal) -> list[object]:
     return [fact_of(decode(entry.record)) for entry in journal.entries(1)]
 
 
+def incidents(journal: Journal) -> list[journal_pb2.Incident]:
+    return [fact for fact in facts(journal) if isinstance(fact, journal_pb2.Incident)]
+
+
 async def test_the_same_advice_signed_twice_is_settled_once(office: Office) -> None:
     office.sign(1, 1)
     office.run()
@@ -304,8 +349,7 @@ async def test_a_conflict_is_an_answer_and_is_heard(office: Office) -> None:
     office.run()
     office.host.connect()
     await office.all_settled()
-    incidents = [fact for fact in facts(office.journal) if isinstance(fact, journal_pb2.Incident)]
-    assert [(incident.code, incident.note_id) for incident in incidents] == [("settlement-conflict", "note-1")]
+    assert [(one.code, one.note_id) for one in incidents(office.journal)] == [("settlement-conflict", "note-1")]
 
 
 async def test_a_new_process_delivers_what_the_old_one_could_not(office: Office, tmp_path: Path) -> None:
@@ -343,7 +387,7 @@ async def test_whoever_waits_for_an_answer_gets_it_or_hears_that_there_is_none_y
 @pytest.fixture
 async def revoked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Office]:
     """A terminal that gets no session any more, and does not wait long."""
-    monkeypatch.setattr("kiosk.settlement.settler._FIRST_RETRY", 0.01)
+    monkeypatch.setattr("kiosk.settlement.settler._RETRY", Backoff(0.01, 600.0))
     office = Office(tmp_path / "journal.db", late_seconds=0.02)
     yield office
     await office.stop()

@@ -15,6 +15,7 @@ from guichet.v1.customer_pb2_grpc import CustomerQueriesServicer, add_CustomerQu
 from guichet.v1.terminal_link_pb2_grpc import TerminalLinkServicer, add_TerminalLinkServicer_to_server
 from kiosk.log import EventLog
 from kiosk.settlement.courier import HostAway, HostRefused
+from kiosk.settlement.waiting import Backoff
 from kiosk.terminal.link import HostAddress, HostLink
 from tests.kiosk.terminal.standing import TERMINAL, Clock, Ids
 
@@ -161,7 +162,7 @@ class Line:
 
 @pytest.fixture
 async def line(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Line]:
-    monkeypatch.setattr("kiosk.terminal.link._FIRST_RETRY", 0.02)
+    monkeypatch.setattr("kiosk.terminal.link._RETRY", Backoff(0.02, 30.0))
     monkeypatch.setattr("kiosk.terminal.link._HELLO_SECONDS", 1.0)
     line = Line()
     yield line

@@ -19,7 +19,11 @@ class MalformedBatch(ValueError):
 
 
 class Gap(Exception):
-    """The batch begins after what the host holds."""
+    """The batch begins after what the host holds: the entries ``first`` to ``last`` of ``epoch`` are missing."""
+
+    def __init__(self, epoch: int, first: int, last: int) -> None:
+        super().__init__(f"the host holds up to {first - 1} of epoch {epoch}, the batch begins at {last + 1}")
+        self.epoch, self.first, self.last = epoch, first, last
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +67,17 @@ def _entry(message: journal_pb2.JournalEntry) -> Entry:
     return Entry(message.epoch, message.sequence, message.previous_hash, message.hash, message.record)
 
 
-def take_in(entries: Sequence[Entry], last: Place, held: Mapping[int, bytes]) -> Intake:
+def take_in(entries: Sequence[Entry], last: Place, held: Mapping[int, bytes], *, on_a_branch: bool = False) -> Intake:
     """Decide about a parsed batch. ``held``: sequence -> hash of those of its places that are taken already.
+    ``on_a_branch``: it continues from an entry of a fork.
 
     Raises :class:`Gap` where the batch begins beyond ``last``. From the first entry that does not fit, everything is a
     fork: what follows it continues from it.
     """
+    if on_a_branch:
+        return Intake(forked=tuple(entries))
     if entries[0].sequence > last.sequence + 1:
-        raise Gap(f"the host holds up to {last.sequence}, the batch begins at {entries[0].sequence}")
+        raise Gap(entries[0].epoch, last.sequence + 1, entries[0].sequence - 1)
     for index, entry in enumerate(entries):
         if entry.sequence <= last.sequence:
             if held[entry.sequence] != entry.hash:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import hashlib
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 
-from sqlalchemy import Connection, bindparam, func, insert, select
+from sqlalchemy import Connection, bindparam, func, insert, select, tuple_
 from sqlalchemy.dialects.sqlite import insert as insert_unless_there
 
 from guichet.ids import TerminalId
@@ -13,8 +15,9 @@ from guichet.journal.records import RecordError, decode
 from guichet.v1 import journal_pb2
 from host.fleet.incidents import Incident, open_incidents
 from host.fleet.schema import terminal_epochs
-from host.journal.intake import Place, take_in
-from host.journal.schema import journal_entries, journal_forks
+from host.journal.intake import Gap, Place, take_in
+from host.journal.schema import journal_advices, journal_entries, journal_forks
+from host.store.metadata import Row
 
 # Asked for with every batch of every terminal: made once, only their values change.
 _OF_EPOCH = (journal_entries.c.terminal_id == bindparam("terminal"), journal_entries.c.epoch == bindparam("epoch"))
@@ -33,6 +36,16 @@ _HELD = select(journal_entries.c.sequence, journal_entries.c.hash).where(
     *_OF_EPOCH, journal_entries.c.sequence.between(bindparam("first"), bindparam("last"))
 )
 _KEEP = insert(journal_entries)
+_BRANCH = (
+    select(func.count())
+    .select_from(journal_forks)
+    .where(
+        journal_forks.c.terminal_id == bindparam("terminal"),
+        journal_forks.c.epoch == bindparam("epoch"),
+        journal_forks.c.sequence == bindparam("before"),
+        journal_forks.c.hash == bindparam("hash"),
+    )
+)
 
 
 class UnknownEpoch(Exception):
@@ -51,29 +64,66 @@ def last_place(connection: Connection, terminal: TerminalId, epoch: int) -> Plac
     return Place() if row is None else Place(*row)
 
 
-def keep_batch(
-    connection: Connection, terminal: TerminalId, entries: Sequence[Entry], now_us: int
-) -> tuple[Place, bool]:
-    """Keep what is new of ``entries``, both branches of a fork, and the incidents in them.
+def earlier_epochs(connection: Connection, terminal: TerminalId, epoch: int) -> tuple[tuple[int, Place], ...]:
+    """The epochs of ``terminal`` before ``epoch`` of which something is held, in order, each with its last entry."""
+    c = terminal_epochs.c
+    given = select(c.epoch).where(c.terminal_id == terminal, c.epoch < epoch).order_by(c.epoch)
+    places = ((one, last_place(connection, terminal, one)) for one in connection.execute(given).scalars().all())
+    return tuple((one, place) for one, place in places if place.sequence)
 
-    Gives the last place held, and whether there was a fork. Raises :class:`UnknownEpoch` or
-    :class:`host.journal.intake.Gap`.
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What became of a batch: the last place that is held now; and where it parts from what is held, if it does."""
+
+    last: Place
+    forked_at: int | None
+
+
+def keep_batch(connection: Connection, terminal: TerminalId, entries: Sequence[Entry], now_us: int) -> Kept:
+    """Keep what is new of ``entries``, both branches of a fork, the incidents in them, and where their advices stand.
+
+    Raises :class:`UnknownEpoch` or :class:`host.journal.intake.Gap`.
     """
     epoch = entries[0].epoch
     check_epoch(connection, terminal, epoch)
     last = last_place(connection, terminal, epoch)
     repeated = entries[0].sequence <= last.sequence
-    intake = take_in(entries, last, _held(connection, terminal, entries) if repeated else {})
+    held = _held(connection, terminal, entries) if repeated else {}
+    on_a_branch = (
+        not repeated and entries[0].previous_hash != last.hash and _is_branch(connection, terminal, entries[0])
+    )
+    intake = take_in(entries, last, held, on_a_branch=on_a_branch)
     if intake.new:
         rows = [_row(terminal, entry, now_us) for entry in intake.new]
         connection.execute(_KEEP, rows)
         last = Place(intake.new[-1].sequence, intake.new[-1].hash)
-        open_incidents(connection, _reported(terminal, intake.new), now_us)
+        _read(connection, terminal, intake.new, now_us)
     if intake.forked:
         rows = [_row(terminal, entry, now_us) for entry in intake.forked]
         connection.execute(insert_unless_there(journal_forks).on_conflict_do_nothing(), rows)
-        open_incidents(connection, (_fork_incident(terminal, intake.forked[0]),), now_us)
-    return last, bool(intake.forked)
+        open_incidents(connection, () if on_a_branch else (_fork_incident(terminal, intake.forked[0]),), now_us)
+    return Kept(last, intake.forked[0].sequence if intake.forked else None)
+
+
+def _is_branch(connection: Connection, terminal: TerminalId, entry: Entry) -> bool:
+    before = {"terminal": terminal, "epoch": entry.epoch, "before": entry.sequence - 1, "hash": entry.previous_hash}
+    return bool(connection.execute(_BRANCH, before).scalar_one())
+
+
+def gap_incident(terminal: TerminalId, gap: Gap) -> Incident:
+    """Entries that a terminal has gone past without the host's holding them."""
+    missing = f"{gap.first} to {gap.last}" if gap.last > gap.first else str(gap.first)
+    text = f"entries {missing} of epoch {gap.epoch} were not sent and are not held"
+    return Incident("journal-gap", terminal, f"epoch {gap.epoch}", text, f"{gap.epoch}/{gap.first}/{gap.last}")
+
+
+def forked_from(connection: Connection, terminals: Collection[TerminalId]) -> dict[tuple[TerminalId, int], int]:
+    """Terminal and epoch of each journal that has two branches, and the sequence at which they part."""
+    c = journal_forks.c
+    query = select(c.terminal_id, c.epoch, func.min(c.sequence)).where(c.terminal_id.in_(terminals))
+    rows = connection.execute(query.group_by(c.terminal_id, c.epoch)).all()
+    return {(TerminalId(terminal), epoch): sequence for terminal, epoch, sequence in rows}
 
 
 def _held(connection: Connection, terminal: TerminalId, entries: Sequence[Entry]) -> dict[int, bytes]:
@@ -98,18 +148,33 @@ def _fork_incident(terminal: TerminalId, entry: Entry) -> Incident:
     return Incident("journal-fork", terminal, f"entry {entry.epoch}/{entry.sequence}", text, entry.hash.hex())
 
 
-def _reported(terminal: TerminalId, entries: Sequence[Entry]) -> tuple[Incident, ...]:
-    return tuple(incident for entry in entries for incident in _incidents_in(terminal, entry))
+def _read(connection: Connection, terminal: TerminalId, entries: Sequence[Entry], now_us: int) -> None:
+    """What the records themselves report, and which advices are among them. A record that cannot be read is evidence
+    too: it stays, and a person looks.
+    """
+    incidents: list[Incident] = []
+    advices: list[Row] = []
+    for entry in entries:
+        place = f"{entry.epoch}/{entry.sequence}"
+        try:
+            record = decode(entry.record)
+        except RecordError as error:
+            incidents.append(Incident("journal-unreadable", terminal, f"entry {place}", str(error), place))
+            continue
+        incidents += _incidents_in(terminal, record, place)
+        if record.HasField("advice_signed"):
+            advices.append(_advice_row(terminal, entry, record.advice_signed.content, now_us))
+    open_incidents(connection, incidents, now_us)
+    if advices:
+        connection.execute(insert_unless_there(journal_advices).on_conflict_do_nothing(), advices)
 
 
-def _incidents_in(terminal: TerminalId, entry: Entry) -> Iterator[Incident]:
-    """What the record itself reports. A record that cannot be read is evidence too: it stays, and a person looks."""
-    place = f"{entry.epoch}/{entry.sequence}"
-    try:
-        record = decode(entry.record)
-    except RecordError as error:
-        yield Incident("journal-unreadable", terminal, f"entry {place}", str(error), place)
-        return
+def _advice_row(terminal: TerminalId, entry: Entry, content: bytes, now_us: int) -> Row:
+    place = {"terminal_id": terminal, "epoch": entry.epoch, "sequence": entry.sequence}
+    return {"advice_hash": hashlib.sha256(content).digest(), **place, "received_at_us": now_us, "tried_us": None}
+
+
+def _incidents_in(terminal: TerminalId, record: journal_pb2.JournalRecord, place: str) -> Iterator[Incident]:
     if record.terminal_id != terminal:
         text = f"a record of terminal {record.terminal_id[:16]!r} in the journal of {terminal}"
         yield Incident("journal-of-another", terminal, f"entry {place}", text, place)
@@ -125,6 +190,14 @@ def read_journal(connection: Connection, terminal: TerminalId, epoch: int) -> It
     query = query.where(c.terminal_id == terminal, c.epoch == epoch).order_by(c.sequence)
     for row in connection.execute(query):
         yield Entry(*row)
+
+
+def read_after(connection: Connection, terminal: TerminalId, after: tuple[int, int], limit: int) -> tuple[Entry, ...]:
+    """The entries behind a place, of every epoch, in order; at most ``limit``."""
+    c = journal_entries.c
+    query = select(c.epoch, c.sequence, c.previous_hash, c.hash, c.record)
+    query = query.where(c.terminal_id == terminal, tuple_(c.epoch, c.sequence) > after)
+    return tuple(Entry(*row) for row in connection.execute(query.order_by(c.epoch, c.sequence).limit(limit)))
 
 
 def epochs_held(connection: Connection) -> tuple[tuple[TerminalId, int], ...]:

@@ -1,8 +1,8 @@
-"""The tables of the replicated journals. Append-only."""
+"""The tables of the replicated journals. What came is append-only; what is still to be done about it is not."""
 
 from __future__ import annotations
 
-from sqlalchemy import Column, ForeignKey, Named, String, Table, TypedColumns
+from sqlalchemy import Column, ForeignKey, Index, Named, String, Table, TypedColumns
 
 from host.store.metadata import BIG, metadata
 
@@ -35,3 +35,19 @@ class ForkColumns(TypedColumns):
 
 
 journal_forks = Table("journal_forks", metadata, ForkColumns)
+
+
+class AdviceColumns(TypedColumns):
+    """Where an advice stands in a journal, so that it is settled also if its terminal never sends it. ``tried_us``:
+    when it last was, from here, without success.
+    """
+
+    advice_hash: Named[bytes] = Column(primary_key=True)
+    terminal_id = Column(String(16), ForeignKey("terminals.terminal_id"), nullable=False)
+    epoch: Named[int] = Column(BIG)
+    sequence: Named[int] = Column(BIG)
+    received_at_us: Named[int] = Column(BIG)
+    tried_us: Named[int | None] = Column(BIG)
+
+
+journal_advices = Table("journal_advices", metadata, AdviceColumns, Index(None, "received_at_us"))

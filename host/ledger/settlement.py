@@ -16,6 +16,7 @@ from host.bankdays import Calendar
 from host.claims.numbers import claim_number
 from host.fleet.incidents import Incident
 from host.fleet.standing import SignedBy, Terminal, keys_of
+from host.journal.records import forked_from
 from host.ledger.advice import Advice
 from host.ledger.answer import answer_to
 from host.ledger.booking import CustomerAccount, Key, Place, Plan, Premature, Settled, plan
@@ -66,6 +67,7 @@ class _Batch:
 
     known: dict[Deposit, dict[Key, Settled]]
     accounts: Mapping[str, CustomerAccount]
+    forks: Mapping[tuple[TerminalId, int], int]
     answers: dict[bytes, Answer]
     booked: list[Booked] = field(default_factory=list[Booked])
     incidents: list[Incident] = field(default_factory=list[Incident])
@@ -107,13 +109,15 @@ class Settlement:
         today = self._calendar.today()
         place = Place(terminal.ledger, advice.terminal_id, advice.currency.code)
         known = work.known.setdefault((advice.terminal_id, advice.deposit_id), {})
+        forked = _rests_on_a_fork(advice, work.forks)
+        account = None if forked else work.accounts.get(advice.account_id)
         try:
-            decided = plan(advice, known, work.accounts.get(advice.account_id), place, today, _numbers(advice))
+            decided = plan(advice, known, account, place, today, _numbers(advice))
         except Premature as error:
             work.incidents.append(_out_of_order(advice, str(error)))
             return Refusal(RefusalReason.PREMATURE, str(error))
         known.update({(new.note.note_id, new.note.outcome_number): new for new in decided.new})
-        work.incidents += _conflict_incidents(advice, decided)
+        work.incidents += [*_conflict_incidents(advice, decided), *([_of_a_fork(advice)] if forked else ())]
         content = answer_to(advice, decided, today)
         answer = Answer(content, self._signer.sign(Domain.SETTLEMENT_ANSWER, content))
         work.answers[advice.hash] = answer
@@ -143,6 +147,7 @@ def _read(connection: Connection, batch: Sequence[Advice]) -> _Batch:
     return _Batch(
         known=known_outcomes(connection, {(advice.terminal_id, advice.deposit_id) for advice in batch}),
         accounts=customer_accounts(connection, {advice.account_id for advice in batch}),
+        forks=forked_from(connection, {advice.terminal_id for advice in batch}),
         answers={key: Answer(content, signature) for key, content, signature in rows},
     )
 
@@ -173,6 +178,17 @@ def _conflict_incidents(advice: Advice, decided: Plan) -> list[Incident]:
         )
         for conflict in decided.conflicts
     ]
+
+
+def _rests_on_a_fork(advice: Advice, forks: Mapping[tuple[TerminalId, int], int]) -> bool:
+    """Two disks have written that part of the journal: whose its notes are, a person must find out."""
+    parted = forks.get((advice.terminal_id, advice.epoch))
+    return parted is not None and advice.sequence >= parted
+
+
+def _of_a_fork(advice: Advice) -> Incident:
+    text = f"deposit {advice.deposit_id} rests on a journal with two branches: what it credits went to suspense"
+    return Incident("deposit-of-a-fork", advice.terminal_id, advice.deposit_id, text, advice.hash.hex())
 
 
 def _after_revocation(advice: Advice) -> Incident:

@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Awaitable
+from dataclasses import dataclass
 
 import grpc
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
+from guichet.journal.checkpoint import Checkpoint, countersigned
+from guichet.v1 import replication_pb2, terminal_link_pb2_grpc
 from guichet.v1 import terminal_link_pb2 as pb
-from guichet.v1 import terminal_link_pb2_grpc
 from host.assembly import Host
 from host.fleet.health import HealthError, check_health, keep_health
 from host.fleet.incidents import Incident, open_incidents
 from host.fleet.standing import Terminal
 from host.journal.intake import Gap, MalformedBatch, Place, parse_batch
-from host.journal.records import UnknownEpoch, check_epoch, keep_batch, last_place
+from host.journal.records import (
+    UnknownEpoch,
+    check_epoch,
+    earlier_epochs,
+    gap_incident,
+    keep_batch,
+    last_place,
+)
 from host.log import event, failure
 from host.services.deposits import settle
 from host.services.desk import SettlementDesk
@@ -69,8 +78,6 @@ class _Link:
             response = await self._dispatch(request)
         except (MalformedBatch, HealthError, UnknownEpoch) as error:
             response = _refused(pb.REFUSAL_CODE_MALFORMED, str(error))
-        except Gap as error:
-            response = _refused(pb.REFUSAL_CODE_GAP, str(error))
         except SQLAlchemyError as error:
             failure(_log, "link.store-failed", error, terminal=self._terminal.terminal_id)
             response = _refused(pb.REFUSAL_CODE_BUSY, "the host could not keep it now")
@@ -102,15 +109,18 @@ class _Link:
         if max(len(hello.software_version), len(hello.journal_fault)) > _MAX_VERSION:
             return _refused(pb.REFUSAL_CODE_MALFORMED, f"a version and a fault have at most {_MAX_VERSION} characters")
         now_us = self._host.now_us()
-        place = await self._host.store.run(lambda connection: _greet(connection, self._terminal, hello, now_us))
+        greeting = await self._host.store.run(lambda connection: _greet(connection, self._terminal, hello, now_us))
         self._greeted = True
-        return pb.ConnectResponse(
-            welcome=pb.Welcome(
-                held_sequence=place.sequence,
-                held_hash=place.hash if place.sequence else b"",
-                host_time_us=now_us,
-            )
+        held = greeting.held
+        welcome = pb.Welcome(held_sequence=held.sequence, host_time_us=now_us)
+        welcome.earlier.extend(
+            replication_pb2.EpochHeld(epoch=epoch, sequence=place.sequence, hash=place.hash)
+            for epoch, place in greeting.earlier
         )
+        if held.sequence:
+            welcome.held_hash = held.hash
+            welcome.checkpoint.CopyFrom(self._countersigned(hello.epoch, held))
+        return pb.ConnectResponse(welcome=welcome)
 
     async def _heartbeat(self, heartbeat: pb.Heartbeat) -> pb.ConnectResponse:
         check_health(heartbeat.health)
@@ -121,29 +131,55 @@ class _Link:
     async def _journal(self, batch: pb.JournalBatch) -> pb.ConnectResponse:
         entries = parse_batch(batch.entries)
         name, now_us = self._terminal.terminal_id, self._host.now_us()
-        last, forked = await self._host.store.run(lambda connection: keep_batch(connection, name, entries, now_us))
-        if forked:
-            text = "another entry is held there: both are kept, an incident is open"
-            return _refused(pb.REFUSAL_CODE_FORK, text)
-        return pb.ConnectResponse(
-            journal_held=pb.JournalHeld(epoch=entries[0].epoch, sequence=last.sequence, hash=last.hash)
-        )
+        try:
+            kept = await self._host.store.run(lambda connection: keep_batch(connection, name, entries, now_us))
+        except Gap as gap:
+            return await self._miss(gap)
+        if kept.forked_at is not None:
+            text = f"another entry is held at {kept.forked_at}: both are kept, an incident is open"
+            return _refused(pb.REFUSAL_CODE_FORK, text, kept.forked_at)
+        epoch, last = entries[0].epoch, kept.last
+        held = pb.JournalHeld(epoch=epoch, sequence=last.sequence, hash=last.hash)
+        if batch.countersign:
+            held.checkpoint.CopyFrom(self._countersigned(epoch, last))
+        return pb.ConnectResponse(journal_held=held)
+
+    async def _miss(self, gap: Gap) -> pb.ConnectResponse:
+        incident, now_us = gap_incident(self._terminal.terminal_id, gap), self._host.now_us()
+        await self._host.store.run(lambda connection: open_incidents(connection, (incident,), now_us))
+        return _refused(pb.REFUSAL_CODE_GAP, str(gap))
+
+    def _countersigned(self, epoch: int, place: Place) -> replication_pb2.SignedCheckpoint:
+        checkpoint = Checkpoint(self._terminal.terminal_id, epoch, place.sequence, place.hash, self._host.now_us())
+        return countersigned(checkpoint, self._host.keys.signer)
 
 
-def _greet(connection: Connection, terminal: Terminal, hello: pb.Hello, now_us: int) -> Place:
+@dataclass(frozen=True, slots=True)
+class _Greeting:
+    """What the host holds of the terminal's present epoch and of those before it."""
+
+    held: Place
+    earlier: tuple[tuple[int, Place], ...]
+
+
+def _greet(connection: Connection, terminal: Terminal, hello: pb.Hello, now_us: int) -> _Greeting:
     """The place to continue from. A terminal that has less than the host holds has lost part of its journal; one that
     cannot open it says so, and its heartbeat says why.
     """
-    check_epoch(connection, terminal.terminal_id, hello.epoch)
-    keep_health(connection, terminal.terminal_id, None, now_us)
-    held = last_place(connection, terminal.terminal_id, hello.epoch)
+    name = terminal.terminal_id
+    check_epoch(connection, name, hello.epoch)
+    keep_health(connection, name, None, now_us)
+    held = last_place(connection, name, hello.epoch)
     if hello.last_sequence < held.sequence and not hello.journal_fault:
-        text = f"the terminal has entries up to {hello.last_sequence}, the host holds {held.sequence}: a disk went back"
+        lost = f"{hello.last_sequence + 1} to {held.sequence}"
+        text = (
+            f"the terminal no longer has entries {lost} of epoch {hello.epoch}, which the host holds: a disk went back"
+        )
         occasion = f"{hello.epoch}/{hello.last_sequence}/{held.sequence}"
-        incident = Incident("journal-went-back", terminal.terminal_id, f"epoch {hello.epoch}", text, occasion)
+        incident = Incident("journal-went-back", name, f"epoch {hello.epoch}", text, occasion)
         open_incidents(connection, (incident,), now_us)
-    return held
+    return _Greeting(held, earlier_epochs(connection, name, hello.epoch))
 
 
-def _refused(code: pb.RefusalCode.ValueType, text: str) -> pb.ConnectResponse:
-    return pb.ConnectResponse(refused=pb.ItemRefused(code=code, text=text))
+def _refused(code: pb.RefusalCode.ValueType, text: str, sequence: int = 0) -> pb.ConnectResponse:
+    return pb.ConnectResponse(refused=pb.ItemRefused(code=code, text=text, sequence=sequence))

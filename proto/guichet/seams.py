@@ -43,6 +43,7 @@ class Domain(Enum):
     DEPOSIT_ADVICE = "deposit-advice"
     SETTLEMENT_ANSWER = "settlement-answer"
     JOURNAL_CHECKPOINT = "journal-checkpoint"
+    JOURNAL_EXPORT = "journal-export"
 
 
 class Signer(Protocol):

@@ -10,6 +10,7 @@ from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from guichet.v1 import health_pb2 as _health_pb2
 from guichet.v1 import journal_pb2 as _journal_pb2
+from guichet.v1 import replication_pb2 as _replication_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -151,21 +152,25 @@ Global___Heartbeat: _TypeAlias = Heartbeat  # noqa: Y015
 
 @_typing.final
 class JournalBatch(_message.Message):
-    """Entries in order, without a gap to what the host holds; at most 256."""
+    """Entries in order, without a gap to what the host holds; at most 256. Those of earlier epochs come first."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ENTRIES_FIELD_NUMBER: _builtins.int
+    COUNTERSIGN_FIELD_NUMBER: _builtins.int
+    countersign: _builtins.bool
+    """Asks for the host's countersignature of the last of them."""
     @_builtins.property
     def entries(self) -> _containers.RepeatedCompositeFieldContainer[_journal_pb2.JournalEntry]: ...
     def __init__(
         self,
         *,
         entries: _abc.Iterable[_journal_pb2.JournalEntry] | None = ...,
+        countersign: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["countersign", b"countersign", "entries", b"entries"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -249,22 +254,36 @@ class Welcome(_message.Message):
     HELD_SEQUENCE_FIELD_NUMBER: _builtins.int
     HELD_HASH_FIELD_NUMBER: _builtins.int
     HOST_TIME_US_FIELD_NUMBER: _builtins.int
+    CHECKPOINT_FIELD_NUMBER: _builtins.int
+    EARLIER_FIELD_NUMBER: _builtins.int
     held_sequence: _builtins.int
     """The last sequence of this epoch that the host holds durably, 0 for none. The terminal sends what follows."""
     held_hash: _builtins.bytes
     """The hash of that entry, 32 bytes, empty for none. A terminal that has another there has a forked journal."""
     host_time_us: _builtins.int
     """Microseconds since 1970 UTC by the host's clock."""
+    @_builtins.property
+    def checkpoint(self) -> _replication_pb2.SignedCheckpoint:
+        """The host's countersignature of that entry; absent where it holds none."""
+
+    @_builtins.property
+    def earlier(self) -> _containers.RepeatedCompositeFieldContainer[_replication_pb2.EpochHeld]:
+        """What the host holds of the terminal's earlier epochs, in order. A terminal that lacks any of it takes no money until
+        it has fetched it.
+        """
+
     def __init__(
         self,
         *,
         held_sequence: _builtins.int = ...,
         held_hash: _builtins.bytes = ...,
         host_time_us: _builtins.int = ...,
+        checkpoint: _replication_pb2.SignedCheckpoint | None = ...,
+        earlier: _abc.Iterable[_replication_pb2.EpochHeld] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["held_hash", b"held_hash", "held_sequence", b"held_sequence", "host_time_us", b"host_time_us"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "earlier", b"earlier", "held_hash", b"held_hash", "held_sequence", b"held_sequence", "host_time_us", b"host_time_us"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -296,19 +315,25 @@ class JournalHeld(_message.Message):
     EPOCH_FIELD_NUMBER: _builtins.int
     SEQUENCE_FIELD_NUMBER: _builtins.int
     HASH_FIELD_NUMBER: _builtins.int
+    CHECKPOINT_FIELD_NUMBER: _builtins.int
     epoch: _builtins.int
     sequence: _builtins.int
     hash: _builtins.bytes
+    @_builtins.property
+    def checkpoint(self) -> _replication_pb2.SignedCheckpoint:
+        """Where it was asked for."""
+
     def __init__(
         self,
         *,
         epoch: _builtins.int = ...,
         sequence: _builtins.int = ...,
         hash: _builtins.bytes = ...,
+        checkpoint: _replication_pb2.SignedCheckpoint | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "hash", b"hash", "sequence", b"sequence"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "epoch", b"epoch", "hash", b"hash", "sequence", b"sequence"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -346,18 +371,22 @@ class ItemRefused(_message.Message):
 
     CODE_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
+    SEQUENCE_FIELD_NUMBER: _builtins.int
     code: Global___RefusalCode.ValueType
     text: _builtins.str
     """For the engineer, in English; no secrets."""
+    sequence: _builtins.int
+    """For a fork: the first sequence of the batch that is not the host's; what lies before it in the batch is."""
     def __init__(
         self,
         *,
         code: Global___RefusalCode.ValueType = ...,
         text: _builtins.str = ...,
+        sequence: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "sequence", b"sequence", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -214,6 +214,10 @@ class Fold:
                 counts[note.value, _kind(note)] += 1
         return Counter({(period, value, kind): count for (value, kind), count in counts.items()})
 
+    def is_owed(self, note: Note) -> bool:
+        """Whether the host has still to hear of ``note``, or to answer."""
+        return self._is_owed(note, self._advised())
+
     # --- forgetting -------------------------------------------------------------------------------------------------
 
     def _advised(self) -> set[DepositId]:

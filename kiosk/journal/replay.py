@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from guichet.journal.chain import GENESIS, ChainError, Entry, check_hash, check_link
 from guichet.journal.records import decode, fact_of
 from kiosk.journal.folds import Fold, Place
+from kiosk.journal.retention import Base
 from kiosk.journal.snapshot import Snapshot, SnapshotError
 from kiosk.journal.snapshot import decode as decoded
 from kiosk.journal.snapshot import encode as encoded
@@ -44,22 +45,36 @@ class Replay:
         self.last, self.since = entry, self.since + 1
 
 
-def begun(snapshots: Sequence[Snapshot], at: Callable[[Place], Entry | None]) -> tuple[Replay, Snapshot | None]:
+def from_base(base: Base | None, at: Callable[[Place], Entry | None]) -> Replay:
+    """A replay of all that is there: from the first entry on, or from where the journal begins instead.
+
+    Raises :class:`guichet.journal.chain.ChainError` where the base's entry is not there, and
+    :class:`kiosk.journal.snapshot.SnapshotError` where another version wrote its state.
+    """
+    if base is None:
+        return Replay()
+    return Replay(decoded(base.snapshot.state), _entry_of(base.snapshot, at))
+
+
+def begun(
+    snapshots: Sequence[Snapshot], base: Base | None, at: Callable[[Place], Entry | None]
+) -> tuple[Replay, Snapshot | None]:
     """Where a start begins, and the snapshot that it is to be compared with on its way; None: there is none to go by.
     ``snapshots`` in order, their seals good; ``at`` gives the entry of a place.
 
-    Raises :class:`guichet.journal.chain.ChainError` where the entry of one is not there: it was once, and is gone.
+    Raises :class:`guichet.journal.chain.ChainError` where the entry of one is not there: it was once, and is gone; and
+    as :func:`from_base`.
     """
     entries = [_entry_of(snapshot, at) for snapshot in snapshots]
     ours = [place for place, snapshot in enumerate(snapshots) if snapshot.is_of_this_version]
     if not ours:
-        return Replay(), None
+        return from_base(base, at), None
     for place in reversed(ours[:-1]):
         try:
             return Replay(decoded(snapshots[place].state), entries[place]), snapshots[ours[-1]]
         except SnapshotError:
             continue  # The records are there, and say the same; who verifies the journal is told.
-    return Replay(), snapshots[ours[-1]]
+    return from_base(base, at), snapshots[ours[-1]]
 
 
 def _entry_of(snapshot: Snapshot, at: Callable[[Place], Entry | None]) -> Entry:
@@ -79,16 +94,17 @@ def compare(replay: Replay, snapshot: Snapshot) -> None:
     replay.since = 0
 
 
-def verify_snapshots(snapshots: Sequence[Snapshot], entries: Iterable[Entry]) -> int:
-    """Compare each of ``snapshots`` with what all ``entries`` from the first on come to; gives how many were. One of
-    another version is not.
+def verify_snapshots(snapshots: Sequence[Snapshot], entries: Sequence[Entry], base: Base | None = None) -> int:
+    """Compare each of ``snapshots`` with what all ``entries`` come to, from the first on or from the base; gives how
+    many were. One of another version is not.
 
     Raises :class:`guichet.journal.chain.ChainError` for one that says something else, or whose entry is not there, and
     :class:`kiosk.journal.snapshot.SnapshotError` for one that cannot be read.
     """
-    replay, waiting, compared = Replay(), {(one.epoch, one.sequence): one for one in snapshots}, 0
-    found: dict[Place, Entry] = {}
-    for entry in entries if waiting else ():
+    waiting, compared = {(one.epoch, one.sequence): one for one in snapshots}, 0
+    first = {(entry.epoch, entry.sequence): entry for entry in entries[:1]}
+    replay, found = from_base(base, first.get), dict[Place, Entry]()
+    for entry in entries[1 if base is not None else 0 :] if waiting else ():
         replay.take(entry)
         snapshot = waiting.get(replay.place)
         if snapshot is not None:
@@ -100,3 +116,23 @@ def verify_snapshots(snapshots: Sequence[Snapshot], entries: Iterable[Entry]) ->
     for snapshot in snapshots:
         _entry_of(snapshot, found.get)
     return compared
+
+
+def verify_links(entries: Iterable[Entry], base: Base | None) -> int:
+    """Check every hash and link of all ``entries``, of every epoch, from the first on or from the base; gives how many.
+
+    Raises :class:`guichet.journal.chain.ChainError` at the first that does not fit.
+    """
+    last: Entry | None = None
+    count = 0
+    for entry in entries:
+        if last is None and base is not None:
+            if (entry.epoch, entry.sequence, entry.hash) != (*base.place, base.snapshot.hash):
+                raise ChainError(entry.sequence, f"is not what it begins with, {base.place[0]}/{base.place[1]}")
+            check_hash(entry)
+        elif last is None or entry.epoch != last.epoch:
+            check_link(entry, entry.epoch, 0, GENESIS)
+        else:
+            check_link(entry, entry.epoch, last.sequence, last.hash)
+        last, count = entry, count + 1
+    return count

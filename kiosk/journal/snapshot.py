@@ -21,7 +21,8 @@ from kiosk.journal.folds import Advice, BoxPeriod, Deposit, Fold, Note, NotePhas
 
 VERSION = 1
 """Whoever changes what a fold remembers, or what records come to in it, counts this up: a snapshot of another version
-is not used, and the fold is made of the records again.
+is not used, and the fold is made of the records again. Those before a journal's base are gone, so once a version was
+released, :func:`decode` has to read its states for ever.
 """
 
 _HEAD = b"%d\n"

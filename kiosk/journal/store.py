@@ -6,20 +6,22 @@ After any I/O error nothing more is appended: what the page cache shows is no ev
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from guichet.ids import TerminalId
-from guichet.journal.chain import ChainError, Entry, check_hash, next_entry
+from guichet.journal.chain import Entry, check_hash, next_entry
 from guichet.journal.records import Fact, encode
 from guichet.seams import Clock
 from kiosk.journal.faults import Fault, JournalError, failed
 from kiosk.journal.file import JournalFile
 from kiosk.journal.folds import Fold, Place
 from kiosk.journal.replay import Replay, begun, compare
+from kiosk.journal.retention import Base, Countersigned, Milestone, due_base, due_milestone
 from kiosk.journal.salvage import salvage
-from kiosk.journal.snapshot import Snapshot
+from kiosk.journal.snapshot import Snapshot, SnapshotError
 from kiosk.journal.snapshot import encode as encoded
 from kiosk.journal.write_ahead_log import is_damaged_in_the_middle
 
@@ -33,6 +35,10 @@ SNAPSHOT_EVERY = 512
 
 # Where nothing comes to rest for so many times as long, a snapshot is taken all the same.
 _LATEST = 4
+
+KEEP_DAYS = 90
+"""How long entries are kept at least, where nobody says otherwise."""
+_DAY_US = 24 * 60 * 60 * 1_000_000
 
 Observer = Callable[[Entry, Fact], None]
 
@@ -52,7 +58,9 @@ class Writer:
 class Journal:
     """One terminal's journal, open for writing. Make it with :meth:`open`."""
 
-    def __init__(self, file: JournalFile, path: Path, writer: Writer, clock: Clock, snapshot_every: int) -> None:
+    def __init__(
+        self, file: JournalFile, path: Path, writer: Writer, clock: Clock, snapshot_every: int, keep_us: int
+    ) -> None:
         self._file = file
         self._path = path
         self._writer = writer
@@ -61,36 +69,46 @@ class Journal:
         self._failure: JournalError | None = None
         self._snapshot_every = snapshot_every
         self._since = 0
+        self._keep_us = keep_us
+        self._checkpoint = file.checkpoint()
+        self._pending: Countersigned | None = None
+        self._milestone: Milestone | Base | None = next(reversed(file.milestones()), file.base)
         self.last: Entry | None = None
         self.fold = Fold()
 
     @classmethod
-    def open(cls, path: Path, writer: Writer, clock: Clock, snapshot_every: int = SNAPSHOT_EVERY) -> Journal:
+    def open(
+        cls,
+        path: Path,
+        writer: Writer,
+        clock: Clock,
+        snapshot_every: int = SNAPSHOT_EVERY,
+        keep_us: int = KEEP_DAYS * _DAY_US,
+    ) -> Journal:
         """Open or create the journal at ``path``, to be written by ``writer``, and fold what it holds of this and of
         all epochs before: what an earlier enrolment left unsettled is still to be settled. What lies before its last
-        snapshots is not read. ``snapshot_every``: entries between two of these, at least.
+        snapshots is not read. ``snapshot_every``: entries between two of these, at least. ``keep_us``: how long, in
+        microseconds of the host's clock, entries are kept at least.
 
         Raises :class:`kiosk.journal.faults.JournalError` when another process has it, when WAL is not to be had, when
         the file is damaged, when its chain is broken, or when something in it was not sealed with this key.
         """
         behind = _behind_damage(path)
-        file = JournalFile.open(path, writer.key, may_begin=behind is None)
-        journal = cls(file, path, writer, clock, snapshot_every)
+        with _explained(path):
+            file = JournalFile.open(path, writer.key, may_begin=behind is None)
         try:
-            _refuse_a_loss(path, behind, journal._replay())
-            journal._go_on()
-        except (KeyError, ValueError) as error:
-            # A broken chain, an unreadable record, or records that do not make a story: a note without its deposit.
-            journal.close()
-            raise JournalError(Fault.BROKEN, f"{path}: {type(error).__name__}: {error}") from error
-        except JournalError:
-            journal.close()
+            with _explained(path):
+                journal = cls(file, path, writer, clock, snapshot_every, keep_us)
+                _refuse_a_loss(path, behind, journal._replay())
+                journal._go_on()
+        except BaseException:
+            file.close()
             raise
         return journal
 
     def _replay(self) -> Place:
         """Fold what a start has to read; gives the last place."""
-        replay, known = begun(self._file.snapshots(), lambda place: self._file.at(*place))
+        replay, known = begun(self._file.snapshots(), self._file.base, lambda place: self._file.at(*place))
         self._refuse_a_later_epoch(replay)
         epoch, sequence = replay.place
         for entry in self._file.read(epoch, sequence + 1):
@@ -130,12 +148,12 @@ class Journal:
         if self._failure is not None:
             raise self._failure
         entries, snapshot = self._chained(facts), self._due_snapshot()
-        try:
-            self._file.write(entries, snapshot)
-        except JournalError as error:
-            self._failure = error
-            raise
+        with self._failing():
+            milestone = self._due_milestone()
+            self._file.write(entries, snapshot, self._pending, milestone)
         self._since = len(entries) + (self._since if snapshot is None else 0)
+        self._checkpoint, self._pending = self._pending or self._checkpoint, None
+        self._milestone = milestone or self._milestone
         for entry, fact in zip(entries, facts, strict=True):
             self.last = entry
             self.fold.apply(entry, fact)
@@ -161,6 +179,51 @@ class Journal:
             return None
         return Snapshot(self.last.epoch, self.last.sequence, self.last.hash, encoded(self.fold))
 
+    # --- what may go --------------------------------------------------------------------------------------------------
+
+    @property
+    def wants_checkpoint(self) -> bool:
+        """Whether the host's word is worth asking for: often enough that a milestone can be made of what there is."""
+        known = self._pending or self._checkpoint
+        last = self.last.sequence if self.last is not None else 0
+        behind = known is None or known.checkpoint.epoch != self.epoch
+        return last - (0 if behind or known is None else known.checkpoint.sequence) >= self._snapshot_every
+
+    def keep_checkpoint(self, by: Countersigned) -> None:
+        """Keep what the host said of an entry that is ours, as the caller has made sure. It is written with the next
+        entry: to lose it costs nothing but another one.
+        """
+        known = self._pending or self._checkpoint
+        if known is None or by.checkpoint.host_time_us > known.checkpoint.host_time_us:
+            self._pending = by
+
+    def _due_milestone(self) -> Milestone | None:
+        if self._pending is None:
+            return None
+        return due_milestone(self._file.snapshots(), self._milestone, self._pending, self._keep_us)
+
+    def retire(self, most: int = 256) -> int:
+        """Remove some entries that are settled, countersigned by the host, and old by its clock, at most ``most``;
+        gives how many: 0, there is nothing that may go now. Raises :class:`kiosk.journal.faults.JournalError`; from
+        then on nothing is written any more.
+        """
+        if self._failure is not None:
+            raise self._failure
+        with self._failing():
+            removed = self._file.remove_some(most)
+            if removed or self._checkpoint is None or not self.fold.at_rest:
+                return removed
+            base = due_base(self._file.milestones(), self.fold, self._checkpoint, self._keep_us)
+            if base is None:
+                return 0
+            self._file.rest_on(base)
+            return self._file.remove_some(most)
+
+    @property
+    def base(self) -> Base | None:
+        """Where the journal begins, if not with its first entry."""
+        return self._file.base
+
     def observe(self, observer: Observer) -> None:
         """``observer`` is called after every durable entry; it must not raise and not append."""
         self._observers.append(observer)
@@ -171,15 +234,34 @@ class Journal:
         """Entries of this epoch in order, from a sequence on. Raises :class:`kiosk.journal.faults.JournalError`; what
         cannot be read any more is not written any more either.
         """
-        try:
-            for entry in self._file.read(self.epoch, from_sequence, limit):
-                if entry.epoch == self.epoch:
+        return self.of_epoch(self.epoch, from_sequence, limit)
+
+    def at(self, epoch: int, sequence: int) -> Entry | None:
+        """The entry of one place, of whatever epoch. Raises :class:`kiosk.journal.faults.JournalError`."""
+        return next(self.of_epoch(epoch, sequence, 1), None)
+
+    def of_epoch(self, epoch: int, from_sequence: int, limit: int = -1) -> Iterator[Entry]:
+        """Entries of an epoch in order, from a sequence on. Raises as :meth:`entries`."""
+        with self._failing():
+            for entry in self._file.read(epoch, from_sequence, limit):
+                if entry.epoch == epoch:
                     check_hash(entry)  # What lies before the last snapshots, nobody has looked at yet.
                     yield entry
-        except (ChainError, JournalError) as error:
-            broken = JournalError(Fault.BROKEN, f"{self._path}: {error}") if isinstance(error, ChainError) else error
-            self._failure = self._failure or broken
-            raise broken from error
+
+    def ends(self) -> list[Entry]:
+        """The last entry of every epoch that is there, in order. Raises as :meth:`entries`."""
+        with self._failing():
+            return self._file.ends()
+
+    @contextmanager
+    def _failing(self) -> Generator[None]:
+        """What goes wrong with the file inside is the end of writing."""
+        try:
+            with _explained(self._path):
+                yield
+        except JournalError as error:
+            self._failure = self._failure or error
+            raise
 
     @property
     def failure(self) -> JournalError | None:
@@ -206,6 +288,19 @@ class Journal:
         self._file.close()
 
 
+@contextmanager
+def _explained(path: Path) -> Generator[None]:
+    """A broken chain, an unreadable record or state, or records that do not make a story, such as a note without its
+    deposit, in our terms.
+    """
+    try:
+        yield
+    except SnapshotError as error:
+        raise JournalError(Fault.OTHER_FORM, f"{path}: begins with a state of another version: {error}") from error
+    except (KeyError, ValueError) as error:
+        raise JournalError(Fault.BROKEN, f"{path}: {type(error).__name__}: {error}") from error
+
+
 def _behind_damage(path: Path) -> Place | None:
     """The last entry of a log that is damaged in its middle, which SQLite would read no further than that."""
     try:
@@ -226,17 +321,25 @@ def _refuse_a_loss(path: Path, behind: Place | None, last: Place) -> None:
         raise JournalError(Fault.DAMAGED, f"{path}-wal has entries up to {has}, of which SQLite reads {reads}")
 
 
-def snapshots_stopped(path: Path, key: bytes | None = None) -> list[Snapshot]:
-    """The snapshots of a journal whose terminal has stopped, in order; sealed with ``key``, where one is given. Raises
-    :class:`kiosk.journal.faults.JournalError`.
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What stands in a journal's file beside its entries. ``snapshots`` in order."""
+
+    base: Base | None
+    snapshots: list[Snapshot]
+    milestones: list[Milestone]
+
+
+def kept_stopped(path: Path, key: bytes | None = None) -> Kept:
+    """What a journal whose terminal has stopped keeps beside its entries; sealed with ``key``, where one is given.
+    Raises :class:`kiosk.journal.faults.JournalError`.
     """
-    file = JournalFile.open_stopped(path, key)
-    try:
-        return file.snapshots()
-    except ChainError as error:
-        raise JournalError(Fault.BROKEN, f"{path}: {error}") from error
-    finally:
-        file.close()
+    with _explained(path):
+        file = JournalFile.open_stopped(path, key)
+        try:
+            return Kept(file.base, file.snapshots(), file.milestones())
+        finally:
+            file.close()
 
 
 def read_stopped(path: Path, key: bytes | None = None) -> list[Entry]:
@@ -244,12 +347,11 @@ def read_stopped(path: Path, key: bytes | None = None) -> list[Entry]:
     given. Raises :class:`kiosk.journal.faults.JournalError`, also where a running terminal holds the file.
     """
     behind = _behind_damage(path)
-    file = JournalFile.open_stopped(path, key)
-    try:
-        entries = list(file.read())
-        _refuse_a_loss(path, behind, (entries[-1].epoch, entries[-1].sequence) if entries else (0, 0))
-    except ChainError as error:
-        raise JournalError(Fault.BROKEN, f"{path}: {error}") from error
-    finally:
-        file.close()
+    with _explained(path):
+        file = JournalFile.open_stopped(path, key)
+        try:
+            entries = list(file.read())
+            _refuse_a_loss(path, behind, (entries[-1].epoch, entries[-1].sequence) if entries else (0, 0))
+        finally:
+            file.close()
     return entries

@@ -174,7 +174,12 @@ LIST = reflection_pb2.ServerReflectionRequest(list_services="")
 
 async def test_reflection_names_on_each_port_the_services_that_are_served_there(bench: Bench, ports: Ports) -> None:
     terminal = bench.enrol("T-1")
-    on_terminals = {"guichet.v1.TerminalLink", "guichet.v1.CustomerQueries", "guichet.v1.Journals", "guichet.v1.Deposits"}
+    on_terminals = {
+        "guichet.v1.TerminalLink",
+        "guichet.v1.CustomerQueries",
+        "guichet.v1.Journals",
+        "guichet.v1.Deposits",
+    }
     on_enrolment = {"guichet.v1.Enrolment", "guichet.v1.Deposits"}
     for port, credentials, own, others in (
         (ports.port, terminal.credentials(), on_terminals, on_enrolment - on_terminals),

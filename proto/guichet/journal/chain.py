@@ -24,6 +24,8 @@ SEAL_KEY_BYTES = 32
 _DOMAIN = b"guichet/v1/journal-entry\0"
 _SEAL_DOMAIN = b"guichet/v1/journal-seal\0"
 _SNAPSHOT_DOMAIN = b"guichet/v1/journal-snapshot\0"
+_MILESTONE_DOMAIN = b"guichet/v1/journal-milestone\0"
+_BASE_DOMAIN = b"guichet/v1/journal-base\0"
 
 
 class ChainError(ValueError):
@@ -63,6 +65,18 @@ def snapshot_seal(key: bytes, epoch: int, sequence: int, digest: bytes, state: b
     """
     place = epoch.to_bytes(8, "big") + sequence.to_bytes(8, "big")
     return hmac.digest(key, _SNAPSHOT_DOMAIN + place + digest + state, "sha256")
+
+
+def milestone_seal(key: bytes, snapshot: bytes, checkpoint: bytes) -> bytes:
+    """HMAC-SHA256 with ``key`` over the domain, a snapshot's seal, and a checkpoint's content, which covers it."""
+    return hmac.digest(key, _MILESTONE_DOMAIN + snapshot + checkpoint, "sha256")
+
+
+def base_seal(key: bytes, milestone: bytes, later: bytes) -> bytes:
+    """HMAC-SHA256 with ``key`` over the domain, a milestone's seal, and the content of the later checkpoint by which it
+    was old enough for what lies before it to be removed.
+    """
+    return hmac.digest(key, _BASE_DOMAIN + milestone + later, "sha256")
 
 
 def check_snapshot_seal(key: bytes, seal: bytes, epoch: int, sequence: int, digest: bytes, state: bytes) -> None:

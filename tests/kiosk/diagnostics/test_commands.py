@@ -23,7 +23,7 @@ from guichet.v1.local_pb2_grpc import add_LocalTerminalServicer_to_server
 from kiosk.cli import main
 from kiosk.journal import snapshot
 from kiosk.journal.folds import Fold
-from kiosk.journal.store import Journal, snapshots_stopped
+from kiosk.journal.store import Journal, kept_stopped
 from kiosk.terminal.desk_view import DeskView
 from kiosk.terminal.fitted import Fitted
 from kiosk.terminal.health import terminal_health
@@ -296,7 +296,7 @@ async def test_every_snapshot_is_compared_with_all_records_up_to_it(
 async def test_a_snapshot_that_says_something_else_is_found_though_its_seal_is_good(
     kiosk: Kiosk, with_snapshots: Path, which: int, state: bytes, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    one = snapshots_stopped(with_snapshots)[which]
+    one = kept_stopped(with_snapshots).snapshots[which]
     seal = snapshot_seal(WRITER.key, one.epoch, one.sequence, one.hash, state)
     connection = apsw.Connection(str(with_snapshots))
     connection.execute("PRAGMA locking_mode=EXCLUSIVE")
@@ -311,7 +311,7 @@ async def test_a_snapshot_that_says_something_else_is_found_though_its_seal_is_g
 async def test_a_snapshot_that_was_edited_or_whose_entry_is_gone_ends_with_1(
     kiosk: Kiosk, with_snapshots: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    last = snapshots_stopped(with_snapshots)[-1].sequence
+    last = kept_stopped(with_snapshots).snapshots[-1].sequence
     connection = apsw.Connection(str(with_snapshots))
     connection.execute("PRAGMA locking_mode=EXCLUSIVE")
     connection.execute("DROP TRIGGER entries_are_never_removed")

@@ -27,7 +27,7 @@ from kiosk.journal.faults import Fault, JournalError
 from kiosk.journal.file import SNAPSHOTS_KEPT
 from kiosk.journal.folds import Advice, BoxPeriod, Deposit, Fold, Note, NotePhase
 from kiosk.journal.snapshot import VERSION, Snapshot, SnapshotError
-from kiosk.journal.store import Journal, read_stopped, snapshots_stopped
+from kiosk.journal.store import Journal, kept_stopped, read_stopped
 from tests.kiosk.journal.standing import incident, opened
 from tests.kiosk.journal.stories import Story
 from tests.kiosk.terminal.standing import TERMINAL, WRITER
@@ -56,7 +56,7 @@ def days(path: Path) -> Fold:
 
 
 def places(path: Path) -> list[int]:
-    return [one.sequence for one in snapshots_stopped(path, WRITER.key)]
+    return [one.sequence for one in kept_stopped(path, WRITER.key).snapshots]
 
 
 @dataclass
@@ -169,7 +169,7 @@ def test_what_is_no_state_is_refused(days: Fold, change: tuple[bytes, bytes]) ->
 
 
 def test_the_newest_three_are_kept_and_each_is_of_a_quiet_place(path: Path, days: Fold) -> None:
-    kept = snapshots_stopped(path, WRITER.key)
+    kept = kept_stopped(path, WRITER.key).snapshots
     assert len(kept) == SNAPSHOTS_KEPT
     assert all(snapshot.decode(one.state).at_rest for one in kept)
     gaps = [after.sequence - one.sequence for one, after in pairwise(kept)]
@@ -312,7 +312,7 @@ def richer(one: Snapshot) -> Snapshot:
 def test_who_edits_a_snapshot_without_the_terminals_key_is_found(
     path: Path, days: Fold, which: int, key: bytes
 ) -> None:
-    one = snapshots_stopped(path)[which]
+    one = kept_stopped(path).snapshots[which]
     with edited(path) as connection:
         if key:
             put(connection, richer(one), key=key)
@@ -323,7 +323,7 @@ def test_who_edits_a_snapshot_without_the_terminals_key_is_found(
 
 @pytest.mark.parametrize("column", ["epoch", "sequence", "hash", "seal"])
 def test_a_snapshot_moved_to_another_entry_is_found(path: Path, days: Fold, column: str) -> None:
-    older, newer = snapshots_stopped(path)[:2]
+    older, newer = kept_stopped(path).snapshots[:2]
     value = {"epoch": 7, "sequence": older.sequence + 1, "hash": newer.hash, "seal": bytes(32)}[column]
     with edited(path) as connection:
         connection.execute(f"UPDATE snapshots SET {column} = ? WHERE sequence = ?", (value, older.sequence))  # noqa: S608
@@ -339,7 +339,7 @@ def test_a_snapshot_in_another_form_is_found(path: Path, days: Fold, column: str
 
 def test_the_newest_is_compared_with_what_the_records_come_to(path: Path, days: Fold) -> None:
     """Also where its seal is good: nothing is believed because it is sealed."""
-    newest = snapshots_stopped(path)[-1]
+    newest = kept_stopped(path).snapshots[-1]
     with edited(path) as connection:
         put(connection, richer(newest))
     refused(path, "its snapshot says something else than the records up to it")
@@ -347,7 +347,7 @@ def test_the_newest_is_compared_with_what_the_records_come_to(path: Path, days: 
 
 def test_the_first_of_all_is_compared_too(path: Path) -> None:
     live(path, [[incident("x")]] * (EVERY + 1))
-    (first,) = snapshots_stopped(path)
+    (first,) = kept_stopped(path).snapshots
     with edited(path) as connection:
         put(connection, richer(first))
     refused(path, "its snapshot says something else")
@@ -394,7 +394,7 @@ def test_snapshots_of_another_version_are_not_used_and_new_ones_are_taken(
     path: Path, days: Fold, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After an upgrade everything is read once."""
-    kept = snapshots_stopped(path)
+    kept = kept_stopped(path).snapshots
     with edited(path) as connection:
         for one in kept:
             put(connection, Snapshot(one.epoch, one.sequence, one.hash, b"2\nwho knows what"))
@@ -403,12 +403,12 @@ def test_snapshots_of_another_version_are_not_used_and_new_ones_are_taken(
         assert read.sequences == list(range(1, last + 1))
         assert journal.fold == days
         journal.append(incident("the first after the upgrade"))
-    newest = snapshots_stopped(path, WRITER.key)[-1]
+    newest = kept_stopped(path, WRITER.key).snapshots[-1]
     assert (newest.sequence, newest.is_of_this_version) == (last, True)
 
 
 def test_one_that_cannot_be_read_though_its_seal_is_good_is_not_gone_by(path: Path, days: Fold) -> None:
-    before = snapshots_stopped(path)[1]
+    before = kept_stopped(path).snapshots[1]
     with edited(path) as connection:
         put(connection, Snapshot(before.epoch, before.sequence, before.hash, b"1\n{}"))
     assert live(path, []) == days

@@ -283,7 +283,9 @@ def test_a_key_is_never_printed() -> None:
 # --- its form -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("pragma", ["user_version=4", "user_version=2", "user_version=0", "application_id=0"])
+@pytest.mark.parametrize(
+    "pragma", ["user_version=5", "user_version=3", "user_version=2", "user_version=0", "application_id=0"]
+)
 def test_a_file_of_another_form_is_not_touched_and_nobody_can_have_it_sealed(written: Path, pragma: str) -> None:
     """Not one of a later version, and not one that is said to be of a time before there were seals."""
     connection = apsw.Connection(str(written))
@@ -291,7 +293,7 @@ def test_a_file_of_another_form_is_not_touched_and_nobody_can_have_it_sealed(wri
     connection.close()
     before = written.read_bytes()
     for attempt in (lambda: Journal.open(written, WRITER, Clock()), lambda: read_stopped(written)):
-        with pytest.raises(JournalError, match="no journal of form 3") as refused:
+        with pytest.raises(JournalError, match="no journal of form 4") as refused:
             attempt()
         assert refused.value.fault is Fault.OTHER_FORM
     assert written.read_bytes() == before

@@ -13,11 +13,14 @@ class HostAway(Exception):
 
 
 class HostRefused(Exception):
-    """The host answered that it does not take an item; ``code`` is a ``RefusalCode``."""
+    """The host answered that it does not take an item. ``code`` is a ``RefusalCode``; ``sequence``: for a fork, the
+    first of the batch that is not the host's.
+    """
 
-    def __init__(self, code: pb.RefusalCode.ValueType, text: str) -> None:
+    def __init__(self, code: pb.RefusalCode.ValueType, text: str, sequence: int = 0) -> None:
         super().__init__(f"{pb.RefusalCode.Name(code)}: {text}")
         self.code = code
+        self.sequence = sequence
 
 
 class LateDelivery(Protocol):

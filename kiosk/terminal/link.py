@@ -110,7 +110,7 @@ class HostLink:
         finally:
             self._waiting.pop(ItemId(item.item_id), None)
         if response.WhichOneof("item") == "refused":
-            raise HostRefused(response.refused.code, response.refused.text)
+            raise HostRefused(response.refused.code, response.refused.text, response.refused.sequence)
         return response
 
     # --- keeping it up ----------------------------------------------------------------------------------------------

@@ -94,7 +94,7 @@ class Terminal:
             journal=self.journal,
             front=Front(self.log, training=identity.training),
             link=link,
-            replicator=Replicator(self.journal, link, self.log),
+            replicator=Replicator(self.journal, link, identity.terminal_id, identity.host_signing_key, self.log),
             settler=Settler(
                 self.journal,
                 link,

@@ -252,7 +252,7 @@ async def _records_are_safe(parts: Parts, progress: _Progress) -> bool:
         # Where the host is there and does not take them, the next look asks again, until the customer's time is over.
         return await parts.replicator.wait_held(last.sequence, parts.config.timings.replication_wait)
     currency = parts.journal.fold.deposits[progress.deposit_id].currency
-    unreplicated = parts.journal.fold.value_decided_after((last.epoch, parts.replicator.held_sequence), currency)
+    unreplicated = parts.journal.fold.value_decided_after(parts.replicator.held_place, currency)
     if unreplicated.minor >= parts.config.unreplicated_cap(currency).minor:
         progress.finish = Ended.LIMIT
         return False

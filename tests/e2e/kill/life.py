@@ -234,7 +234,7 @@ async def _recovered(terminal: Terminal, *, session: bool) -> None:
     parts, journal = terminal.parts, terminal.journal
 
     def at_rest() -> bool:
-        held = parts.replicator.held_sequence == (journal.last.sequence if journal.last else 0)
+        held = parts.replicator.held_place == (journal.epoch, journal.last.sequence if journal.last else 0)
         decided = parts.desk.view.ready and journal.fold.open_deposit is None and not journal.fold.outbox
         return parts.link.connected is session and held is session and decided and not terminal.sessions.open
 

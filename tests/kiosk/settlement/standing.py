@@ -11,12 +11,14 @@ from hashlib import sha256
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from guichet.ids import DepositId
+from guichet.journal.checkpoint import Checkpoint, countersigned
 from guichet.journal.records import decode, fact_of
 from guichet.seams import Domain
 from guichet.signing import EcdsaSigner
-from guichet.v1 import journal_pb2
+from guichet.v1 import journal_pb2, replication_pb2
 from guichet.v1 import settlement_pb2 as settlement
 from guichet.v1 import terminal_link_pb2 as pb
+from host.journal.intake import Gap, Place, parse_batch, take_in
 from kiosk.journal.folds import Advice
 from kiosk.journal.store import Journal
 from kiosk.log import EventLog
@@ -25,6 +27,7 @@ from tests.kiosk.terminal.standing import SIGNER, TERMINAL, Clock
 
 HOST = EcdsaSigner(ec.generate_private_key(ec.SECP256R1()))
 DEADLINE = 20.0
+DAY_US = 24 * 60 * 60 * 1_000_000
 
 
 class Dice:
@@ -106,6 +109,8 @@ class Host:
         self.refuses: dict[str, Exception] = {}
         self.replace: list[Answer | Exception] = []
         self.entries: list[journal_pb2.JournalEntry] = []
+        self.branch: set[tuple[int, bytes]] = set()
+        self.days = 0
         self.batches: list[tuple[int, int]] = []
         self.begun_again = 0
         self._listeners: list[Callable[[pb.Welcome | None], None]] = []
@@ -117,10 +122,8 @@ class Host:
     def connect(self, held: pb.Welcome | None = None) -> None:
         """The link comes up."""
         self.connected, self.refused = True, False
-        last = self.entries[-1] if self.entries else None
-        known = pb.Welcome(held_sequence=last.sequence, held_hash=last.hash) if last is not None else pb.Welcome()
         for listener in self._listeners:
-            listener(held or known)
+            listener(held or self.welcome())
 
     def disconnect(self) -> None:
         """The link goes down."""
@@ -160,12 +163,43 @@ class Host:
         """What it does when it does its work."""
         if item.WhichOneof("item") == "advice":
             return pb.ConnectResponse(answer=self.settle(item.advice))
-        entries = item.journal.entries
-        if entries[0].sequence != len(self.entries) + 1:
-            raise HostRefused(pb.REFUSAL_CODE_GAP, "gap")
-        self.entries.extend(entries)
-        last = self.entries[-1]
-        return pb.ConnectResponse(journal_held=pb.JournalHeld(epoch=1, sequence=last.sequence, hash=last.hash))
+        return pb.ConnectResponse(journal_held=self._take_in(item.journal))
+
+    def _take_in(self, batch: pb.JournalBatch) -> pb.JournalHeld:
+        """With the host's own decision about it."""
+        entries = parse_batch(batch.entries)
+        epoch, mine = entries[0].epoch, [entry for entry in self.entries if entry.epoch == entries[0].epoch]
+        held = {entry.sequence: entry.hash for entry in mine}
+        last = Place(mine[-1].sequence, mine[-1].hash) if mine else Place()
+        on_a_branch = (entries[0].sequence - 1, entries[0].previous_hash) in self.branch
+        try:
+            intake = take_in(entries, last, held, on_a_branch=on_a_branch)
+        except Gap as gap:
+            raise HostRefused(pb.REFUSAL_CODE_GAP, str(gap)) from gap
+        self.branch.update((entry.sequence, entry.hash) for entry in intake.forked)
+        if intake.forked:
+            raise HostRefused(pb.REFUSAL_CODE_FORK, "fork", intake.forked[0].sequence)
+        new = {entry.sequence for entry in intake.new}
+        self.entries.extend(entry for entry in batch.entries if entry.sequence in new)
+        held_now = pb.JournalHeld(epoch=epoch, sequence=entries[-1].sequence, hash=entries[-1].hash)
+        if batch.countersign:
+            held_now.checkpoint.CopyFrom(self.checkpoint(epoch, held_now.sequence, held_now.hash))
+        return held_now
+
+    def checkpoint(self, epoch: int, sequence: int, digest: bytes) -> replication_pb2.SignedCheckpoint:
+        """Its word about an entry; every one a day after the last."""
+        self.days += 1
+        return countersigned(Checkpoint(TERMINAL, epoch, sequence, digest, self.days * DAY_US), HOST)
+
+    def welcome(self, epoch: int = 1) -> pb.Welcome:
+        """What it says to a hello in ``epoch``."""
+        last = {entry.epoch: entry for entry in self.entries}
+        earlier = (one for number, one in sorted(last.items()) if number < epoch)
+        held = (replication_pb2.EpochHeld(epoch=one.epoch, sequence=one.sequence, hash=one.hash) for one in earlier)
+        known = pb.Welcome(earlier=held)
+        if epoch in last:
+            known.held_sequence, known.held_hash = last[epoch].sequence, last[epoch].hash
+        return known
 
     def settle(self, signed_advice: pb.SignedAdvice) -> pb.SignedAnswer:
         deposit = settlement.DepositAdvice.FromString(signed_advice.content).deposit_id

@@ -5,31 +5,38 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from guichet.journal.chain import Entry
-from guichet.journal.records import Fact, decode, fact_of
+from guichet.journal.chain import Entry, next_entry
+from guichet.journal.checkpoint import check_checkpoint
+from guichet.journal.export import to_message
+from guichet.journal.records import Fact, decode, encode, fact_of
 from guichet.limits import MAX_RECORDS_PER_BATCH
-from guichet.v1 import journal_pb2
+from guichet.seams import Domain
+from guichet.v1 import journal_pb2, replication_pb2
 from guichet.v1 import terminal_link_pb2 as pb
 from kiosk.journal.faults import Fault, JournalError
-from kiosk.journal.store import Journal
+from kiosk.journal.file import JournalFile
+from kiosk.journal.store import Journal, Writer
 from kiosk.settlement.courier import HostAway, HostRefused
 from kiosk.settlement.replication import Replicator
-from tests.kiosk.settlement.standing import Answer, Host, RealTime, log
-from tests.kiosk.terminal.standing import WRITER
+from kiosk.settlement.waiting import Backoff
+from tests.kiosk.settlement.standing import HOST, Answer, Host, RealTime, log
+from tests.kiosk.terminal.standing import SIGNER, WRITER
 
 
 class Copying:
     """A replicator over a real journal, with a host in memory."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, writer: Writer = WRITER, journal: Journal | None = None) -> None:
+        self.path = path
         self.host = Host()
-        self.journal = Journal.open(path, WRITER, RealTime())
+        self.journal = journal or Journal.open(path, writer, RealTime())
         events, self.log = log()
-        self.replicator = Replicator(self.journal, self.host, events)
+        self.replicator = Replicator(self.journal, self.host, WRITER.terminal, HOST.public_key(), events)
         self.task: asyncio.Task[None] | None = None
 
     def run(self) -> None:
@@ -39,13 +46,13 @@ class Copying:
         self.journal.append(*(journal_pb2.Incident(code="test", text=str(number)) for number in range(count)))
 
     async def held(self, sequence: int) -> None:
-        await self.host.until(lambda: self.replicator.held_sequence == sequence)
+        await self.host.until(lambda: self.replicator.held_place == (WRITER.epoch, sequence))
 
 
 @pytest.fixture
 async def copying(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Copying]:
     monkeypatch.setattr("kiosk.settlement.replication._RETRY_SECONDS", 0.01)
-    monkeypatch.setattr("kiosk.settlement.replication._FIRST_HELLO_SECONDS", 0.01)
+    monkeypatch.setattr("kiosk.settlement.replication._HELLO", Backoff(0.01, 600.0))
     copying = Copying(tmp_path / "journal.db")
     yield copying
     if copying.task is not None:
@@ -148,7 +155,7 @@ async def test_a_batch_that_is_refused_makes_the_terminal_say_hello_again_and_go
 async def test_a_refusal_that_stays_is_one_incident_and_every_hello_waits_longer(
     copying: Copying, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kiosk.settlement.replication._RAREST_HELLO_SECONDS", 0.04)
+    monkeypatch.setattr("kiosk.settlement.replication._HELLO", Backoff(0.01, 0.04))
     copying.write(3)
     copying.host.replace = refused(*[pb.REFUSAL_CODE_MALFORMED] * 5, pb.REFUSAL_CODE_GAP)
     copying.run()
@@ -205,24 +212,24 @@ async def test_a_refusal_that_cannot_be_put_on_record_is_logged(copying: Copying
 
 async def test_a_journal_that_cannot_be_read_any_more_is_said_and_the_link_stays_up(copying: Copying) -> None:
     copying.write(3)
-    real = copying.journal.entries
+    real = copying.journal.of_epoch
 
-    def broken(from_sequence: int, limit: int = -1) -> Iterator[Entry]:
+    def broken(epoch: int, from_sequence: int, limit: int = -1) -> Iterator[Entry]:
         raise JournalError(Fault.BROKEN, "entry 2 was altered")
 
-    copying.journal.entries = broken
+    copying.journal.of_epoch = broken
     copying.run()
     copying.host.connect(pb.Welcome(held_sequence=1, held_hash=bytes(32)))
     await copying.host.until(lambda: copying.log.getvalue().count("journal.failed") == 2)
     assert copying.host.batches == []
     assert not copying.replicator.forked
-    copying.journal.entries = real
+    copying.journal.of_epoch = real
     copying.host.connect()
     await copying.held(3)
 
 
 async def test_a_gap_waits_for_a_new_hello(copying: Copying, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kiosk.settlement.replication._FIRST_HELLO_SECONDS", 3000.0)
+    monkeypatch.setattr("kiosk.settlement.replication._HELLO", Backoff(3000.0, 3000.0))
     copying.write(3)
     copying.host.replace = [HostRefused(pb.REFUSAL_CODE_GAP, "gap")]
     copying.run()
@@ -237,38 +244,171 @@ async def test_a_gap_waits_for_a_new_hello(copying: Copying, monkeypatch: pytest
     await copying.held(5)
 
 
+# --- forks ----------------------------------------------------------------------------------------------------------
+
+
+def another_disk(copying: Copying, alike: int, count: int) -> None:
+    """The host holds ``count`` entries, of which the first ``alike`` are ours too, once ours are written."""
+    last: Entry | None = None
+    for entry in copying.journal.entries(1, alike):
+        last = entry
+        copying.host.entries.append(to_message(entry))
+    for number in range(count - alike):
+        record = encode(WRITER.terminal, 0, journal_pb2.Incident(code="theirs", text=str(number)))
+        last = next_entry(WRITER.epoch, last, record)
+        copying.host.entries.append(to_message(last))
+
+
 @pytest.mark.parametrize(
-    "welcome",
-    [
-        pb.Welcome(held_sequence=2, held_hash=b"\x01" * 32),
-        pb.Welcome(held_sequence=2),
-        pb.Welcome(held_sequence=9, held_hash=b"\x01" * 32),
-    ],
-    ids=["another entry there", "no hash", "more than this disk has"],
+    ("ours", "alike", "theirs"),
+    [(3, 1, 2), (3, 0, 3), (3, 3, 9), (600, 599, 700), (600, 3, 4), (600, 300, 1000), (5, 2, 400)],
 )
-async def test_a_host_that_holds_another_journal_in_our_place_is_a_fork(copying: Copying, welcome: pb.Welcome) -> None:
-    copying.write(3)
-    copying.run()
-    copying.host.connect(welcome)
-    await copying.host.until(lambda: "journal.forked" in copying.log.getvalue())
-    assert copying.replicator.forked
-    copying.write(1)
-    for _ in range(20):
-        await asyncio.sleep(0)
-    assert copying.host.batches == []
-
-
-async def test_a_fork_that_the_host_finds_stops_it_too(copying: Copying) -> None:
-    copying.write(3)
-    copying.host.replace = [HostRefused(pb.REFUSAL_CODE_FORK, "fork")]
+async def test_a_journal_that_is_not_the_hosts_stops_it_and_all_that_is_not_alike_is_kept_there(
+    copying: Copying, ours: int, alike: int, theirs: int
+) -> None:
+    copying.write(ours)
+    another_disk(copying, alike, theirs)
+    before = len(copying.host.entries)
     copying.run()
     copying.host.connect()
     await copying.host.until(lambda: copying.replicator.forked)
     assert copying.replicator.refused
     copying.write(1)
-    for _ in range(20):
-        await asyncio.sleep(0)
-    assert len(copying.host.batches) == 1
+    branch = {(entry.sequence, entry.hash) for entry in copying.journal.entries(alike + 1)}
+    await copying.host.until(lambda: copying.host.branch == branch)
+    assert len(copying.host.entries) == before, "and none of it was taken for the host's own"
+    assert incidents(copying) == ["journal-forked"]
+    assert copying.replicator.held_place == (WRITER.epoch, theirs)
+
+
+async def test_a_fork_that_the_host_finds_stops_it_too(copying: Copying) -> None:
+    copying.write(3)
+    copying.run()
+    copying.host.connect()
+    await copying.held(3)
+    another_disk(copying, 3, 5)
+    copying.write(1)
+    await copying.host.until(lambda: copying.replicator.forked and copying.host.branch != set())
+    assert copying.replicator.refused
+    assert [sequence for sequence, _ in sorted(copying.host.branch)] == [4, 5]
+
+
+# --- epochs before this one -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def enrolled_again(copying: Copying, tmp_path: Path) -> AsyncIterator[Copying]:
+    """Three entries of the first epoch, of which the host holds two; then a second one."""
+    copying.write(3)
+    copying.journal.close()
+    again = Copying(tmp_path / "journal.db", replace(WRITER, epoch=2))
+    again.host.entries = [to_message(entry) for entry in again.journal.of_epoch(1, 1, 2)]
+    again.write(2)
+    yield again
+    if again.task is not None:
+        again.task.cancel()
+        await asyncio.gather(again.task, return_exceptions=True)
+    again.journal.close()
+
+
+async def test_what_an_earlier_enrolment_left_goes_up_first(enrolled_again: Copying) -> None:
+    again = enrolled_again
+    assert again.replicator.held_place == (1, 0)
+    again.run()
+    again.host.connect(again.host.welcome(2))
+    assert again.replicator.held_place == (1, 2)
+    await again.host.until(lambda: again.replicator.held_place == (2, 2))
+    assert [(entry.epoch, entry.sequence) for entry in again.host.entries] == [(1, 1), (1, 2), (1, 3), (2, 1), (2, 2)]
+    assert not again.replicator.refused
+
+
+async def test_a_disk_without_what_the_host_holds_of_earlier_ones_takes_no_money(
+    copying: Copying, tmp_path: Path
+) -> None:
+    copying.write(3)
+    copying.host.entries = [to_message(entry) for entry in copying.journal.entries(1)]
+    fresh = Copying(tmp_path / "fresh.db", replace(WRITER, epoch=2))
+    fresh.host.entries = list(copying.host.entries)
+    fresh.write(1)
+    fresh.run()
+    fresh.host.connect(fresh.host.welcome(2))
+    assert fresh.replicator.refused
+    assert not fresh.replicator.forked
+    assert incidents(fresh) == ["journal-lacking"]
+    await fresh.host.until(lambda: (fresh.host.entries[-1].epoch, fresh.host.entries[-1].sequence) == (2, 2))
+    assert fresh.task is not None
+    fresh.task.cancel()
+    await asyncio.gather(fresh.task, return_exceptions=True)
+    fresh.journal.close()
+
+
+async def test_an_earlier_epoch_that_is_not_the_hosts_is_a_fork(enrolled_again: Copying) -> None:
+    again = enrolled_again
+    again.host.entries = []
+    record = encode(WRITER.terminal, 0, journal_pb2.Incident(code="theirs"))
+    again.host.entries.append(to_message(next_entry(1, None, record)))
+    again.run()
+    again.host.connect(again.host.welcome(2))
+    await again.host.until(lambda: len(again.host.branch) == 3)
+    assert again.replicator.forked
+
+
+# --- the host's word ------------------------------------------------------------------------------------------------
+
+
+async def test_the_hosts_word_is_asked_for_now_and_then_and_kept(tmp_path: Path) -> None:
+    journal = Journal.open(tmp_path / "journal.db", WRITER, RealTime(), snapshot_every=10)
+    copying = Copying(tmp_path / "unused.db", journal=journal)
+    copying.run()
+    copying.host.connect()
+    for _ in range(30):
+        copying.write(1)
+        last = journal.last
+        assert last is not None
+        await copying.held(last.sequence)
+    assert copying.host.days == 3
+    assert copying.task is not None
+    copying.task.cancel()
+    await asyncio.gather(copying.task, return_exceptions=True)
+    journal.close()
+    file = JournalFile.open_stopped(tmp_path / "journal.db", WRITER.key)
+    kept = file.checkpoint()
+    file.close()
+    assert kept is not None
+    assert kept.checkpoint.place == (1, 20), "the last one waits for the next entry"
+    check_checkpoint(kept.signed, HOST.public_key(), WRITER.terminal)
+
+
+FALSE_WORDS = {
+    "of an entry that is not there": lambda host, entry: host.checkpoint(1, 9, entry.hash),
+    "of another entry": lambda host, entry: host.checkpoint(1, entry.sequence, bytes(32)),
+    "not signed by the host": lambda host, entry: replication_pb2.SignedCheckpoint(
+        content=(content := host.checkpoint(1, entry.sequence, entry.hash).content),
+        signature=SIGNER.sign(Domain.JOURNAL_CHECKPOINT, content),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FALSE_WORDS)
+async def test_a_word_that_is_not_the_hosts_or_not_of_our_journal_is_not_kept(copying: Copying, name: str) -> None:
+    copying.write(3)
+    last = copying.journal.last
+    assert last is not None
+    copying.host.entries = [to_message(entry) for entry in copying.journal.entries(1)]
+    welcome = copying.host.welcome()
+    welcome.checkpoint.CopyFrom(FALSE_WORDS[name](copying.host, last))
+    copying.run()
+    copying.host.connect(welcome)
+    assert incidents(copying) == ["checkpoint-refused"]
+    copying.write(1)
+    file = JournalFile.open_stopped
+    copying.journal.close()
+    stopped = file(copying.path, WRITER.key)
+    assert stopped.checkpoint() is None
+    stopped.close()
+
+
+# --- waiting --------------------------------------------------------------------------------------------------------
 
 
 async def test_whoever_needs_a_record_to_be_safe_can_wait_for_it(copying: Copying) -> None:

@@ -303,11 +303,11 @@ async def test_a_journal_that_takes_no_record_any_more_ends_delivery_and_not_the
     office.sign(1)
     write = JournalFile.write
 
-    def fails(file: JournalFile, entries: Iterable[Entry], snapshot: Snapshot | None = None) -> None:
+    def fails(file: JournalFile, entries: Iterable[Entry], snapshot: Snapshot | None, *more: None) -> None:
         entries = list(entries)
         if isinstance(fact_of(decode(entries[0].record)), journal_pb2.Settled):
             raise JournalError(Fault.FULL, "the disk is full")
-        write(file, entries, snapshot)
+        write(file, entries, snapshot, *more)
 
     monkeypatch.setattr(JournalFile, "write", fails)
     office.run()

@@ -1,0 +1,51 @@
+"""What the host holds of our journal, beside what we have of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from guichet.v1 import terminal_link_pb2 as pb
+from kiosk.journal.store import Journal
+
+
+class Standing(Enum):
+    """How the two stand to each other."""
+
+    CONTINUES = auto()
+    """What the host holds is the beginning of what we have."""
+    LACKING = auto()
+    """The host holds entries of earlier epochs that this disk has not: they are to be fetched."""
+    FORKED = auto()
+    """In a place of ours the host holds another entry, or more than this disk has of the epoch that it writes: two
+    disks have written it, or this one went back.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """``epoch`` and ``sequence``: the first place of the host's in which the two are not alike; 0 where they are."""
+
+    standing: Standing
+    epoch: int = 0
+    sequence: int = 0
+
+
+def compare(welcome: pb.Welcome, journal: Journal) -> Comparison:
+    """Compare what the host says that it holds. Raises :class:`kiosk.journal.faults.JournalError`."""
+    for held in welcome.earlier:
+        if (alike := _alike(journal, held.epoch, held.sequence, held.hash)) is not True:
+            standing = Standing.LACKING if alike is None else Standing.FORKED
+            return Comparison(standing, held.epoch, held.sequence)
+    epoch, sequence = journal.epoch, welcome.held_sequence
+    if sequence and _alike(journal, epoch, sequence, welcome.held_hash) is not True:
+        return Comparison(Standing.FORKED, epoch, sequence)
+    return Comparison(Standing.CONTINUES)
+
+
+def _alike(journal: Journal, epoch: int, sequence: int, digest: bytes) -> bool | None:
+    """Whether that entry is ours too; None: we have none there. What was countersigned and removed since, was."""
+    if journal.base is not None and (epoch, sequence) < journal.base.place:
+        return True
+    entry = journal.at(epoch, sequence)
+    return None if entry is None else entry.hash == digest

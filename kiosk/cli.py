@@ -36,7 +36,7 @@ def main(argv: list[str] | None = None) -> int:
     add_diag_arguments(commands.add_parser("diag", help="devices, states, counters, a self-test each"))
     add_trace_arguments(commands.add_parser("diag trace", help="what goes over a device's line, in words and hex"))
     add_replay_arguments(commands.add_parser("diag replay", help="whether today's driver says what was recorded"))
-    add_journal_arguments(commands.add_parser("journal", help="list, verify or salvage the journal"))
+    add_journal_arguments(commands.add_parser("journal", help="list, verify, export, salvage or restore the journal"))
     commands.add_parser("load", help="many terminals at once (not there yet)")
 
     words = _joined(sys.argv[1:] if argv is None else argv)
@@ -94,6 +94,7 @@ def _run(parser: argparse.ArgumentParser, run: argparse.ArgumentParser, words: l
 
 
 def _enrol(arguments: argparse.Namespace) -> int:
+    from kiosk.journal.key import journal_file
     from kiosk.terminal.enrolment import EnrolmentError, enrol, read_ticket
 
     try:
@@ -103,6 +104,22 @@ def _enrol(arguments: argparse.Namespace) -> int:
         print(f"guichet-kiosk enrol: {error}", file=sys.stderr)
         return 1
     print(f"enrolled as {identity.terminal_id}, epoch {identity.epoch}{', for training' if identity.training else ''}")
+    return 0 if identity.epoch == 1 or journal_file(arguments.data).exists() else _restore(arguments.data)
+
+
+def _restore(data: Path) -> int:
+    """A new disk of a terminal that had another: the host holds what that one wrote."""
+    from kiosk.diagnostics.copy_commands import restore
+    from kiosk.journal.faults import JournalError
+    from kiosk.journal.restore import RestoreError
+    from kiosk.terminal.copy import FetchError
+
+    try:
+        print(restore(data, "").words)
+    except (FetchError, RestoreError, JournalError) as error:
+        print(f"guichet-kiosk enrol: enrolled, but its journal is not restored: {error}", file=sys.stderr)
+        print("run 'guichet-kiosk journal restore' before the terminal is started", file=sys.stderr)
+        return 1
     return 0
 
 

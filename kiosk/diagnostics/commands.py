@@ -6,23 +6,26 @@ import argparse
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 
 from google.protobuf.json_format import MessageToDict
 
-from guichet.journal.chain import ChainError, Entry, verify_chain
+from guichet.journal.chain import ChainError, Entry
+from guichet.journal.checkpoint import BadCheckpoint, check_checkpoint
 from guichet.journal.records import RecordError, decode, fact_of
 from guichet.v1 import health_pb2, local_pb2
+from kiosk.diagnostics.copy_commands import export_journal, restore_journal
 from kiosk.diagnostics.local_client import TerminalNotRunning, read_journal, self_test, status
 from kiosk.diagnostics.output import say, until_nobody_reads
 from kiosk.diagnostics.salvage_command import salvage_journal
 from kiosk.journal.faults import MEND, Fault, JournalError
 from kiosk.journal.key import key_file, load_key
-from kiosk.journal.replay import verify_snapshots
+from kiosk.journal.replay import verify_links, verify_snapshots
+from kiosk.journal.retention import Base
 from kiosk.journal.snapshot import SnapshotError
-from kiosk.journal.store import read_stopped, snapshots_stopped
+from kiosk.journal.store import kept_stopped, read_stopped
 from kiosk.terminal.config import ConfigError, TerminalConfig, load_config
+from kiosk.terminal.enrolment import EnrolmentError, load_identity
 
 
 def add_diag_arguments(parser: argparse.ArgumentParser) -> None:
@@ -81,25 +84,37 @@ def _print_status(now: local_pb2.GetStatusResponse, tests: dict[str, local_pb2.R
 
 def add_journal_arguments(parser: argparse.ArgumentParser) -> None:
     """The command line of ``journal``."""
-    actions = "list the records; verify the whole chain; salvage what can still be read of a damaged --file into --out"
-    parser.add_argument("action", choices=("list", "verify", "salvage"), help=actions)
+    actions = (
+        "list the records; verify the whole chain; export all of it, signed, into --out; salvage what can still be "
+        "read of a damaged --file into --out; restore what this disk has lost from the host's copy and --from"
+    )
+    parser.add_argument("action", choices=("list", "verify", "export", "salvage", "restore"), help=actions)
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("--config", type=Path, help="the terminal's configuration; running or stopped")
     where.add_argument("--file", type=Path, help="a journal's file; its terminal must have stopped")
     parser.add_argument("--key", type=Path, help="what --file was sealed with: journal.key among the terminal's data")
-    parser.add_argument("--out", type=Path, help="a new file, for what is salvaged")
+    parser.add_argument("--out", type=Path, help="a new file, for what is salvaged or exported")
+    parser.add_argument(
+        "--from", dest="salvaged", type=Path, help="a salvaged journal, for what the host does not hold"
+    )
     parser.add_argument("--json", action="store_true", help="for scripts: one object a line")
 
 
 @until_nobody_reads
 def journal(arguments: argparse.Namespace) -> int:
-    """List, verify or salvage. 0: good; 1: the chain is broken, or not whole; 2: no journal to be had."""
+    """Do what is asked. 0: good; 1: the chain is broken, or not whole; 2: no journal to be had."""
     try:
-        if arguments.action == "salvage":
-            return salvage_journal(arguments)
-        if arguments.action == "list":
-            return _list(_entries(arguments).all, as_json=arguments.json)
-        return _verify(arguments)
+        match arguments.action:
+            case "salvage":
+                return salvage_journal(arguments)
+            case "export":
+                return export_journal(arguments)
+            case "restore":
+                return restore_journal(arguments)
+            case "list":
+                return _list(_entries(arguments).all, as_json=arguments.json)
+            case _:
+                return _verify(arguments)
     except (ConfigError, JournalError, TerminalNotRunning, RuntimeError) as error:
         say(f"guichet-kiosk journal: {error}")
         return 2
@@ -161,32 +176,94 @@ def _short(value: object) -> str:
     return text if len(text) <= 40 else text[:37] + "..."
 
 
+@dataclass(frozen=True, slots=True)
+class _Verified:
+    """``broken``: what is wrong, empty where nothing is; ``begins``: the place of the first entry, where earlier ones
+    were removed; ``snapshots``: how many were compared, None where none could be.
+    """
+
+    entries: int
+    broken: str
+    sealed: bool
+    snapshots: int | None
+    begins: str
+
+    @property
+    def words(self) -> str:
+        """For a person."""
+        if self.broken:
+            return f"BROKEN: {self.broken}"
+        seals = "every seal is this terminal's" if self.sealed else "seals not looked at, for want of the key (--key)"
+        compared = "" if self.snapshots is None else f", {self.snapshots} snapshots say the same"
+        removed = f", begins at {self.begins}: what lies before was settled and countersigned" if self.begins else ""
+        return f"{self.entries} entries, chain intact, {seals}{compared}{removed}"
+
+
 def _verify(arguments: argparse.Namespace) -> int:
-    broken, count, sealed, snapshots = "", 0, False, None
+    verified = _verified(arguments)
+    if arguments.json:
+        told = {"entries": verified.entries, "intact": not verified.broken}
+        told |= {"sealed": verified.sealed and not verified.broken, "snapshots": verified.snapshots}
+        print(json.dumps({**told, "begins": verified.begins, "broken": verified.broken}))
+    else:
+        say(verified.words)
+    return 1 if verified.broken else 0
+
+
+def _verified(arguments: argparse.Namespace) -> _Verified:
+    count, sealed, snapshots, begins = 0, False, None, ""
     key = _key(arguments)
     try:
         entries = _entries(arguments, key)
         count, sealed = len(entries.all), entries.sealed
-        for epoch, of_epoch in groupby(entries.all, key=lambda entry: entry.epoch):
-            verify_chain(of_epoch, epoch)
+        kept = None
+        if entries.file is not None:  # What a running terminal keeps is in its hands; its start looked at it.
+            kept = kept_stopped(entries.file, None if key is None else load_key(key))
+        anchor = _anchor(entries, kept.base if kept is not None else None)
+        begins = f"{anchor[0]}/{anchor[1]}" if anchor is not None else ""
+        verify_links(entries.all, anchor)
         for entry in entries.all:
             decode(entry.record)
-        if entries.file is not None:  # Those of a running terminal are in its hands; its start looked at them.
-            kept = snapshots_stopped(entries.file, None if key is None else load_key(key))
-            snapshots = verify_snapshots(kept, entries.all)
-    except (ChainError, RecordError, SnapshotError) as error:
-        broken = str(error)
+        if kept is not None:
+            _check_base(kept.base, entries.all, arguments.config)
+            snapshots = verify_snapshots(kept.snapshots, entries.all, kept.base)
+    except (ChainError, RecordError, SnapshotError, BadCheckpoint) as error:
+        return _Verified(count, str(error), sealed, None, begins)
     except (KeyError, ValueError) as error:
         broken = f"records that make no story: {type(error).__name__}: {error}"
+        return _Verified(count, broken, sealed, None, begins)
     except JournalError as error:
         if error.fault is not Fault.BROKEN:
             raise
-        broken = str(error)
-    if arguments.json:
-        told = {"entries": count, "intact": not broken, "sealed": sealed and not broken, "snapshots": snapshots}
-        print(json.dumps({**told, "broken": broken}))
-    else:
-        seals = "every seal is this terminal's" if sealed else "seals not looked at, for want of the key (--key)"
-        compared = "" if snapshots is None else f", {snapshots} snapshots say the same"
-        say(f"BROKEN: {broken}" if broken else f"{count} entries, chain intact, {seals}{compared}")
-    return 1 if broken else 0
+        return _Verified(count, str(error), sealed, None, begins)
+    return _Verified(count, "", sealed, snapshots, begins)
+
+
+def _anchor(entries: _Entries, base: Base | None) -> tuple[int, int, bytes] | None:
+    """What the journal begins with: its base, or what a running terminal, which looked at that, begins with."""
+    if base is not None:
+        return base.begins
+    first = entries.all[0] if entries.all else None
+    if entries.file is None and first is not None and first.sequence > 1:
+        return first.epoch, first.sequence, first.hash
+    return None
+
+
+def _check_base(base: Base | None, entries: list[Entry], config: Path | None) -> None:
+    """That the host held what was removed: its signature, where the terminal's data say whose that is; and that it
+    speaks of this chain. Raises :class:`guichet.journal.checkpoint.BadCheckpoint`.
+    """
+    if base is None:
+        return
+    by = base.milestone.by.checkpoint
+    held = next((entry for entry in entries if (entry.epoch, entry.sequence) == by.place), None)
+    if by.place < base.place or held is None or held.hash != by.hash:
+        raise BadCheckpoint(f"the host's checkpoint of {by.epoch}/{by.sequence} is not of this journal")
+    if config is None:
+        return
+    try:
+        identity = load_identity(load_config(config).data)
+    except EnrolmentError as error:
+        raise BadCheckpoint(f"whose the checkpoint is cannot be said: {error}") from error
+    for one in (base.milestone.by, base.later):
+        check_checkpoint(one.signed, identity.host_signing_key, identity.terminal_id)

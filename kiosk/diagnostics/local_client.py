@@ -66,10 +66,11 @@ def self_test(socket: Path, device: str) -> pb.RunSelfTestResponse:
         return terminal.RunSelfTest(pb.RunSelfTestRequest(device=device), timeout=_SECONDS)
 
 
-def read_journal(socket: Path) -> list[Entry]:
-    """The whole chain of the terminal's epoch."""
+def read_journal(socket: Path, *, everything: bool = False) -> list[Entry]:
+    """The whole chain of the terminal's epoch, or of all its epochs."""
+    request = pb.ReadJournalRequest(from_sequence=1, everything=everything)
     with local_terminal(socket) as terminal:
-        answers = terminal.ReadJournal(pb.ReadJournalRequest(from_sequence=1), timeout=_SECONDS)
+        answers = terminal.ReadJournal(request, timeout=_SECONDS)
         entries = [answer.entry for answer in answers]
     return [Entry(e.epoch, e.sequence, e.previous_hash, e.hash, e.record) for e in entries]
 

@@ -126,11 +126,11 @@ class JournalFile:
         return cls._over(_connected(path, partial(_set_up, may_begin=may_begin)), path, key)
 
     @classmethod
-    def create(cls, path: Path) -> JournalFile:
-        """Make a file that is not there yet, for what was salvaged."""
+    def create(cls, path: Path, key: bytes | None = None) -> JournalFile:
+        """Make a file that is not there yet, for what was salvaged or restored."""
         with _explained(path):
             path.touch(mode=0o640, exist_ok=False)
-        return cls._over(_connected(path, partial(_set_up, may_begin=True)), path, None)
+        return cls._over(_connected(path, partial(_set_up, may_begin=True)), path, key)
 
     @classmethod
     def open_stopped(cls, path: Path, key: bytes | None = None) -> JournalFile:

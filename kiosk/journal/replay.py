@@ -118,17 +118,18 @@ def verify_snapshots(snapshots: Sequence[Snapshot], entries: Sequence[Entry], ba
     return compared
 
 
-def verify_links(entries: Iterable[Entry], base: Base | None) -> int:
-    """Check every hash and link of all ``entries``, of every epoch, from the first on or from the base; gives how many.
+def verify_links(entries: Iterable[Entry], begins: tuple[int, int, bytes] | None = None) -> int:
+    """Check every hash and link of all ``entries``, of every epoch; gives how many. ``begins``: epoch, sequence and
+    hash of the entry that they begin with, where that is not the first of all.
 
     Raises :class:`guichet.journal.chain.ChainError` at the first that does not fit.
     """
     last: Entry | None = None
     count = 0
     for entry in entries:
-        if last is None and base is not None:
-            if (entry.epoch, entry.sequence, entry.hash) != (*base.place, base.snapshot.hash):
-                raise ChainError(entry.sequence, f"is not what it begins with, {base.place[0]}/{base.place[1]}")
+        if last is None and begins is not None:
+            if (entry.epoch, entry.sequence, entry.hash) != begins:
+                raise ChainError(entry.sequence, f"is not what it begins with, {begins[0]}/{begins[1]}")
             check_hash(entry)
         elif last is None or entry.epoch != last.epoch:
             check_link(entry, entry.epoch, 0, GENESIS)

@@ -64,6 +64,11 @@ class Base:
         """Of that entry."""
         return self.milestone.place
 
+    @property
+    def begins(self) -> tuple[int, int, bytes]:
+        """Its epoch, sequence and hash."""
+        return *self.place, self.snapshot.hash
+
 
 def due_milestone(
     snapshots: Sequence[Snapshot], last: Milestone | Base | None, by: Countersigned, keep_us: int

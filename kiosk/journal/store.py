@@ -38,7 +38,7 @@ _LATEST = 4
 
 KEEP_DAYS = 90
 """How long entries are kept at least, where nobody says otherwise."""
-_DAY_US = 24 * 60 * 60 * 1_000_000
+DAY_US = 24 * 60 * 60 * 1_000_000
 
 Observer = Callable[[Entry, Fact], None]
 
@@ -56,11 +56,11 @@ class Writer:
 
 
 class Journal:
-    """One terminal's journal, open for writing. Make it with :meth:`open`."""
+    """One terminal's journal, open for writing. Make it with :meth:`open`. ``keep_us``: how long entries are kept at
+    least, in microseconds of the host's clock.
+    """
 
-    def __init__(
-        self, file: JournalFile, path: Path, writer: Writer, clock: Clock, snapshot_every: int, keep_us: int
-    ) -> None:
+    def __init__(self, file: JournalFile, path: Path, writer: Writer, clock: Clock, snapshot_every: int) -> None:
         self._file = file
         self._path = path
         self._writer = writer
@@ -69,7 +69,7 @@ class Journal:
         self._failure: JournalError | None = None
         self._snapshot_every = snapshot_every
         self._since = 0
-        self._keep_us = keep_us
+        self.keep_us = KEEP_DAYS * DAY_US
         self._checkpoint = file.checkpoint()
         self._pending: Countersigned | None = None
         self._milestone: Milestone | Base | None = next(reversed(file.milestones()), file.base)
@@ -77,18 +77,10 @@ class Journal:
         self.fold = Fold()
 
     @classmethod
-    def open(
-        cls,
-        path: Path,
-        writer: Writer,
-        clock: Clock,
-        snapshot_every: int = SNAPSHOT_EVERY,
-        keep_us: int = KEEP_DAYS * _DAY_US,
-    ) -> Journal:
+    def open(cls, path: Path, writer: Writer, clock: Clock, snapshot_every: int = SNAPSHOT_EVERY) -> Journal:
         """Open or create the journal at ``path``, to be written by ``writer``, and fold what it holds of this and of
         all epochs before: what an earlier enrolment left unsettled is still to be settled. What lies before its last
-        snapshots is not read. ``snapshot_every``: entries between two of these, at least. ``keep_us``: how long, in
-        microseconds of the host's clock, entries are kept at least.
+        snapshots is not read. ``snapshot_every``: entries between two of these, at least.
 
         Raises :class:`kiosk.journal.faults.JournalError` when another process has it, when WAL is not to be had, when
         the file is damaged, when its chain is broken, or when something in it was not sealed with this key.
@@ -98,7 +90,7 @@ class Journal:
             file = JournalFile.open(path, writer.key, may_begin=behind is None)
         try:
             with _explained(path):
-                journal = cls(file, path, writer, clock, snapshot_every, keep_us)
+                journal = cls(file, path, writer, clock, snapshot_every)
                 _refuse_a_loss(path, behind, journal._replay())
                 journal._go_on()
         except BaseException:
@@ -200,7 +192,7 @@ class Journal:
     def _due_milestone(self) -> Milestone | None:
         if self._pending is None:
             return None
-        return due_milestone(self._file.snapshots(), self._milestone, self._pending, self._keep_us)
+        return due_milestone(self._file.snapshots(), self._milestone, self._pending, self.keep_us)
 
     def retire(self, most: int = 256) -> int:
         """Remove some entries that are settled, countersigned by the host, and old by its clock, at most ``most``;
@@ -213,7 +205,7 @@ class Journal:
             removed = self._file.remove_some(most)
             if removed or self._checkpoint is None or not self.fold.at_rest:
                 return removed
-            base = due_base(self._file.milestones(), self.fold, self._checkpoint, self._keep_us)
+            base = due_base(self._file.milestones(), self.fold, self._checkpoint, self.keep_us)
             if base is None:
                 return 0
             self._file.rest_on(base)
@@ -235,6 +227,13 @@ class Journal:
         cannot be read any more is not written any more either.
         """
         return self.of_epoch(self.epoch, from_sequence, limit)
+
+    def everything(self) -> Iterator[Entry]:
+        """Every entry of every epoch, in order. Raises as :meth:`entries`."""
+        with self._failing():
+            for entry in self._file.read():
+                check_hash(entry)
+                yield entry
 
     def at(self, epoch: int, sequence: int) -> Entry | None:
         """The entry of one place, of whatever epoch. Raises :class:`kiosk.journal.faults.JournalError`."""

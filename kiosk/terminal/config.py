@@ -12,9 +12,14 @@ from typing import cast
 from drivers.api.device import DeviceConfig
 from guichet.money import Currency, Money, MoneyError, parse_money
 from kiosk.journal.key import journal_file
+from kiosk.journal.store import KEEP_DAYS
 
-KEYS = ("data", "socket", "host", "late_host", "denominations", "unreplicated_cap", "timings", "devices", "record")
+KEYS = (
+    "data", "socket", "host", "late_host", "denominations", "unreplicated_cap", "keep_days", "timings", "devices",
+    "record",
+)  # fmt: skip
 DEVICES = ("cash", "card", "pinpad", "printer")
+_MOST_DAYS = 36_500
 
 
 class ConfigError(ValueError):
@@ -28,6 +33,7 @@ class Timings:
     ``late_delivery``: without a session, before what is signed is delivered without one. ``note_taken``: how long a
     note may stay in the mouth that was handed back. ``note_moves``: how long a movement may take, before it counts as
     stuck; devices themselves allow up to 30. ``look_again``: between looks at a journal that could not be opened.
+    ``retention``: between looks at what the journal may let go of.
     """
 
     escrow_hold: float = 1.5
@@ -40,6 +46,7 @@ class Timings:
     note_taken: float = 45.0
     note_moves: float = 60.0
     look_again: float = 30.0
+    retention: float = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +55,8 @@ class TerminalConfig:
 
     ``unreplicated_caps``: by currency, the value of notes that may lie in the box while the host is away and does not
     hold their records.
+    ``keep_days``: how long the journal keeps at least what is settled and countersigned, in days of the host's clock;
+    0: for ever.
     ``host`` and ``late_host``: host:port in place of the enrolment's for sessions and for delivery without one, where
     the way to the host has changed; empty otherwise.
     ``record``: the folder into which what goes over the devices' lines is recorded; None: it is not.
@@ -61,6 +70,7 @@ class TerminalConfig:
     unreplicated_caps: Mapping[Currency, Money]
     timings: Timings = field(default_factory=Timings)
     version: str = ""
+    keep_days: int = KEEP_DAYS
     host: str = ""
     late_host: str = ""
     record: Path | None = None
@@ -92,10 +102,18 @@ def load_config(path: Path) -> TerminalConfig:
         unreplicated_caps=_caps(table),
         timings=_timings(_table(table, "timings")),
         version=sha256(raw).hexdigest()[:12],
+        keep_days=_days(table),
         host=_text(table, "host") if "host" in table else "",
         late_host=_text(table, "late_host") if "late_host" in table else "",
         record=Path(_text(table, "record")) if "record" in table else None,
     )
+
+
+def _days(table: Mapping[str, object]) -> int:
+    days = table.get("keep_days", KEEP_DAYS)
+    if not isinstance(days, int) or isinstance(days, bool) or not 0 <= days <= _MOST_DAYS:
+        raise ConfigError(f"keep_days: 0 to {_MOST_DAYS} whole days, 0 to keep everything")
+    return days
 
 
 def _caps(table: Mapping[str, object]) -> dict[Currency, Money]:

@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator, Callable, Mapping
 import grpc
 
 from drivers.errors import DeviceError
-from guichet.v1 import health_pb2, journal_pb2
+from guichet.journal.export import to_message
+from guichet.v1 import health_pb2
 from guichet.v1 import local_pb2 as pb
 from guichet.v1.local_pb2_grpc import LocalTerminalServicer
 from kiosk.journal.faults import JournalError
@@ -84,19 +85,12 @@ class LocalTerminal(LocalTerminalServicer):
             await context.abort(grpc.StatusCode.UNAVAILABLE, "the journal could not be opened")
             return
         try:
-            entries = list(self._journal.entries(request.from_sequence))
+            found = self._journal.everything() if request.everything else self._journal.entries(request.from_sequence)
+            entries = list(found)
         except JournalError as error:
             await context.abort(grpc.StatusCode.DATA_LOSS, f"{error.fault.value}: {error.text}")
         for entry in entries:
-            yield pb.ReadJournalResponse(
-                entry=journal_pb2.JournalEntry(
-                    epoch=entry.epoch,
-                    sequence=entry.sequence,
-                    previous_hash=entry.previous_hash,
-                    hash=entry.hash,
-                    record=entry.record,
-                )
-            )
+            yield pb.ReadJournalResponse(entry=to_message(entry))
 
     async def TraceLine(
         self,

@@ -16,6 +16,7 @@ from guichet.v1 import journal_pb2 as journal_pb
 from guichet.v1 import terminal_link_pb2 as link_pb
 from kiosk.journal.faults import Fault, JournalError
 from kiosk.journal.key import key_file, load_key
+from kiosk.journal.store import DAY_US
 from kiosk.notify import Notifier
 from kiosk.settlement.replication import Replicator
 from kiosk.settlement.settler import Settler
@@ -39,6 +40,7 @@ from kiosk.terminal.supervisor import keep_running
 # systemd waits longer than these two together before it kills: see images/systemd.
 _SESSION_SECONDS = 140.0
 _NOTE_SECONDS = 20.0
+_BREATH_SECONDS = 0.2
 
 
 class Terminal:
@@ -56,6 +58,7 @@ class Terminal:
         identity = self._identity
         writer = identity.writer(load_key(key_file(config.data)))
         self.journal = seams.open_journal(config.journal, writer, seams.clock)
+        self.journal.keep_us = config.keep_days * DAY_US
         self._devices = self._open_devices()
         self.parts = self._assemble(identity)
         self.sessions = Sessions(self.parts, self.journal.fold.session)
@@ -198,6 +201,7 @@ class Terminal:
             "settlement": parts.settler.run,
             "heartbeat": lambda: heartbeats(parts.link, self.health, self.log),
             "grace": self._device_grace,
+            "retention": self._retention,
             "sessions": self.sessions.run,
         }
         return {**{name: one.device.run for name, one in self._devices.items()}, **services}
@@ -231,6 +235,16 @@ class Terminal:
                     await moved.wait()
         except TimeoutError:
             self.log.event("terminal.note-on-its-way", detail="stopping all the same; the next start decides")
+
+    async def _retention(self) -> None:
+        """Now and then, while nobody is served, the journal lets go of what is settled, countersigned and old; a little
+        at a time, for nobody is to wait for it.
+        """
+        while self._config.keep_days:
+            await asyncio.sleep(self._config.timings.retention)
+            while self.journal.fold.at_rest and self.journal.failure is None and (count := self.journal.retire()):
+                self.log.event("journal.retired", entries=count)
+                await asyncio.sleep(_BREATH_SECONDS)
 
     async def _device_grace(self) -> None:
         """A note that nobody looks after, and whose device does not come back in time, is in doubt; its deposit closes.

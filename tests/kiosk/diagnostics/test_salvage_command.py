@@ -36,6 +36,10 @@ class Salvage:
             journal.append(*(incident("x" * 300) for _ in range(count)))
         return read_stopped(self.file)
 
+    def page_of(self, entry: Entry) -> int:
+        """The page of the file that has it."""
+        return self.file.read_bytes().index(entry.hash) // _PAGE
+
     def damage(self, *pages: int) -> None:
         """Pages, from 0, go bad."""
         data = bytearray(self.file.read_bytes())
@@ -69,8 +73,7 @@ def test_a_journal_without_its_first_page_is_whole_again(salvage: Salvage) -> No
 
 def test_what_is_missing_is_named(salvage: Salvage) -> None:
     entries = salvage.write(60)
-    pages = salvage.file.stat().st_size // _PAGE
-    salvage.damage(0, pages // 2)
+    salvage.damage(0, salvage.page_of(entries[30]))
     status, said = salvage()
     kept = read_stopped(salvage.out)
     lost = sorted({one.sequence for one in entries} - {one.sequence for one in kept})
@@ -133,10 +136,10 @@ def test_a_seal_that_went_bad_in_one_place_does_not_hide_the_good_one_in_another
 
 def test_pages_that_the_disk_does_not_give_are_said(salvage: Salvage, monkeypatch: pytest.MonkeyPatch) -> None:
     entries = salvage.write(60)
-    real = os.pread
+    real, lost = os.pread, salvage.page_of(entries[30]) * _PAGE
 
     def failing(descriptor: int, size: int, at: int) -> bytes:
-        if at == 3 * _PAGE:
+        if at == lost:
             raise OSError(errno.EIO, "Input/output error")
         return real(descriptor, size, at)
 

@@ -184,7 +184,10 @@ async def test_after_a_batch_that_is_taken_the_next_refusal_waits_briefly_again(
     assert [line["hello_seconds"] for line in lines] == [0.01, 0.02, 0.04, 0.01]
 
 
-async def test_a_refusal_is_over_when_the_host_turns_out_to_hold_everything(copying: Copying) -> None:
+async def test_a_refusal_is_over_when_the_host_turns_out_to_hold_everything(
+    copying: Copying, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kiosk.settlement.replication._HELLO", Backoff(3000.0, 3000.0))
     copying.write(3)
     copying.host.replace = refused(pb.REFUSAL_CODE_GAP)
     copying.run()

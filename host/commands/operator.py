@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from guichet.ids import IdError, check_terminal_id, short
 from host.assembly import system_seams
 from host.bankdays import in_words
-from host.commands import listing
+from host.commands import listing, take_in
 from host.commands.common import (
     CommandError,
     add_data_arguments,
@@ -45,6 +45,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add.add_argument("name", help="2 to 32 of a-z, 0-9, '.', '_', '-'")
     add.add_argument("--password-file", type=Path, metavar="FILE", help="read the password from FILE's first line")
     add.set_defaults(answer=add_one)
+    take = questions.add_parser("take-in", help="take a terminal's signed export in, and settle what it advises")
+    add_data_arguments(take)
+    take.add_argument("file", type=Path, help="what guichet-kiosk journal export wrote")
+    take.add_argument("--json", action="store_true", help="print JSON")
+    take.set_defaults(answer=take_in.run)
     revoke = questions.add_parser("revoke", help="take a terminal's certificates out of use")
     add_data_arguments(revoke)
     revoke.add_argument("terminal", metavar="ID")

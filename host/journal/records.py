@@ -74,9 +74,12 @@ def earlier_epochs(connection: Connection, terminal: TerminalId, epoch: int) -> 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What became of a batch: the last place that is held now; and where it parts from what is held, if it does."""
+    """What became of a batch: the last place that is held now, how many entries are new, and where it parts from what
+    is held, if it does.
+    """
 
     last: Place
+    new: int
     forked_at: int | None
 
 
@@ -103,7 +106,7 @@ def keep_batch(connection: Connection, terminal: TerminalId, entries: Sequence[E
         rows = [_row(terminal, entry, now_us) for entry in intake.forked]
         connection.execute(insert_unless_there(journal_forks).on_conflict_do_nothing(), rows)
         open_incidents(connection, () if on_a_branch else (_fork_incident(terminal, intake.forked[0]),), now_us)
-    return Kept(last, intake.forked[0].sequence if intake.forked else None)
+    return Kept(last, len(intake.new), intake.forked[0].sequence if intake.forked else None)
 
 
 def _is_branch(connection: Connection, terminal: TerminalId, entry: Entry) -> bool:

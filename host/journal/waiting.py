@@ -26,9 +26,16 @@ class WaitingAdvice:
 
 
 def waiting_advices(
-    connection: Connection, *, received_before_us: int, tried_before_us: int, limit: int
+    connection: Connection,
+    *,
+    received_before_us: int,
+    tried_before_us: int,
+    limit: int,
+    terminal: TerminalId | None = None,
 ) -> tuple[WaitingAdvice, ...]:
-    """Those without an answer, in the order of their journals; none that was tried since ``tried_before_us``."""
+    """Those without an answer, in the order of their journals, of all terminals or of one; none that was tried since
+    ``tried_before_us``.
+    """
     a, e = journal_advices.c, journal_entries.c
     same = and_(e.terminal_id == a.terminal_id, e.epoch == a.epoch, e.sequence == a.sequence)
     query = (
@@ -40,6 +47,8 @@ def waiting_advices(
         .order_by(a.terminal_id, a.epoch, a.sequence)
         .limit(limit)
     )
+    if terminal is not None:
+        query = query.where(a.terminal_id == terminal)
     rows = connection.execute(query).all()
     found = (_advice(digest, TerminalId(terminal), record) for digest, terminal, record in rows)
     return tuple(advice for advice in found if advice is not None)

@@ -93,6 +93,7 @@ _CHECKPOINT = "SELECT content, signature FROM checkpoints"
 _INSERT_MILESTONE = "INSERT INTO milestones VALUES (?, ?, ?, ?, ?, ?, ?)"
 _MILESTONES = "SELECT * FROM milestones ORDER BY epoch, sequence"
 _REMOVE_MILESTONES = "DELETE FROM milestones WHERE (epoch, sequence) <= (?, ?)"
+_REMOVE_SNAPSHOTS_BEFORE = "DELETE FROM snapshots WHERE (epoch, sequence) < (?, ?)"
 _INSERT_BASE = "INSERT INTO bases VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _BASE = "SELECT * FROM bases ORDER BY epoch DESC, sequence DESC LIMIT 1"
 _REMOVE = """
@@ -213,7 +214,7 @@ class JournalFile:
 
     def rest_on(self, base: Base) -> None:
         """Let the journal begin with the entry of ``base``: what lies before it is not read any more, and may be
-        removed. Older milestones go.
+        removed. Older milestones and snapshots go.
         """
         key = self._key
         if key is None:
@@ -223,6 +224,7 @@ class JournalFile:
         with _explained(self._path, self._connection), self._connection:
             self._connection.execute(_INSERT_BASE, row)
             self._connection.execute(_REMOVE_MILESTONES, base.place)
+            self._connection.execute(_REMOVE_SNAPSHOTS_BEFORE, base.place)
         self.base = base
 
     def remove_some(self, most: int) -> int:

@@ -11,6 +11,7 @@ from kiosk.diagnostics.commands import add_diag_arguments, add_journal_arguments
 from kiosk.diagnostics.trace import add_replay_arguments, add_trace_arguments, replay_file, trace
 
 # Told apart by two words; the rest of the command line is their own.
+_RESTORE = "run 'guichet-kiosk journal restore' before the terminal starts"
 _OF_TWO_WORDS = frozenset({"diag trace", "diag replay"})
 
 
@@ -104,7 +105,14 @@ def _enrol(arguments: argparse.Namespace) -> int:
         print(f"guichet-kiosk enrol: {error}", file=sys.stderr)
         return 1
     print(f"enrolled as {identity.terminal_id}, epoch {identity.epoch}{', for training' if identity.training else ''}")
-    return 0 if identity.epoch == 1 or journal_file(arguments.data).exists() else _restore(arguments.data)
+    if identity.epoch == 1 or journal_file(arguments.data).exists():
+        return 0
+    if arguments.again:
+        print(
+            "its journal is not here: run 'guichet-kiosk journal restore' before the terminal starts", file=sys.stderr
+        )
+        return 1
+    return _restore(arguments.data)
 
 
 def _restore(data: Path) -> int:
@@ -118,7 +126,7 @@ def _restore(data: Path) -> int:
         print(restore(data, "").words)
     except (FetchError, RestoreError, JournalError) as error:
         print(f"guichet-kiosk enrol: enrolled, but its journal is not restored: {error}", file=sys.stderr)
-        print("run 'guichet-kiosk journal restore' before the terminal is started", file=sys.stderr)
+        print(_RESTORE, file=sys.stderr)
         return 1
     return 0
 

@@ -108,9 +108,7 @@ def _enrol(arguments: argparse.Namespace) -> int:
     if identity.epoch == 1 or journal_file(arguments.data).exists():
         return 0
     if arguments.again:
-        print(
-            "its journal is not here: run 'guichet-kiosk journal restore' before the terminal starts", file=sys.stderr
-        )
+        print(f"its journal is not here: {_RESTORE}", file=sys.stderr)
         return 1
     return _restore(arguments.data)
 

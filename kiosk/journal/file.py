@@ -233,7 +233,8 @@ class JournalFile:
             return 0
         with _explained(self._path, self._connection), self._connection:
             self._connection.execute(_REMOVE, (*self.base.place, most))
-            return self._connection.changes()
+            removed = self._connection.changes()
+        return removed
 
     def _read_base(self) -> Base | None:
         with _explained(self._path, self._connection):

@@ -32,6 +32,7 @@ class Tally:
     found: int = 0
     records: int = 0
     lives: int = 0
+    retirements: int = 0
     virtual_seconds: float = 0.0
     cpu_seconds: float = 0.0
     wall_seconds: float = 0.0
@@ -50,6 +51,7 @@ class Tally:
         self.found += outcome.found
         self.records += outcome.records
         self.lives += outcome.lives
+        self.retirements += outcome.retirements
         self.virtual_seconds += outcome.virtual_seconds
         self.happened += outcome.happened
         self.cells += outcome.cells
@@ -59,7 +61,7 @@ class Tally:
 
     def join(self, other: Tally) -> None:
         """What another worker has found."""
-        for name in ("seeds", "deposits", "notes", "credited", "in_doubt", "found", "records", "lives"):
+        for name in ("seeds", "deposits", "notes", "credited", "in_doubt", "found", "records", "lives", "retirements"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.virtual_seconds += other.virtual_seconds
         self.cpu_seconds += other.cpu_seconds
@@ -85,7 +87,8 @@ class Tally:
         minutes = max(self.wall_seconds, 0.001) / 60
         lines = [
             f"{self.seeds} seeds, {self.deposits} deposits, {self.notes} notes: {self.credited} credited, "
-            f"{self.in_doubt} in doubt, {self.found} found; {self.records} records, {self.lives} lives",
+            f"{self.in_doubt} in doubt, {self.found} found; {self.records} records, {self.lives} lives, "
+            f"{self.retirements} times old records went",
             f"faults: {faults}",
             f"cells of the start-up table reached: {len(CELLS) - len(self.never)} of {len(CELLS)}"
             + (f"; never: {', '.join(self.never)}" if self.never else ""),

@@ -11,7 +11,7 @@ import hashlib
 import sqlite3
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -43,10 +43,17 @@ class Note:
     state: str = "escrowed"
     outcome: int = 0
 
+    @property
+    def undecided(self) -> bool:
+        """It has no outcome yet."""
+        return self.state.endswith(("intended", "escrowed"))
+
 
 @dataclass(slots=True)
 class Book:
-    """One terminal's journal, as it was claimed to be on disk, record by record."""
+    """One terminal's journal, as it was claimed to be on disk, record by record. ``begun`` and ``signed``: at which
+    record a deposit was opened and an advice signed; ``first``: the record that the file begins with.
+    """
 
     entries: list[tuple[int, bytes]] = field(default_factory=list[tuple[int, bytes]])
     read: list[Any] = field(default_factory=list[Any])
@@ -58,6 +65,9 @@ class Book:
     sure: Counter[Face] = field(default_factory=Counter[Face])
     unknown_finds: int = 0
     swallowed: int = 0
+    begun: dict[str, int] = field(default_factory=dict[str, int])
+    signed: dict[bytes, int] = field(default_factory=dict[bytes, int])
+    first: int = 1
 
     def count(self, *states: str) -> Counter[Face]:
         """Notes in these states, by value."""
@@ -72,7 +82,9 @@ class Checker(Observer):
         self.books: dict[str, Book] = defaultdict(Book)
         self.pushed_by: dict[tuple[str, int, int], str] = {}
         self.sent_advices: dict[tuple[str, str, str, int], bytes] = {}
-        self.records = 0
+        self.records = self.retirements = 0
+        self.host_holds: Callable[[str], int] = lambda _: 0
+        self._last_posting: int | None = None
 
     def wrong(self, text: str) -> None:
         """A rule is broken."""
@@ -129,6 +141,7 @@ class Checker(Observer):
                 if book.open_deposit:
                     self.wrong(f"2: {kiosk.name}: deposit {fact.deposit_id} was opened while another is open")
                 book.deposits[fact.deposit_id] = fact.account_id
+                book.begun[fact.deposit_id] = book.entries[-1][0]
                 book.open_deposit = fact.deposit_id
             case pb.DepositClosed():
                 book.open_deposit = ""
@@ -152,7 +165,8 @@ class Checker(Observer):
             case pb.NoteInDoubt():
                 self._outcome(kiosk, book, fact, "in doubt")
             case pb.AdviceSigned():
-                book.advices[hashlib.sha256(fact.content).digest()] = False
+                digest = hashlib.sha256(fact.content).digest()
+                book.advices[digest], book.signed[digest] = False, book.entries[-1][0]
             case pb.Settled():
                 if fact.advice_hash in book.advices:
                     book.advices[fact.advice_hash] = True
@@ -183,6 +197,26 @@ class Checker(Observer):
             if book.sure[note.face] > box[note.face]:
                 what = f"{book.sure[note.face]} of {note.face} are {state}, {box[note.face]} lie in the box"
                 self.wrong(f"1: {kiosk.name}: {what}")
+
+    def retired(self, kiosk: Kiosk, first: int) -> None:
+        """What goes from the file is settled, decided, and held by the host (5)."""
+        book = self.books[kiosk.name]
+        if first == book.first:
+            return
+        book.first = first
+        self.retirements += 1
+        owed = [digest.hex()[:8] for digest, at in book.signed.items() if at < first and not book.advices[digest]]
+        if owed:
+            self.wrong(f"5: {kiosk.name}: what lies before {first} went, and {owed} are not settled")
+        if book.open_deposit and book.begun[book.open_deposit] < first:
+            self.wrong(f"5: {kiosk.name}: what lies before {first} went, with the opening of an open deposit")
+        undecided = [
+            name for name, note in book.notes.items() if note.undecided and book.begun.get(note.deposit, 0) < first
+        ]
+        if undecided:
+            self.wrong(f"5: {kiosk.name}: what lies before {first} went, with {undecided} undecided")
+        if self.host_holds(kiosk.name) < first - 1:
+            self.wrong(f"5: {kiosk.name}: what lies before {first} went, and the host does not hold it")
 
     def ordered(self, kiosk: Kiosk, order: Order) -> None:
         """Intent before action, record before acknowledgement (4)."""
@@ -215,7 +249,11 @@ class Checker(Observer):
                 self.wrong(f"6: {kiosk.name}: {key} was sent with two contents")
 
     def committed(self, database: sqlite3.Connection) -> None:
-        """The trial balance is zero in every currency, after every transaction of the host."""
+        """The trial balance is zero in every currency, after every transaction of the host that posts anything."""
+        (last,) = database.execute("SELECT max(posting_no) FROM postings").fetchone()
+        if last == self._last_posting:
+            return
+        self._last_posting = last
         rows = database.execute("SELECT ledger, currency, sum(amount_minor) FROM postings GROUP BY 1, 2").fetchall()
         for ledger, currency, balance in rows:
             if balance:
@@ -239,26 +277,32 @@ class Checker(Observer):
         over = box - sure - doubt
         if over.total() > book.unknown_finds + book.swallowed:
             self.wrong(f"1: {kiosk.name}: in the box and nobody's: {dict(over)}")
-        undecided = [note for note in book.notes.values() if note.state.endswith(("intended", "escrowed"))]
+        undecided = [note for note in book.notes.values() if note.undecided]
         if undecided:
             self.wrong(f"3: {kiosk.name}: nothing was decided about {undecided}")
 
     def _chain(self, kiosk: Kiosk, database: sqlite3.Connection) -> None:
-        """The file holds every record that was claimed, in one unbroken chain, and the host holds the same."""
-        rows = read_file(kiosk.disk.folder / "journal.db")
+        """The host holds every record that was claimed, in one unbroken chain, and the file the same, but for what it let
+        go of.
+        """
+        query = (
+            "SELECT epoch, sequence, previous_hash, hash, record FROM journal_entries WHERE terminal_id = ? "
+            "ORDER BY epoch, sequence"
+        )
+        held = database.execute(query, (kiosk.name,)).fetchall()
         previous = bytes(32)
-        for number, (epoch, sequence, before, digest, record) in enumerate(rows, 1):
+        for number, (epoch, sequence, before, digest, record) in enumerate(held, 1):
             made = chained(epoch, sequence, before, record)
             if sequence != number or before != previous or digest != made:
                 self.wrong(f"6: {kiosk.name}: the chain is broken at record {sequence}")
                 return
             previous = digest
-        if [(row[1], row[3]) for row in rows] != self.books[kiosk.name].entries:
-            self.wrong(f"5: {kiosk.name}: the file holds {len(rows)} records that are not those that were written")
-        query = "SELECT sequence, hash, record FROM journal_entries WHERE terminal_id = ? ORDER BY epoch, sequence"
-        held = database.execute(query, (kiosk.name,)).fetchall()
-        if held != [(row[1], row[3], row[4]) for row in rows]:
-            self.wrong(f"5: {kiosk.name}: the host holds {len(held)} records, the file {len(rows)}, and not the same")
+        book = self.books[kiosk.name]
+        if [(row[1], row[3]) for row in held] != book.entries:
+            self.wrong(f"5: {kiosk.name}: the host holds {len(held)} records that are not those that were written")
+        rows = read_file(kiosk.disk.folder / "journal.db")
+        if not rows or rows[0][1] > book.first or rows != held[rows[0][1] - 1 :]:
+            self.wrong(f"5: {kiosk.name}: the file holds {len(rows)} records, the host {len(held)}, and not the same")
 
     def _advices_settled(self, kiosk: Kiosk) -> None:
         open_ones = [digest.hex()[:8] for digest, settled in self.books[kiosk.name].advices.items() if not settled]

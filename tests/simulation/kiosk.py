@@ -7,9 +7,10 @@ import random
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
-from functools import partial
+from functools import lru_cache, partial
+from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import apsw
 
@@ -20,7 +21,7 @@ from drivers.api.pinpad import PinBlock
 from drivers.api.printer import Paper, PrinterState
 from drivers.context import DriverContext
 from drivers.errors import CardError, TransportError
-from drivers.registry import open_device
+from drivers.registry import GROUP, OpenDevice
 from drivers.simulation.cash_device import Order, SimulatedCash
 from drivers.simulation.notes import Vault
 from drivers.transport.api import ByteTransport, OpenTransport
@@ -51,17 +52,26 @@ _EUROS = ("0.20 EUR", "0.50 EUR", "1 EUR", "2 EUR", "5 EUR", "10 EUR", "20 EUR",
 _TIMINGS = Timings(
     escrow_hold=0.5,
     device_grace=12.0,
-    customer=20.0,
-    notice=4.0,
+    customer=8.0,
+    notice=2.0,
     settlement_wait=2.0,
     late_delivery=30.0,
     replication_wait=2.0,
     note_taken=12.0,
     note_moves=20.0,
     look_again=4.0,
+    retention=5.0,
 )
 _LATENCY = 0.002
+_KEEP_US = 25_000_000
 _RESTART_SECONDS = 2.0
+
+
+@lru_cache
+def _driver(name: str) -> OpenDevice:
+    """As the registry finds it, which reads what is installed each time."""
+    (point,) = entry_points(group=GROUP, name=name)
+    return cast("OpenDevice", point.load())
 
 
 class KioskClock:
@@ -129,6 +139,7 @@ class Kiosk:
         self.deaths: Counter[str] = Counter()
         self._graves: list[Life] = []
         self._snapshot_every = dice.randint(10, 80)
+        self._poll_ms = dice.choice((200, 400, 700))
         self.restart_seconds = _RESTART_SECONDS
         self.dark_seconds: float | None = None
         self.orders: Orders | None = None
@@ -243,8 +254,9 @@ class Kiosk:
             life.bury()
 
     def _config(self) -> TerminalConfig:
+        cash = {"poll_ms": str(self._poll_ms), **self.subject.options}
         devices = {
-            name: DeviceConfig(name, self.subject.driver, "memory", self.subject.options if name == "cash" else {})
+            name: DeviceConfig(name, self.subject.driver, "memory", cash if name == "cash" else {})
             for name in ("cash", "card", "pinpad", "printer")
         }
         return TerminalConfig(
@@ -280,11 +292,20 @@ class Kiosk:
     # --- the journal ------------------------------------------------------------------------------------------------
 
     def _open_journal(self, path: Path, writer: Writer, clock: Clock) -> Journal:
-        disk = self.disk
+        disk, retired = self.disk, partial(self._observer.retired, self)
 
         class OnDisk(Journal):
+            # Days are long here: seconds do.
+            keep_us = property(lambda _: _KEEP_US, lambda _, days: None)
+
             def free_bytes(self) -> int:
                 return 0 if disk.full else 100 * RESERVE_BYTES
+
+            def retire(self, most: int = 256) -> int:
+                gone = super().retire(most)
+                if self.base is not None:
+                    retired(self.base.place[1])
+                return gone
 
             def close(self) -> None:
                 # SQLite keeps it for itself where the disk fails as it closes; a file system in Python cannot.
@@ -340,7 +361,7 @@ class Kiosk:
     def _open_device(self, config: DeviceConfig, context: DriverContext) -> Device:
         match config.name:
             case "cash":
-                return open_device(config, context)
+                return _driver(config.driver)(config, context)
             case "card":
                 self._reader = _Reader(self)
                 return self._reader
@@ -409,6 +430,9 @@ class Observer:
 
     def appended(self, kiosk: Kiosk, entry: Any, fact: Any) -> None:
         """The journal says that this is on disk."""
+
+    def retired(self, kiosk: Kiosk, first: int) -> None:
+        """The journal begins with the record of that sequence now."""
 
     def ordered(self, kiosk: Kiosk, order: Order) -> None:
         """The cash module hears an order."""

@@ -42,7 +42,7 @@ class Person:
             self._act()
             await asyncio.sleep(_LOOK)
         if self._visit.end is End.WALKS_AWAY:
-            await asyncio.sleep(30.0)
+            await asyncio.sleep(12.0)
         kiosk.take_card()
         await asyncio.sleep(1.0)
         for number in range(self._pushed, len(self._visit.pushes)):

@@ -54,6 +54,7 @@ class Outcome:
     found: int = 0
     records: int = 0
     lives: int = 0
+    retirements: int = 0
     virtual_seconds: float = 0.0
     happened: Counter[str] = field(default_factory=Counter[str])
     cells: Counter[str] = field(default_factory=Counter[str])
@@ -133,6 +134,7 @@ class _World:
     async def happen(self) -> None:
         self._bank.put_back()
         self._bank.executor.on_commit = lambda: self.checker.committed(self._bank.database)
+        self.checker.host_holds = self._held_of
         self._begin_host()
         for index, name in enumerate(self._plan.subjects):
             dice = random.Random(f"{self._plan.seed}/kiosk/{index}")
@@ -209,11 +211,15 @@ class _World:
             device.advance(self._loop.time())
             if device.metal.note is not None or not device.powered:
                 return f"{kiosk.name}: a note is on its way"
-            query = "SELECT max(sequence) FROM journal_entries WHERE terminal_id = ?"
-            held = self._bank.database.execute(query, (kiosk.name,)).fetchone()[0]
+            held = self._held_of(kiosk.name)
             if not book.entries or held != book.entries[-1][0]:
                 return f"{kiosk.name}: the host holds {held} of {len(book.entries)} records"
         return ""
+
+    def _held_of(self, name: str) -> int:
+        """The last record of a terminal that the host holds."""
+        query = "SELECT coalesce(max(sequence), 0) FROM journal_entries WHERE terminal_id = ?"
+        return int(self._bank.database.execute(query, (name,)).fetchone()[0])
 
     # --- the host ---------------------------------------------------------------------------------------------------
 
@@ -337,6 +343,7 @@ class _World:
             in_doubt=sum(book.count("in doubt").total() for book in books),
             found=sum(book.count("found").total() for book in books),
             records=self.checker.records,
+            retirements=self.checker.retirements,
             lives=sum(kiosk.lives for kiosk in self._kiosks),
             virtual_seconds=self._loop.time(),
             happened=self._happened,

@@ -114,6 +114,10 @@ def test_what_is_settled_countersigned_and_old_goes(path: Path) -> None:
         assert snapshot.encode(journal.fold) == before, "also from the base alone"
 
 
+def far_future(_: Clock) -> int:
+    return 4_000_000_000_000_000
+
+
 def countersign_none(journal: Journal) -> None:
     """The host says nothing."""
 
@@ -131,7 +135,7 @@ def test_what_the_host_has_not_countersigned_long_ago_by_its_own_clock_stays(
     with opened(path, snapshot_every=EVERY) as (journal, _):
         lives(journal, 0, 10)
         countersign(journal)
-        monkeypatch.setattr(Clock, "wall_us", lambda _: 4_000_000_000_000_000)  # The terminal's clock is of no account.
+        monkeypatch.setattr(Clock, "wall_us", far_future)  # The terminal's clock is of no account.
         lives(journal, 60, 10)
         assert retire(journal) == 0
         assert journal.base is None
@@ -291,8 +295,8 @@ def edited(path: Path, *statements: str, values: Sequence[object] = ()) -> None:
     """Somebody has the disk, and not the key."""
     connection = apsw.Connection(str(path))
     connection.execute("PRAGMA locking_mode=EXCLUSIVE")
-    for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'").fetchall():
-        connection.execute(f"DROP TRIGGER {name}")
+    for row in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'").fetchall():
+        connection.execute(f"DROP TRIGGER {row[0]}")
     for statement in statements:
         connection.execute(statement, values if "?" in statement else ())
     connection.close()

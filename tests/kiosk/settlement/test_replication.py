@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -382,13 +382,15 @@ async def test_the_hosts_word_is_asked_for_now_and_then_and_kept(tmp_path: Path)
     check_checkpoint(kept.signed, HOST.public_key(), WRITER.terminal)
 
 
-FALSE_WORDS = {
+def not_by_the_host(host: Host, entry: Entry) -> replication_pb2.SignedCheckpoint:
+    content = host.checkpoint(1, entry.sequence, entry.hash).content
+    return replication_pb2.SignedCheckpoint(content=content, signature=SIGNER.sign(Domain.JOURNAL_CHECKPOINT, content))
+
+
+FALSE_WORDS: dict[str, Callable[[Host, Entry], replication_pb2.SignedCheckpoint]] = {
     "of an entry that is not there": lambda host, entry: host.checkpoint(1, 9, entry.hash),
     "of another entry": lambda host, entry: host.checkpoint(1, entry.sequence, bytes(32)),
-    "not signed by the host": lambda host, entry: replication_pb2.SignedCheckpoint(
-        content=(content := host.checkpoint(1, entry.sequence, entry.hash).content),
-        signature=SIGNER.sign(Domain.JOURNAL_CHECKPOINT, content),
-    ),
+    "not signed by the host": not_by_the_host,
 }
 
 

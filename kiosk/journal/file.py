@@ -229,8 +229,9 @@ class JournalFile:
 
     def remove_some(self, most: int) -> int:
         """Remove at most so many of the entries that lie before the base, the oldest first; gives how many."""
+        removed = 0
         if self.base is None:
-            return 0
+            return removed
         with _explained(self._path, self._connection), self._connection:
             self._connection.execute(_REMOVE, (*self.base.place, most))
             removed = self._connection.changes()

@@ -282,8 +282,8 @@ class Checker(Observer):
             self.wrong(f"3: {kiosk.name}: nothing was decided about {undecided}")
 
     def _chain(self, kiosk: Kiosk, database: sqlite3.Connection) -> None:
-        """The host holds every record that was claimed, in one unbroken chain, and the file the same, but for what it let
-        go of.
+        """The host holds every record that was claimed, in one unbroken chain, and the file the same, but for what it
+        let go of.
         """
         query = (
             "SELECT epoch, sequence, previous_hash, hash, record FROM journal_entries WHERE terminal_id = ? "

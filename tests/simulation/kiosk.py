@@ -295,8 +295,9 @@ class Kiosk:
         disk, retired = self.disk, partial(self._observer.retired, self)
 
         class OnDisk(Journal):
-            # Days are long here: seconds do.
-            keep_us = property(lambda _: _KEEP_US, lambda _, days: None)
+            def __setattr__(self, name: str, value: object) -> None:
+                # Days are long here: seconds do.
+                super().__setattr__(name, _KEEP_US if name == "keep_us" else value)
 
             def free_bytes(self) -> int:
                 return 0 if disk.full else 100 * RESERVE_BYTES

@@ -229,13 +229,11 @@ class JournalFile:
 
     def remove_some(self, most: int) -> int:
         """Remove at most so many of the entries that lie before the base, the oldest first; gives how many."""
-        removed = 0
         if self.base is None:
-            return removed
+            return 0
         with _explained(self._path, self._connection), self._connection:
             self._connection.execute(_REMOVE, (*self.base.place, most))
-            removed = self._connection.changes()
-        return removed
+        return self._connection.changes()
 
     def _read_base(self) -> Base | None:
         with _explained(self._path, self._connection):

@@ -295,8 +295,9 @@ def edited(path: Path, *statements: str, values: Sequence[object] = ()) -> None:
     """Somebody has the disk, and not the key."""
     connection = apsw.Connection(str(path))
     connection.execute("PRAGMA locking_mode=EXCLUSIVE")
-    for row in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'").fetchall():
-        connection.execute(f"DROP TRIGGER {row[0]}")
+    rows = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'").fetchall()
+    for name in [str(row[0]) for row in rows]:
+        connection.execute(f"DROP TRIGGER {name}")
     for statement in statements:
         connection.execute(statement, values if "?" in statement else ())
     connection.close()

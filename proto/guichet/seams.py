@@ -43,6 +43,9 @@ class Domain(Enum):
     DEPOSIT_ADVICE = "deposit-advice"
     SETTLEMENT_ANSWER = "settlement-answer"
     JOURNAL_CHECKPOINT = "journal-checkpoint"
+    BOX_COUNT = "box-count"
+    CLAIM_PROPOSAL = "claim-proposal"
+    CLAIM_RESOLUTION = "claim-resolution"
 
 
 class Signer(Protocol):

@@ -142,14 +142,21 @@ def decide(counts: Sequence[Pieces], notes: Iterable[BoxNote]) -> tuple[Credit, 
     which can then cover what it did not cover before: so this goes on until nothing closes. Which claims close does not
     depend on the order of counts and notes; where both boxes cover a doubt, it lies in the earlier one.
     """
-    standing = {note.key: note for note in notes}
+    standing, in_order = tuple(notes), sorted(counts, key=lambda count: count.ordinal)
     credits: list[Credit] = []
-    while closed := _first_covered(sorted(counts, key=lambda count: count.ordinal), standing.values()):
-        for credit in closed:
-            lies = frozenset({credit.box_period_id})
-            standing[credit.key] = replace(standing[credit.key], standing=Standing.CREDITED, periods=lies)
+    while closed := _first_covered(in_order, standing):
+        standing = after(closed, standing)
         credits += closed
     return tuple(sorted(credits, key=lambda credit: credit.key))
+
+
+def after(credits: Iterable[Credit], notes: Iterable[BoxNote]) -> tuple[BoxNote, ...]:
+    """How the notes stand once these doubts are credited."""
+    lies = {credit.key: frozenset({credit.box_period_id}) for credit in credits}
+    return tuple(
+        replace(note, standing=Standing.CREDITED, periods=lies[note.key]) if note.key in lies else note
+        for note in notes
+    )
 
 
 def _first_covered(counts: Sequence[Pieces], notes: Iterable[BoxNote]) -> list[Credit]:

@@ -23,9 +23,14 @@ VERDICTS = (
 )  # fmt: skip
 COUNT = ["terminal_id", "box_period_id", "count_number"]
 KEPT = (
-    "terminal_id, deposit_id, note_id, outcome_number, outcome, currency, value_minor, account_id, box_period_id, "
-    "device_serial, ledger, booking, business_date, claim_number, transaction_id, advice_hash"
-)
+    "terminal_id", "deposit_id", "note_id", "outcome_number", "outcome", "currency", "value_minor", "account_id",
+    "box_period_id", "device_serial", "ledger", "booking", "business_date", "claim_number", "transaction_id",
+    "advice_hash",
+)  # fmt: skip
+KEPT_CONFLICTS = (
+    "advice_hash", "note_id", "outcome_number", "terminal_id", "deposit_id", "outcome", "currency", "value_minor",
+    "reason",
+)  # fmt: skip
 
 
 def words(*values: str, name: str) -> sa.Enum:
@@ -57,7 +62,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Go back where nothing was counted, proposed or resolved yet. Otherwise RuntimeError: it is kept."""
     for table in ("box_counts", "claim_proposals", "resolutions"):
-        if op.get_bind().execute(sa.text(f"SELECT 1 FROM {table} LIMIT 1")).first() is not None:
+        if op.get_bind().execute(sa.select(sa.literal(1)).select_from(sa.table(table)).limit(1)).first() is not None:
             raise RuntimeError(f"{table} is not empty: what was counted and decided is not thrown away by a command")
     _note_outcomes(with_resolutions=False)
     _conflicts(TERMINAL_S)
@@ -233,14 +238,18 @@ def _conflicts(outcomes: tuple[str, ...]) -> None:
         sa.ForeignKeyConstraint(["advice_hash"], ["advices.advice_hash"], name=op.f("fk_note_conflicts_advice_hash")),
         sa.PrimaryKeyConstraint("advice_hash", "note_id", "outcome_number", name=op.f("pk_note_conflicts")),
     )
-    kept = "advice_hash, note_id, outcome_number, terminal_id, deposit_id, outcome, currency, value_minor, reason"
-    _take_the_place("note_conflicts", kept)
+    _take_the_place("note_conflicts", KEPT_CONFLICTS)
     op.create_index(op.f("ix_note_conflicts_terminal_id_deposit_id"), "note_conflicts", ["terminal_id", "deposit_id"])
 
 
-def _take_the_place(table: str, columns: str) -> None:
+def _take_the_place(table: str, columns: tuple[str, ...]) -> None:
     """Fill the table that was made anew, and let it be the table, guarded as that was. Its old triggers go with it."""
-    op.execute(f"INSERT INTO {table}_anew ({columns}) SELECT {columns} FROM {table}")
+    there = sa.table(table, *(sa.column(name, sa.LargeBinary()) for name in columns))
+    op.execute(
+        sa.insert(sa.table(f"{table}_anew", *(sa.column(name, sa.LargeBinary()) for name in columns))).from_select(
+            list(columns), sa.select(there)
+        )
+    )
     op.drop_table(table)
     op.rename_table(f"{table}_anew", table)
     _guard(table)

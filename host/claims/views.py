@@ -150,12 +150,10 @@ def _views(
     deposits = {(row.terminal_id, row.deposit_id) for row in rows}
     for kept in kept_outcomes(connection, of_deposits(c.terminal_id, c.deposit_id, deposits)):
         stories.setdefault((*kept.deposit, kept.settled.note.note_id), []).append(kept)
-    wanted = {row.account_id for row in rows}
-    numbers = dict(
-        connection.execute(select(accounts.c.account_id, accounts.c.number).where(accounts.c.account_id.in_(wanted)))
-        .tuples()
-        .all()
+    named = select(accounts.c.account_id, accounts.c.number).where(
+        accounts.c.account_id.in_({row.account_id for row in rows})
     )
+    numbers = {row.account_id: row.number for row in connection.execute(named)}
     why = _why(connection, [kept.resolution_no for story in stories.values() for kept in story])
     return tuple(
         ClaimView(

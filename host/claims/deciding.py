@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, insert, select
@@ -77,14 +78,21 @@ def decide_claim(connection: Connection, wish: Wish, signer: Signer, resolver: R
 
 def standing_proposal(connection: Connection, claim_number: str) -> OpenProposal | None:
     """The last proposal about a claim, unless it is confirmed."""
+    return standing_proposals(connection, [claim_number]).get(claim_number)
+
+
+def standing_proposals(connection: Connection, claim_numbers: Collection[str]) -> dict[str, OpenProposal]:
+    """Those of several claims, by their numbers."""
     c = claim_proposals.c
     query = select(claim_proposals, claim_confirmations.c.confirmed_by)
     query = query.outerjoin(claim_confirmations, claim_confirmations.c.proposal_no == c.proposal_no)
-    row = connection.execute(query.where(c.claim_number == claim_number).order_by(c.proposal_no.desc())).first()
-    if row is None or row.confirmed_by is not None:
-        return None
-    proposal = Proposal(row.claim_number, row.outcome, row.reason, row.proposed_by, row.proposed_at_us)
-    return OpenProposal(row.proposal_no, proposal)
+    standing: dict[str, OpenProposal] = {}
+    for row in connection.execute(query.where(c.claim_number.in_(claim_numbers)).order_by(c.proposal_no)):
+        standing.pop(row.claim_number, None)
+        if row.confirmed_by is None:
+            proposal = Proposal(row.claim_number, row.outcome, row.reason, row.proposed_by, row.proposed_at_us)
+            standing[row.claim_number] = OpenProposal(row.proposal_no, proposal)
+    return standing
 
 
 def _doubt(connection: Connection, wish: Wish) -> _Doubt:

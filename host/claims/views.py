@@ -13,7 +13,7 @@ from guichet.money import Money
 from host.claims.books import boxes_of
 from host.claims.box import Line, Pieces, judge
 from host.claims.counts import KeptCount, kept_counts
-from host.claims.deciding import OpenProposal, standing_proposal
+from host.claims.deciding import OpenProposal, standing_proposals
 from host.claims.periods import BoxPeriod
 from host.claims.records import BoxCount
 from host.claims.schema import box_counts, claim_confirmations, claim_proposals, claims
@@ -154,6 +154,7 @@ def _views(
         accounts.c.account_id.in_({row.account_id for row in rows})
     )
     numbers = {row.account_id: row.number for row in connection.execute(named)}
+    proposals = standing_proposals(connection, [row.claim_number for row in rows if row.closed_at_us is None])
     why = _why(connection, [kept.resolution_no for story in stories.values() for kept in story])
     return tuple(
         ClaimView(
@@ -169,7 +170,7 @@ def _views(
             opened_at_us=row.opened_at_us,
             closed_at_us=row.closed_at_us,
             outcomes=_outcomes(story, why),
-            proposal=None if row.closed_at_us is not None else standing_proposal(connection, row.claim_number),
+            proposal=proposals.get(row.claim_number),
         )
         for row in rows
         if (story := stories.get((row.terminal_id, row.deposit_id, row.note_id)))
@@ -201,7 +202,7 @@ def _why(connection: Connection, numbers: Collection[int | None]) -> dict[int | 
         query.where(r.resolution_no.in_(wanted))
     ):
         if count is not None:
-            said[number] = (Source.COUNT, f"count {count} of box period {short(period)}")
+            said[number] = (Source.COUNT, f"number {count} of box period {short(period)}")
         else:
             said[number] = (Source.OPERATORS, f"{proposed_by} and {confirmed_by}")
     return said

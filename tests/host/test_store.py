@@ -15,6 +15,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, column, func, insert, select, table, text
 from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.types import NullType
 
 from host.claims.numbers import claim_number
 from host.log import JsonFormatter, event
@@ -117,7 +118,7 @@ def test_settled_notes_outlive_the_table_that_is_made_anew_around_them(tmp_path:
         command.upgrade(config, "0003")
         connection.execute(text("INSERT INTO advices VALUES (x'78', 'T-1', 'd', '', 1, 1, x'', x'', 1, x'', x'')"))
         names = [str(info[1]) for info in connection.execute(text("PRAGMA table_info(note_outcomes)"))]
-        there = table("note_outcomes", *(column(name) for name in names))
+        there = table("note_outcomes", *(column(name, NullType()) for name in names))
         connection.execute(there.insert().values(row))
         before = connection.execute(select(there)).all()
     migrate(engine)

@@ -1,4 +1,4 @@
-"""The pages that an operator reads: fleet, deposits, claims, incidents. Whoever is not logged in is led to the log-in."""
+"""The pages that an operator reads: fleet, deposits, claims, incidents. Who is not logged in is led to the log-in."""
 
 from __future__ import annotations
 

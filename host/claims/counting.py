@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -71,12 +71,15 @@ def plan_count(connection: Connection, counted: Counted, now_us: int) -> CountPl
         count = BoxCount(counted.terminal_id, period, number, counted.counted_by, counted.witness, now_us, lines)
     others = tuple(other for other in boxes.pieces() if other.box_period_id != period)
     credits = decide((*others, pieces), boxes.notes)
-    numbers = {name: other.number for name, other in boxes.counts.items()} | {period: count.number}
-    rulings = tuple(
-        Ruling(credit.key, Outcome.CREDITED, credit.box_period_id, count_number=numbers[credit.box_period_id])
+    rulings = _rulings(credits, {**boxes.counts, period: count})
+    return CountPlan(count, fresh, before, credits, rulings, judge(pieces, after(credits, boxes.notes)))
+
+
+def _rulings(credits: Iterable[Credit], counts: Mapping[str, BoxCount]) -> tuple[Ruling, ...]:
+    return tuple(
+        Ruling(credit.key, Outcome.CREDITED, credit.box_period_id, count_number=counts[credit.box_period_id].number)
         for credit in credits
     )
-    return CountPlan(count, fresh, before, credits, rulings, judge(pieces, after(credits, boxes.notes)))
 
 
 def enter_count(
@@ -93,6 +96,12 @@ def enter_count(
     resolved = resolver.resolve(connection, made.rulings)
     open_incidents(connection, tuple(_incidents(made)), now_us)
     return made, resolved
+
+
+def look_again(connection: Connection, terminal: TerminalId, resolver: Resolver) -> tuple[Resolved, ...]:
+    """Book what the counts of a terminal's boxes decide now that something else about its notes was decided."""
+    boxes = boxes_of(connection, terminal)
+    return resolver.resolve(connection, _rulings(decide(boxes.pieces(), boxes.notes), boxes.counts))
 
 
 def ended_period(boxes: Boxes, terminal: str, name: str) -> str:

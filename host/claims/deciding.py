@@ -11,6 +11,7 @@ from guichet.ids import TerminalId, short
 from guichet.seams import Domain, Signer
 from host.claims.books import Boxes, boxes_of
 from host.claims.box import BoxNote, NoteKey, Standing, resting_place
+from host.claims.counting import look_again
 from host.claims.records import Decision, Proposal
 from host.claims.schema import claim_confirmations, claim_proposals, claims
 from host.ledger.kinds import ClaimReason, Outcome
@@ -37,10 +38,13 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """What a wish led to: a proposal that waits for another operator, or a confirmed decision that is booked."""
+    """What a wish led to: a proposal that waits for another operator, or a confirmed decision that is booked. ``also``:
+    the claims that the count of a box covers all of, now that this one is decided.
+    """
 
     proposal: Proposal
     resolved: Resolved | None
+    also: tuple[Resolved, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,7 @@ def decide_claim(connection: Connection, wish: Wish, signer: Signer, resolver: R
         raise DecisionError(f"{wish.operator} proposed this: another operator must confirm it")
     decision = _confirm(connection, there, wish, now_us)
     (resolved,) = resolver.resolve(connection, [Ruling(doubt.key, wish.outcome, doubt.lies_in, decision=decision)])
-    return Decided(there.proposal, resolved)
+    return Decided(there.proposal, resolved, look_again(connection, TerminalId(doubt.key.terminal_id), resolver))
 
 
 def standing_proposal(connection: Connection, claim_number: str) -> OpenProposal | None:

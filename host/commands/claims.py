@@ -11,6 +11,7 @@ from guichet.ids import short
 from host.assembly import Seams, system_seams
 from host.bankdays import Calendar, in_words
 from host.claims.deciding import DECIDABLE, Decided, DecisionError, Wish, decide_claim
+from host.claims.numbers import claim_number
 from host.claims.views import ClaimView, find_claims, list_claims
 from host.commands.common import (
     CommandError,
@@ -27,7 +28,7 @@ from host.commands.common import (
 from host.config import HostConfig
 from host.console.operators import Action, TooManyFailures, keep_action, prove
 from host.ledger.kinds import Booking, Outcome
-from host.ledger.resolving import NotInDoubt, Resolver
+from host.ledger.resolving import NotInDoubt, Resolved, Resolver
 from host.pki.keys import open_keys
 
 _HEADINGS = ("CLAIM", "STATE", "BECAUSE", "AMOUNT", "TERMINAL", "BOX PERIOD", "DEPOSIT", "ACCOUNT", "SINCE", "SAID")
@@ -171,6 +172,8 @@ def decide_one(arguments: argparse.Namespace) -> int:
         print_json(_decided_json(decided))
         return 0
     print(f"claim {wish.claim_number}: {_in_words(decided)}")
+    for one in decided.also:
+        print(f"claim {_number(one)}: {one.settled.note.value}, too, for now the count covers all that is in doubt")
     return 0
 
 
@@ -186,6 +189,11 @@ def _decide(connection: Connection, wish: Wish, password: str, config: HostConfi
     result = "proposed" if decided.resolved is None else "booked"
     keep_action(connection, Action(wish.operator, action, wish.claim_number, result, "command line"), now_us)
     return decided
+
+
+def _number(resolved: Resolved) -> str:
+    key = resolved.resolution.key
+    return claim_number(key.terminal_id, key.deposit_id, key.note_id)
 
 
 def _in_words(decided: Decided) -> str:
@@ -206,4 +214,5 @@ def _decided_json(decided: Decided) -> Json:
         "booked": resolved is not None,
         "outcome_number": None if resolved is None else resolved.settled.note.outcome_number,
         "booking": None if resolved is None else resolved.settled.booking.value,
+        "credited_by_count": [_number(one) for one in decided.also],
     }

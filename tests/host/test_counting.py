@@ -5,18 +5,22 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sqlalchemy import literal, null, select, text
 from sqlalchemy.exc import IntegrityError
 
-from guichet.ids import TerminalId
+from guichet.ids import NoteId, TerminalId
 from guichet.seams import Domain
 from guichet.v1 import journal_pb2, money_pb2
 from guichet.v1 import settlement_pb2 as pb
 from host.claims.box import Verdict
 from host.claims.counting import CountError, plan_count
-from host.claims.counts import kept_counts
+from host.claims.counts import keep_count, kept_counts
+from host.claims.records import BoxCount
 from host.claims.schema import box_count_lines, box_counts
 from host.claims.views import ClaimState, Source, find_claims, list_claims, list_counts, list_periods
 from host.fleet.incidents import list_incidents
@@ -24,7 +28,7 @@ from host.ledger.kinds import AccountState, Booking, ClaimReason, Outcome
 from host.ledger.reading import kept_outcomes
 from host.ledger.reconcile import Counts, reconcile
 from host.ledger.schema import accounts, note_conflicts, note_outcomes, resolutions, transactions
-from tests.host.bench import ANNA, Bench
+from tests.host.bench import ANNA, Bench, build_bench
 from tests.host.boxes import (
     NEXT_PERIOD,
     THIRD_PERIOD,
@@ -40,6 +44,7 @@ from tests.host.boxes import (
 )
 from tests.host.terminal import (
     BOX_PERIOD,
+    OUTCOME_CREDITED,
     OUTCOME_IN_DOUBT,
     OUTCOME_RETURNED,
     BenchTerminal,
@@ -201,6 +206,16 @@ def test_a_period_is_named_by_its_last_eight_characters_as_well(bench: Bench) ->
     exchanged_box(bench, NOTES)
     made, _ = count(bench, {"20 EUR": 2}, BOX_PERIOD[-8:].lower())
     assert made.count.box_period_id == BOX_PERIOD
+
+
+def test_two_periods_that_end_alike_want_the_whole_id(bench: Bench) -> None:
+    terminal = exchanged_box(bench, NOTES)
+    opened(terminal, BOX_PERIOD.replace("7", "6", 1) if "7" in BOX_PERIOD else BOX_PERIOD[::-1])
+    opened(terminal, THIRD_PERIOD)
+    replicate(bench, terminal)
+    with pytest.raises(CountError, match="give the whole id"):
+        count(bench, {"20 EUR": 2}, BOX_PERIOD[-8:])
+    assert count(bench, {"20 EUR": 2}, BOX_PERIOD)[0].count.box_period_id == BOX_PERIOD
 
 
 def test_a_plan_of_a_count_keeps_nothing(bench: Bench) -> None:
@@ -455,6 +470,15 @@ def test_a_count_or_a_resolution_that_is_gone_is_found(bench: Bench, statements:
     assert check in {finding.check for finding in findings(bench)}
 
 
+def test_a_count_of_a_period_that_the_journal_does_not_have_is_found(bench: Bench) -> None:
+    exchanged_box(bench, NOTES)
+    signer = bench.host.keys.signer
+    with bench.engine.begin() as connection:
+        keep_count(connection, BoxCount("T-1", an_id(7), 1, "mallory", "", 1, ()), signer)
+    (found,) = findings(bench)
+    assert (found.check, found.text) == ("count", "is of a period that the journal does not have")
+
+
 def test_a_count_of_fewer_pieces_than_it_credited_is_found_even_if_it_is_signed(bench: Bench) -> None:
     """Whoever has the host's key can sign a count; the books still do not follow from it."""
     closed_by_count(bench)
@@ -507,3 +531,61 @@ def test_an_outcome_comes_from_an_advice_or_from_a_resolution_and_never_from_bot
             names = [*(column.name for column in columns), "note_id", "advice_hash", "resolution_no"]
             with pytest.raises(IntegrityError, match="one_source"):
                 connection.execute(note_outcomes.insert().from_select(names, row))
+
+
+# --- whatever lies where ----------------------------------------------------------------------------------------------
+
+OUTCOMES = st.sampled_from((OUTCOME_CREDITED, OUTCOME_IN_DOUBT, OUTCOME_IN_DOUBT, OUTCOME_RETURNED))
+LATER = st.sampled_from((None, None, OUTCOME_CREDITED, OUTCOME_RETURNED))
+
+
+@given(
+    drawn=st.lists(st.tuples(OUTCOMES, st.sampled_from((500, 2_000)), LATER), min_size=1, max_size=6),
+    counts=st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=2),
+    terminal_first=st.booleans(),
+)
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_is_counted_and_whatever_the_terminal_says_the_books_stay_good(
+    migrated: Path,
+    drawn: list[tuple[pb.Outcome.ValueType, int, pb.Outcome.ValueType | None]],
+    counts: list[tuple[int, int]],
+    *,
+    terminal_first: bool,
+) -> None:
+    """Counts that are right or wrong, and a terminal that decides its doubts itself before or after them."""
+    bench = build_bench(migrated)
+    notes = [Note(number, minor, outcome) for number, (outcome, minor, _) in enumerate(drawn)]
+    terminal = exchanged_box(bench, notes)
+    later = [
+        Note(number, minor, after, outcome_number=2)
+        for number, (outcome, minor, after) in enumerate(drawn)
+        if outcome == OUTCOME_IN_DOUBT and after is not None
+    ]
+    before = balances(bench)
+
+    def counted_now() -> None:
+        for fives, twenties in counts:
+            count(bench, {"5 EUR": fives, "20 EUR": twenties})
+
+    def told_now() -> None:
+        if later:
+            for note in later:
+                fact = journal_pb2.NoteStacked if note.outcome == OUTCOME_CREDITED else journal_pb2.NoteReturned
+                place = terminal.write(fact(note_id=an_id(note.number), outcome_number=2)).sequence
+            replicate(bench, terminal)
+            answer(bench, terminal.advice(1, later, account=ANNA, place=place))
+
+    for step in (told_now, counted_now) if terminal_first else (counted_now, told_now):
+        step()
+        assert findings(bench) == ()
+    assert moved(bench, before).get(ANNA, 0) >= 0
+    with bench.engine.begin() as connection:
+        kept = list(kept_outcomes(connection))
+        pieces = {one.count.number: one.count.pieces for one in kept_counts(connection)}
+        by_count = connection.execute(select(resolutions.c.note_id, resolutions.c.count_number)).all()
+    last = {one.settled.note.note_id: one.settled.note for one in kept}
+    for note_id, number in by_count:
+        value = last[NoteId(note_id)].value
+        certain = [note for note in last.values() if note.value == value and note.outcome is Outcome.CREDITED]
+        assert len(certain) <= pieces[number].get(value, 0)
+    bench.host.store.close()

@@ -14,9 +14,10 @@ from host.claims.views import ClaimState, Source, find_claims, list_claims
 from host.console.operators import Action, TooManyFailures, add_operator, prove
 from host.ledger.kinds import Booking, Outcome
 from host.ledger.reconcile import reconcile
+from host.ledger.resolving import NotInDoubt, Ruling
 from host.ledger.schema import resolutions, transactions
 from tests.host.bench import ANNA, Bench
-from tests.host.boxes import NEXT_PERIOD, count, exchanged_box, incident_codes, number_of, replicate
+from tests.host.boxes import NEXT_PERIOD, count, exchanged_box, incident_codes, key_of, number_of, replicate
 from tests.host.terminal import BOX_PERIOD, OUTCOME_FOUND, OUTCOME_IN_DOUBT, Note, an_id
 from tests.host.test_settlement import CASH, IN_DOUBT, UNCONFIRMED, answer, balances, moved
 from tests.host.test_verify import corrupt, findings
@@ -153,6 +154,25 @@ def test_a_note_that_is_not_in_the_box_is_credited_by_nobody(bench: Bench) -> No
         assert list_claims(connection) == ()
     assert findings(bench) == ()
     assert agrees(bench)
+
+
+def test_once_one_claim_is_not_found_the_count_covers_the_other_and_closes_it(bench: Bench) -> None:
+    exchanged_box(bench, NOTES)
+    count(bench, {"20 EUR": 2})
+    before = balances(bench)
+    decide(bench, "olga", NOT_FOUND, 2)
+    (other,) = decide(bench, "pavel", NOT_FOUND, 2).also
+    assert (other.resolution.key, other.resolution.count_number) == (key_of(3), 1)
+    assert moved(bench, before) == {UNCONFIRMED: 4_000, IN_DOUBT: -4_000, CASH: -2_000, ANNA: 2_000}
+    assert findings(bench) == ()
+    assert agrees(bench)
+
+
+def test_a_note_that_is_settled_is_resolved_by_nobody(bench: Bench) -> None:
+    exchanged_box(bench, NOTES)
+    for note in (1, 77):
+        with bench.engine.begin() as connection, pytest.raises(NotInDoubt, match="nothing to resolve"):
+            bench.host.resolver.resolve(connection, [Ruling(key_of(note), CREDITED, BOX_PERIOD, count_number=1)])
 
 
 def test_a_count_between_proposal_and_confirmation_is_heard(bench: Bench) -> None:

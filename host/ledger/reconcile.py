@@ -53,20 +53,17 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A pile by both sources. ``counted``: pieces in the last count of the box; None where nobody counted it.
-    ``candidates``: doubts that may lie in this box, also those of another period.
-    """
+    """A pile by both sources. ``counted``: pieces in the last count of the box; None where nobody counted it."""
 
     pile: Pile
     host: Counts
     journal: Counts
     counted: int | None = None
-    candidates: int = 0
 
     @property
     def fits(self) -> bool:
         """Whether the box can hold what the books have in it."""
-        return self.counted is None or self.host.certain <= self.counted <= self.host.certain + self.candidates
+        return self.counted is None or self.host.certain <= self.counted <= self.host.possible
 
     @property
     def agrees(self) -> bool:
@@ -78,7 +75,7 @@ def reconcile(connection: Connection) -> tuple[Line, ...]:
     """Every pile that any source knows, in order. Returned notes lie on none."""
     told, kept = told_by_journals(connection), list(kept_outcomes(connection))
     host, journal = _by_host(kept), _by_journal(told, kept)
-    counted, candidates = _by_count(connection), _candidates(told, kept)
+    counted = _by_count(connection)
     piles = sorted({pile for pile, _ in (*host, *journal)} | counted.keys())
     periods = {(pile.terminal_id, pile.box_period_id) for pile in counted}
     return tuple(
@@ -87,7 +84,6 @@ def reconcile(connection: Connection) -> tuple[Line, ...]:
             _counts(host, pile),
             _counts(journal, pile),
             counted.get(pile, 0) if (pile.terminal_id, pile.box_period_id) in periods else None,
-            candidates[pile],
         )
         for pile in piles
     )
@@ -135,18 +131,6 @@ def _by_count(connection: Connection) -> dict[Pile, int]:
         for count in last.values()
         for line in count.lines
     }
-
-
-def _candidates(told: Mapping[TerminalId, Told], kept: Iterable[KeptOutcome]) -> Counter[Pile]:
-    nothing = Told()
-    return Counter(
-        _pile(one.terminal_id, period, one.settled.note.value)
-        for one in _last(kept)
-        if one.settled.note.outcome is Outcome.IN_DOUBT
-        for period in told.get(TerminalId(one.terminal_id), nothing).periods.candidates(
-            one.settled.note.note_id, one.lies_in
-        )
-    )
 
 
 def _pile(terminal: str, period: str, value: Money) -> Pile:

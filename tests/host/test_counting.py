@@ -501,6 +501,22 @@ def test_a_count_of_fewer_pieces_than_it_credited_is_found_even_if_it_is_signed(
     ]
 
 
+def test_a_count_that_closed_one_claim_and_left_another_that_it_covers_is_found(bench: Bench) -> None:
+    exchanged_box(bench, TWO_DOUBTS)
+    with bench.engine.begin() as connection:
+        made = plan_count(connection, counted({"20 EUR": 3}), 1)
+        keep_count(connection, made.count, bench.host.keys.signer)
+        bench.host.resolver.resolve(connection, made.rulings[:1])
+    (found,) = findings(bench)
+    assert found.text == f"note {an_id(3)} has the same claim on this count, and is open"
+
+
+def test_a_resolution_of_what_was_never_in_doubt_is_found(bench: Bench) -> None:
+    closed_by_count(bench)
+    corrupt(bench, "note_outcomes", "UPDATE note_outcomes SET outcome = 'found' WHERE outcome = 'in-doubt'")
+    assert "follows no doubt" in {finding.text for finding in findings(bench)}
+
+
 def without_keys(bench: Bench, statement: str) -> None:
     """What somebody with the file in hand can do, whatever else names the row."""
     with bench.engine.connect() as connection:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 
+from guichet.seams import Domain
 from guichet.v1 import journal_pb2
 from guichet.v1 import settlement_pb2 as pb
 from host.claims.deciding import Decided, DecisionError, Wish, decide_claim
@@ -260,6 +263,23 @@ def test_a_tampered_decision_is_found(bench: Bench, table: str, statement: str, 
     assert findings(bench) == ()
     corrupt(bench, table, statement)
     assert check in {finding.check for finding in findings(bench)}
+
+
+def test_a_decision_of_one_operator_is_found_even_if_it_is_signed(bench: Bench) -> None:
+    """Whoever has the host's key can sign it; it was still not decided by two."""
+    exchanged_box(bench, NOTES)
+    decide(bench, "olga", NOT_FOUND)
+    resolved = decide(bench, "pavel", NOT_FOUND).resolved
+    assert resolved is not None
+    assert resolved.resolution.decision is not None
+    alone = replace(resolved.resolution, decision=replace(resolved.resolution.decision, confirmed_by="olga"))
+    with bench.engine.begin() as connection:
+        for table in ("claim_confirmations", "resolutions"):
+            connection.execute(text(f"DROP TRIGGER {table}_no_update"))
+        connection.execute(text("UPDATE claim_confirmations SET confirmed_by = 'olga'"))
+        signature = bench.host.keys.signer.sign(Domain.CLAIM_RESOLUTION, alone.content())
+        connection.execute(text("UPDATE resolutions SET signature = :signature"), {"signature": signature})
+    assert [finding.text for finding in findings(bench)] == ["was not decided by two operators"]
 
 
 def test_what_was_decided_stays(bench: Bench) -> None:

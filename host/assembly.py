@@ -12,6 +12,7 @@ from host.bankdays import Calendar
 from host.config import HostConfig
 from host.hsm.api import SecurityModule
 from host.hsm.software import open_module
+from host.ledger.resolving import Resolver
 from host.ledger.settlement import Settlement
 from host.pki.authority import Authority
 from host.pki.enrolment import EnrolmentDesk
@@ -47,6 +48,7 @@ class Host:
     module: SecurityModule
     store: Store
     settlement: Settlement
+    resolver: Resolver
     desk: EnrolmentDesk
 
     def now_us(self) -> int:
@@ -75,5 +77,6 @@ def assemble(config: HostConfig, seams: Seams, engine: Engine, executor: Executo
         module=module,
         store=Store(engine, executor),
         settlement=Settlement(keys.signer, seams.ids, calendar),
+        resolver=Resolver(keys.signer, seams.ids, calendar),
         desk=EnrolmentDesk(authority, module, seams.random, config.certificate_life_us),
     )

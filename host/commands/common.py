@@ -21,6 +21,7 @@ from host.store.migrate import check_revision
 
 T = TypeVar("T")
 Run = Callable[[argparse.Namespace], int]
+Questions: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # pyright: ignore[reportPrivateUsage]
 Json: TypeAlias = "str | int | bool | Sequence[Json] | Mapping[str, Json] | None"
 
 
@@ -73,6 +74,24 @@ def keep_command(connection: Connection, action: str, subject: str, now_us: int)
     keep_action(connection, Action(user[:64], action, subject, "done", "command line"), now_us)
 
 
+def read_password(path: Path | None, *, again: bool) -> str:
+    """A password: the first line of a file, of standard input, or typed unseen; typed twice where asked.
+
+    Raises :class:`CommandError` where the file cannot be read or the two are not the same.
+    """
+    if path is not None:
+        try:
+            return path.read_text(encoding="utf-8").partition("\n")[0]
+        except (OSError, UnicodeDecodeError) as error:
+            raise CommandError(f"{path}: {error}") from error
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().rstrip("\n")
+    password = getpass.getpass("Password: ")
+    if again and getpass.getpass("Again: ") != password:
+        raise CommandError("the two are not the same")
+    return password
+
+
 def print_json(value: Json) -> None:
     """One JSON document on standard output."""
     print(json.dumps(value, ensure_ascii=False, indent=2))
@@ -86,6 +105,15 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]], nothing:
     widths = [max(len(row[column]) for row in (headings, *rows)) for column in range(len(headings))]
     for row in (headings, *rows):
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def add_question(questions: Questions, name: str, summary: str, answer: Run) -> argparse.ArgumentParser:
+    """A question of ``operator`` that prints a table, or JSON."""
+    parser = questions.add_parser(name, help=summary, description=summary)
+    add_data_arguments(parser)
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(answer=answer)
+    return parser
 
 
 def complain(text: str) -> None:

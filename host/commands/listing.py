@@ -74,7 +74,8 @@ def deposit_rows(deposit: DepositView, zone: str) -> Iterator[tuple[str, ...]]:
 
 def _note_cells(note: NoteView) -> tuple[str, ...]:
     booked = note.booking.value if note.booking is not None else f"conflict: {note.conflict}"
-    outcome = note.outcome.value + (f" ({note.outcome_number})" if note.outcome_number > 1 else "")
+    number = f" ({note.outcome_number}{', by the host' if note.by_host else ''})" if note.outcome_number > 1 else ""
+    outcome = note.outcome.value + number
     return short(note.note_id), str(note.value), outcome, booked, note.claim_number
 
 
@@ -99,6 +100,7 @@ def deposit_json(deposit: DepositView) -> Json:
                 "booking": None if note.booking is None else note.booking.value,
                 "claim_number": note.claim_number,
                 "conflict": note.conflict,
+                "by_host": note.by_host,
             }
             for note in deposit.notes
         ],

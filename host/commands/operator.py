@@ -1,10 +1,10 @@
-"""``guichet-host operator``: what operations asks at the command line: lists, operators, revocation."""
+"""``guichet-host operator``: what operations asks at the command line: lists, operators, revocation; what it does about
+box counts and claims is in :mod:`host.commands.boxes` and :mod:`host.commands.claims`.
+"""
 
 from __future__ import annotations
 
 import argparse
-import getpass
-import sys
 from pathlib import Path
 
 from sqlalchemy import Connection
@@ -12,14 +12,16 @@ from sqlalchemy import Connection
 from guichet.ids import IdError, check_terminal_id, short
 from host.assembly import system_seams
 from host.bankdays import in_words
-from host.commands import listing, take_in
+from host.commands import boxes, claims, listing, take_in
 from host.commands.common import (
     CommandError,
     add_data_arguments,
+    add_question,
     config_of,
     keep_command,
     print_json,
     print_table,
+    read_password,
     reading,
     writing,
 )
@@ -32,14 +34,16 @@ from host.pki.schema import Withdrawal
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """A command a question, and two that change something."""
+    """A command a question, and those that change something."""
     questions = parser.add_subparsers(dest="question", required=True, metavar="WHAT")
-    _listing(questions, "terminals", "every terminal with its devices", ask_terminals)
-    deposits = _listing(questions, "deposits", "deposits and how their notes were booked", ask_deposits)
+    add_question(questions, "terminals", "every terminal with its devices", ask_terminals)
+    deposits = add_question(questions, "deposits", "deposits and how their notes were booked", ask_deposits)
     deposits.add_argument("--terminal", metavar="ID", help="only this terminal's")
     deposits.add_argument("--state", choices=[state.value for state in DepositState], help="only in this state")
-    _listing(questions, "in-doubt", "open claims: notes in doubt, found, withheld, without an account", ask_claims)
-    _listing(questions, "incidents", "what a person should look at", ask_incidents)
+    add_question(questions, "in-doubt", "open claims: notes in doubt, found, withheld, without an account", ask_claims)
+    add_question(questions, "incidents", "what a person should look at", ask_incidents)
+    boxes.add_questions(questions)
+    claims.add_questions(questions)
     add = questions.add_parser("add", help="let somebody log in to the console")
     add_data_arguments(add)
     add.add_argument("name", help="2 to 32 of a-z, 0-9, '.', '_', '-'")
@@ -54,19 +58,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_data_arguments(revoke)
     revoke.add_argument("terminal", metavar="ID")
     revoke.set_defaults(answer=revoke_terminal)
-
-
-def _listing(
-    questions: argparse._SubParsersAction[argparse.ArgumentParser],  # pyright: ignore[reportPrivateUsage]
-    name: str,
-    summary: str,
-    answer: listing.Answer,
-) -> argparse.ArgumentParser:
-    parser = questions.add_parser(name, help=summary, description=summary)
-    add_data_arguments(parser)
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.set_defaults(answer=answer)
-    return parser
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -140,7 +131,7 @@ def ask_incidents(arguments: argparse.Namespace) -> int:
 def add_one(arguments: argparse.Namespace) -> int:
     """Add an operator."""
     config, seams = config_of(arguments), system_seams()
-    password, now_us = _password(arguments.password_file), seams.clock.wall_us()
+    password, now_us = read_password(arguments.password_file, again=True), seams.clock.wall_us()
 
     def add(connection: Connection) -> None:
         add_operator(connection, arguments.name, password, seams.random, now_us)
@@ -152,20 +143,6 @@ def add_one(arguments: argparse.Namespace) -> int:
         raise CommandError(str(error)) from error
     print(f"{arguments.name} can log in")
     return 0
-
-
-def _password(path: Path | None) -> str:
-    if path is not None:
-        try:
-            return path.read_text(encoding="utf-8").partition("\n")[0]
-        except (OSError, UnicodeDecodeError) as error:
-            raise CommandError(f"{path}: {error}") from error
-    if not sys.stdin.isatty():
-        return sys.stdin.readline().rstrip("\n")
-    password = getpass.getpass("Password: ")
-    if getpass.getpass("Again: ") != password:
-        raise CommandError("the two are not the same")
-    return password
 
 
 def revoke_terminal(arguments: argparse.Namespace) -> int:

@@ -1,4 +1,6 @@
-"""``guichet-host reconcile``: the host's counts beside the terminals' journals. Exit status 1 where they differ."""
+"""``guichet-host reconcile``: the books beside the terminals' journals and the counts of their boxes. Exit status 1
+where they differ.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ from host.commands.common import Json, add_data_arguments, config_of, print_json
 from host.ledger.reconcile import Counts, Line, reconcile
 
 _HEADINGS = (
-    "TERMINAL", "BOX PERIOD", "NOTE", "CREDITED", "FOUND", "WITHHELD", "IN DOUBT", "IN BOX", "JOURNAL SAYS",
+    "TERMINAL", "BOX PERIOD", "NOTE", "CREDITED", "FOUND", "WITHHELD", "IN DOUBT", "IN BOX", "JOURNAL SAYS", "COUNTED",
 )  # fmt: skip
 
 
@@ -38,7 +40,8 @@ def _row(line: Line) -> tuple[str, ...]:
     value = str(Money(pile.minor, Currency(pile.currency)))
     numbers = (str(counts.credited), str(counts.found), str(counts.withheld), str(counts.in_doubt))
     said = "the same" if line.agrees else _said(line.journal)
-    return (pile.terminal_id, short(pile.box_period_id), value, *numbers, within, said)
+    counted = "" if line.counted is None else f"{line.counted}{'' if line.fits else ' (differs)'}"
+    return (pile.terminal_id, short(pile.box_period_id), value, *numbers, within, said, counted)
 
 
 def _said(counts: Counts) -> str:
@@ -54,6 +57,7 @@ def _json(line: Line) -> Json:
         "value_minor": pile.minor,
         "host": _counts_json(line.host),
         "journal": _counts_json(line.journal),
+        "counted": line.counted,
         "agrees": line.agrees,
     }
 

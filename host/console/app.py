@@ -59,6 +59,7 @@ def build_app(host: Host) -> Starlette:
             Route("/logout", login.log_out, methods=["POST"]),
             Route("/fleet", pages.fleet, methods=["GET"]),
             Route("/deposits", pages.deposits, methods=["GET"]),
+            Route("/claims", pages.claims, methods=["GET"]),
             Route("/incidents", pages.incidents, methods=["GET"]),
             Mount("/static", StaticFiles(directory=_HERE / "static")),
         ],

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import hmac
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, delete, insert, select
 
@@ -73,7 +73,18 @@ def log_in(
 
     A name that nobody has takes as long as one that somebody has.
     """
-    buckets = (f"console/name/{name[:32]}", f"console/origin/{origin}")
+    if not prove(connection, Action(name, "log in", "console", "done", origin), password, now_us):
+        return None
+    keep_action(connection, Action(name, "log in", "console", "done", origin), now_us)
+    return _open(connection, name, random, now_us)
+
+
+def prove(connection: Connection, action: Action, password: str, now_us: int) -> bool:
+    """Whether ``password`` is that of the one who wants to do ``action``. A wrong one is counted, and the action kept
+    as refused. Raises :class:`TooManyFailures`.
+    """
+    name = action.actor
+    buckets = (f"console/name/{name[:32]}", f"console/origin/{action.origin}")
     if any(exhausted(connection, bucket, WRONG_PASSWORDS, now_us) for bucket in buckets):
         raise TooManyFailures
     query = select(operators.c.salt, operators.c.password_hash).where(operators.c.name == name)
@@ -83,12 +94,11 @@ def log_in(
     if row is None or not right:
         for bucket in buckets:
             failed(connection, bucket, WRONG_PASSWORDS, now_us)
-        keep_action(connection, Action(name[:32], "log in", "console", "refused", origin), now_us)
-        return None
+        keep_action(connection, replace(action, actor=name[:32], result="refused"), now_us)
+        return False
     for bucket in buckets:
         succeeded(connection, bucket)
-    keep_action(connection, Action(name, "log in", "console", "done", origin), now_us)
-    return _open(connection, name, random, now_us)
+    return True
 
 
 def _open(connection: Connection, name: str, random: Random, now_us: int) -> OperatorSession:

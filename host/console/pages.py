@@ -1,4 +1,4 @@
-"""The pages that an operator reads: fleet, deposits, incidents. Whoever is not logged in is led to the log-in."""
+"""The pages that an operator reads: fleet, deposits, claims, incidents. Who is not logged in is led to the log-in."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from host.assembly import Host
+from host.claims.box import Verdict
+from host.claims.views import ClaimState, list_claims, list_counts
 from host.console.login import logged_in
 from host.console.operators import OperatorSession
 from host.console.render import Renderer
@@ -21,6 +23,7 @@ from host.ledger.overview import DepositState, list_deposits, open_claims
 T = TypeVar("T")
 
 _REFRESH_SECONDS = 10
+_CLOSED_SHOWN = 20
 
 
 class Tone(Enum):
@@ -51,6 +54,23 @@ _DEPOSIT_TONES = {
     DepositState.SETTLED: Tone.GOOD,
     DepositState.CLAIM_OPEN: Tone.WARN,
     DepositState.CONFLICT: Tone.BAD,
+}
+_CLAIM_TONES = {
+    ClaimState.OPEN: Tone.WARN,
+    ClaimState.PROPOSED: Tone.WARN,
+    ClaimState.SUSPENSE: Tone.WARN,
+    ClaimState.CREDITED: Tone.GOOD,
+    ClaimState.RETURNED: Tone.QUIET,
+    ClaimState.NOT_FOUND: Tone.QUIET,
+}
+_VERDICT_TONES = {
+    Verdict.EXACT: Tone.GOOD,
+    Verdict.COVERED: Tone.GOOD,
+    Verdict.NOT_ALL: Tone.WARN,
+    Verdict.NOTHING_OVER: Tone.WARN,
+    Verdict.WAITING: Tone.QUIET,
+    Verdict.SHORT: Tone.BAD,
+    Verdict.OVER: Tone.BAD,
 }
 
 
@@ -96,6 +116,19 @@ class Pages:
         return self._page(
             "deposits.html", session, "deposits", deposits=found, terminals=terminals, terminal=terminal, state=state,
             states=list(DepositState), deposit_tones=_DEPOSIT_TONES,
+        )  # fmt: skip
+
+    async def claims(self, request: Request) -> Response:
+        """Claims and where they stand, and the counts of cash boxes that close them."""
+        session = await logged_in(self._host, request)
+        if session is None:
+            return RedirectResponse("/login", status_code=303)
+        still_open = await self._read(list_claims)
+        closed = await self._read(lambda connection: list_claims(connection, closed=True, limit=_CLOSED_SHOWN))
+        counts = await self._read(list_counts)
+        return self._page(
+            "claims.html", session, "claims", still_open=still_open, closed=closed, counts=counts,
+            claim_tones=_CLAIM_TONES, verdict_tones=_VERDICT_TONES,
         )  # fmt: skip
 
     async def incidents(self, request: Request) -> Response:

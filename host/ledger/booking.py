@@ -149,7 +149,7 @@ def booking_of(outcome: Outcome, usable: bool) -> Booking:
             return Booking.SUSPENSE
         case Outcome.IN_DOUBT:
             return Booking.IN_DOUBT
-        case Outcome.RETURNED:
+        case Outcome.RETURNED | Outcome.NOT_FOUND:
             return Booking.NOTHING
         case _:
             assert_never(outcome)
@@ -164,7 +164,7 @@ def claim_reason(outcome: Outcome) -> ClaimReason:
             return ClaimReason.FOUND
         case Outcome.WITHHELD:
             return ClaimReason.WITHHELD
-        case Outcome.CREDITED | Outcome.RETURNED:
+        case Outcome.CREDITED | Outcome.RETURNED | Outcome.NOT_FOUND:
             return ClaimReason.ACCOUNT_UNUSABLE
         case _:
             assert_never(outcome)

@@ -17,7 +17,7 @@ from guichet.v1 import settlement_pb2 as pb
 from host.fleet.standing import keys_of
 from host.journal.notes import Notes, NoteStory
 from host.journal.records import epochs_held, last_place, read_journal, readable_records
-from host.ledger.advice import Advice, BadAdvice, parse_advice
+from host.ledger.advice import Advice, AdvisedNote, BadAdvice, parse_advice
 from host.ledger.answer import BOOKINGS
 from host.ledger.booking import Key, Settled
 from host.ledger.kinds import Outcome
@@ -100,6 +100,21 @@ def _says(answer: pb.NoteAnswer, booked: Settled) -> bool:
     value = booked.note.value
     said = (answer.booking, answer.claim_number, answer.value.minor, answer.value.currency)
     return said == (BOOKINGS[booked.booking], booked.claim_number, value.minor, value.currency.code)
+
+
+def told_by_advices(connection: Connection, kept: Sequence[KeptOutcome]) -> Iterator[Finding]:
+    """What was booked by an advice stands in it. What the host resolved by itself names none."""
+    told: dict[bytes, frozenset[AdvisedNote]] = {}
+    for stored in _stored(connection):
+        try:
+            told[stored.advice_hash] = frozenset(parse_advice(stored.content).notes)
+        except BadAdvice:
+            continue  # a finding of answers_stand
+    for outcome in kept:
+        by = outcome.advice_hash
+        if by is not None and outcome.settled.note not in told.get(by, frozenset()):
+            text = f"outcome {outcome.settled.note.outcome_number} does not stand in the advice that it names"
+            yield Finding("advice", f"note {outcome.settled.note.note_id}", text)
 
 
 # --- journals ---------------------------------------------------------------------------------------------------------

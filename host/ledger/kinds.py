@@ -33,13 +33,16 @@ class AccountState(Enum):
 
 
 class Outcome(Enum):
-    """What became of a note, as the terminal says. host.ledger.advice reads it from the wire."""
+    """What became of a note, as the terminal says: host.ledger.advice reads it from the wire. NOT_FOUND is the host's
+    own word, which no terminal has: two operators decided that a note in doubt is not in the box.
+    """
 
     CREDITED = "credited"
     RETURNED = "returned"
     IN_DOUBT = "in-doubt"
     FOUND = "found"
     WITHHELD = "withheld"
+    NOT_FOUND = "not-found"
 
 
 class Booking(Enum):
@@ -69,10 +72,13 @@ class ClaimReason(Enum):
 
 
 SUCCESSORS = {
-    Outcome.IN_DOUBT: frozenset({Outcome.CREDITED, Outcome.RETURNED, Outcome.FOUND, Outcome.WITHHELD}),
+    Outcome.IN_DOUBT: frozenset(
+        {Outcome.CREDITED, Outcome.RETURNED, Outcome.FOUND, Outcome.WITHHELD, Outcome.NOT_FOUND}
+    ),
     Outcome.FOUND: frozenset({Outcome.CREDITED, Outcome.WITHHELD}),
     Outcome.CREDITED: frozenset[Outcome](),
     Outcome.RETURNED: frozenset[Outcome](),
     Outcome.WITHHELD: frozenset[Outcome](),
+    Outcome.NOT_FOUND: frozenset[Outcome](),
 }
 """Which numbered outcome may follow which. What is credited or returned stays so; only a person corrects it."""

@@ -28,7 +28,9 @@ class DepositState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class NoteView:
-    """One numbered outcome of a note, booked or (``conflict``: why) refused."""
+    """One numbered outcome of a note, booked or (``conflict``: why) refused. ``by_host``: the terminal did not tell it;
+    a count or two operators made it.
+    """
 
     note_id: str
     outcome_number: int
@@ -37,6 +39,7 @@ class NoteView:
     booking: Booking | None
     claim_number: str
     conflict: str
+    by_host: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +175,7 @@ def _kept_views(kept: Iterable[KeptOutcome]) -> Iterable[NoteView]:
         note = outcome.settled.note
         yield NoteView(
             note.note_id, note.outcome_number, note.outcome, note.value, outcome.settled.booking,
-            outcome.settled.claim_number, "",
+            outcome.settled.claim_number, "", by_host=outcome.resolution_no is not None,
         )  # fmt: skip
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, and_, select, true, tuple_
+from sqlalchemy import ColumnElement, Connection, and_, func, select, true, tuple_
 
 from guichet.ids import NoteId
 from guichet.money import Currency, Money
 from host.ledger.advice import AdvisedNote
 from host.ledger.booking import CustomerAccount, Key, Place, Settled
 from host.ledger.kinds import Ledger
-from host.ledger.schema import accounts, note_outcomes
+from host.ledger.schema import accounts, note_outcomes, resolutions
 
 Deposit = tuple[str, str]
 """Terminal id and deposit id."""
@@ -20,14 +20,18 @@ Deposit = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class KeptOutcome:
-    """A numbered outcome with where it was booked and by which advice."""
+    """A numbered outcome with where it was booked, and by which advice or resolution. ``lies_in``: the period in whose
+    box the note lies, or is thought to; a resolution can say another than the note's own.
+    """
 
     terminal_id: str
     deposit_id: str
     ledger: Ledger
     settled: Settled
     transaction_id: str | None
-    advice_hash: bytes
+    advice_hash: bytes | None
+    resolution_no: int | None
+    lies_in: str
 
     @property
     def deposit(self) -> Deposit:
@@ -48,7 +52,10 @@ class KeptOutcome:
 def kept_outcomes(connection: Connection, where: ColumnElement[bool] | None = None) -> Iterator[KeptOutcome]:
     """The outcomes that are kept, in the order of their keys; ``where`` narrows them."""
     c = note_outcomes.c
-    query = select(note_outcomes).where(true() if where is None else where)
+    lies_in = func.coalesce(resolutions.c.box_period_id, c.box_period_id).label("lies_in")
+    resolved = resolutions.c.resolution_no == c.resolution_no
+    query = select(note_outcomes, lies_in).outerjoin_from(note_outcomes, resolutions, resolved)
+    query = query.where(true() if where is None else where)
     for row in connection.execute(query.order_by(c.terminal_id, c.deposit_id, c.note_id, c.outcome_number)):
         note = AdvisedNote(
             NoteId(row.note_id), row.outcome_number, row.outcome, Money(row.value_minor, Currency(row.currency))
@@ -56,7 +63,10 @@ def kept_outcomes(connection: Connection, where: ColumnElement[bool] | None = No
         settled = Settled(
             note, row.account_id, row.box_period_id, row.device_serial, row.booking, row.claim_number, row.business_date
         )
-        yield KeptOutcome(row.terminal_id, row.deposit_id, row.ledger, settled, row.transaction_id, row.advice_hash)
+        yield KeptOutcome(
+            row.terminal_id, row.deposit_id, row.ledger, settled, row.transaction_id, row.advice_hash,
+            row.resolution_no, row.lies_in,
+        )  # fmt: skip
 
 
 def known_outcomes(connection: Connection, deposits: Collection[Deposit]) -> dict[Deposit, dict[Key, Settled]]:

@@ -1,14 +1,19 @@
-"""Reconciliation: per terminal, box period, currency and denomination, the host's counts beside the journal's."""
+"""Reconciliation: per terminal, box period, currency and denomination, what the host has beside what the journal has,
+and both beside the count of the box, where somebody counted it.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from guichet.ids import TerminalId
 from guichet.money import Money
-from host.ledger.evidence import notes_by_journal
+from host.claims.books import Told, told_by_journals
+from host.claims.counts import kept_counts
 from host.ledger.kinds import Outcome
 from host.ledger.reading import KeptOutcome, kept_outcomes
 
@@ -48,47 +53,84 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A pile by both sources."""
+    """A pile by both sources. ``counted``: pieces in the last count of the box; None where nobody counted it."""
 
     pile: Pile
     host: Counts
     journal: Counts
+    counted: int | None = None
+
+    @property
+    def fits(self) -> bool:
+        """Whether the box can hold what the books have in it."""
+        return self.counted is None or self.host.certain <= self.counted <= self.host.possible
 
     @property
     def agrees(self) -> bool:
-        """Whether the two say the same."""
-        return self.host == self.journal
+        """Whether all that is known of the pile says the same."""
+        return self.host == self.journal and self.fits
 
 
 def reconcile(connection: Connection) -> tuple[Line, ...]:
-    """Every pile that either source knows, in order. Returned notes lie on none."""
-    host, journal = _by_host(connection), _by_journal(connection)
-    piles = sorted({pile for pile, _ in (*host, *journal)})
-    return tuple(Line(pile, _counts(host, pile), _counts(journal, pile)) for pile in piles)
+    """Every pile that any source knows, in order. Returned notes lie on none."""
+    told, kept = told_by_journals(connection), list(kept_outcomes(connection))
+    host, journal = _by_host(kept), _by_journal(told, kept)
+    counted = _by_count(connection)
+    piles = sorted({pile for pile, _ in (*host, *journal)} | counted.keys())
+    periods = {(pile.terminal_id, pile.box_period_id) for pile in counted}
+    return tuple(
+        Line(
+            pile,
+            _counts(host, pile),
+            _counts(journal, pile),
+            counted.get(pile, 0) if (pile.terminal_id, pile.box_period_id) in periods else None,
+        )
+        for pile in piles
+    )
 
 
 def _counts(counted: Counter[tuple[Pile, Outcome]], pile: Pile) -> Counts:
     return Counts(*(counted[pile, outcome] for outcome in COUNTED))
 
 
-def _by_host(connection: Connection) -> Counter[tuple[Pile, Outcome]]:
-    last: dict[tuple[str, str, str], KeptOutcome] = {}
-    for kept in kept_outcomes(connection):  # in the order of outcome numbers
-        last[kept.terminal_id, kept.deposit_id, kept.settled.note.note_id] = kept
+def _by_host(kept: Iterable[KeptOutcome]) -> Counter[tuple[Pile, Outcome]]:
     return Counter(
-        (_pile(kept.terminal_id, kept.settled.box_period_id, kept.settled.note.value), kept.settled.note.outcome)
-        for kept in last.values()
-        if kept.settled.note.outcome in COUNTED
+        (_pile(one.terminal_id, one.lies_in, one.settled.note.value), one.settled.note.outcome)
+        for one in _last(kept)
+        if one.settled.note.outcome in COUNTED
     )
 
 
-def _by_journal(connection: Connection) -> Counter[tuple[Pile, Outcome]]:
+def _last(kept: Iterable[KeptOutcome]) -> Iterable[KeptOutcome]:
+    """The last outcome of each note; they come in the order of outcome numbers."""
+    return {(*one.deposit, one.settled.note.note_id): one for one in kept}.values()
+
+
+def _by_journal(told: Mapping[TerminalId, Told], kept: Iterable[KeptOutcome]) -> Counter[tuple[Pile, Outcome]]:
+    """What the journal tells, and where it ends in a doubt what a count or two operators made of that."""
+    resolved = {(one.terminal_id, str(one.settled.note.note_id)): one for one in kept if one.resolution_no is not None}
     counted: Counter[tuple[Pile, Outcome]] = Counter()
-    for terminal, notes in notes_by_journal(connection).items():
-        for story in notes.stories.values():
-            if story.value is not None and story.final is not None and story.final in COUNTED:
-                counted[_pile(terminal, story.box_period_id, story.value), story.final] += 1
+    for terminal, one in told.items():
+        for note_id, story in one.notes.stories.items():
+            final, period = story.final, story.box_period_id
+            after = resolved.get((str(terminal), note_id))
+            if after is not None and max(story.outcomes, default=0) == after.settled.note.outcome_number - 1:
+                final, period = after.settled.note.outcome, after.lies_in
+            elif after is not None and final is after.settled.note.outcome:
+                period = after.lies_in
+            if story.value is not None and final is not None and final in COUNTED:
+                counted[_pile(terminal, period, story.value), final] += 1
     return counted
+
+
+def _by_count(connection: Connection) -> dict[Pile, int]:
+    """The pieces of the last count of each period, none included."""
+    last = {(kept.count.terminal_id, kept.count.box_period_id): kept.count for kept in kept_counts(connection)}
+    return {
+        _pile(count.terminal_id, count.box_period_id, line.value): line.pieces
+        for count in last.values()
+        for line in count.lines
+    }
 
 
 def _pile(terminal: str, period: str, value: Money) -> Pile:

@@ -46,7 +46,9 @@ accounts = Table(
 
 
 class TransactionColumns(TypedColumns):
-    """One event in the books; its postings sum to zero. Dates are the host's. The advice is that of a deposit."""
+    """One event in the books; its postings sum to zero. Dates are the host's. The advice is that of a deposit; what the
+    host itself resolved has a resolution instead.
+    """
 
     transaction_id = Column(String(36), primary_key=True)
     ledger: Named[Ledger] = Column(words(Ledger, "ledger"))
@@ -58,6 +60,7 @@ class TransactionColumns(TypedColumns):
     terminal_id: Named[str | None] = Column(String(16))
     deposit_id: Named[str | None] = Column(String(36))
     advice_hash: Named[bytes | None] = Column(ForeignKey("advices.advice_hash"))
+    resolution_no: Named[int | None] = Column(BIG, ForeignKey("resolutions.resolution_no"))
 
 
 transactions = Table(
@@ -130,7 +133,9 @@ advices = Table(
 
 
 class NoteOutcomeColumns(TypedColumns):
-    """One numbered outcome of one note and how it was booked. The first four columns are the key of a settlement."""
+    """One numbered outcome of one note and how it was booked. The first four columns are the key of a settlement. It
+    comes from an advice of the terminal or from a resolution of the host, never from both.
+    """
 
     terminal_id = Column(String(16), primary_key=True)
     deposit_id = Column(String(36), primary_key=True)
@@ -147,11 +152,51 @@ class NoteOutcomeColumns(TypedColumns):
     claim_number = Column(String(14), nullable=False)
     business_date: Named[datetime.date]
     transaction_id: Named[str | None] = Column(String(36), ForeignKey("transactions.transaction_id"))
-    advice_hash: Named[bytes] = Column(ForeignKey("advices.advice_hash"))
+    advice_hash: Named[bytes | None] = Column(ForeignKey("advices.advice_hash"))
+    resolution_no: Named[int | None] = Column(BIG, ForeignKey("resolutions.resolution_no"))
 
 
 note_outcomes = Table(
-    "note_outcomes", metadata, NoteOutcomeColumns, Index(None, "transaction_id"), Index(None, "box_period_id")
+    "note_outcomes",
+    metadata,
+    NoteOutcomeColumns,
+    CheckConstraint("(advice_hash IS NULL) <> (resolution_no IS NULL)", name="one_source"),
+    UniqueConstraint("resolution_no"),
+    Index(None, "transaction_id"),
+    Index(None, "box_period_id"),
+)
+
+
+class ResolutionColumns(TypedColumns):
+    """Why the host itself gave a note in doubt its next outcome: a count, or what two operators decided.
+    ``box_period_id`` is the period in whose box the note lies. ``signature`` is the host's, over all of it and, for a
+    decision, over both operators' words.
+    """
+
+    resolution_no: Named[int] = Column(BIG, primary_key=True)
+    terminal_id = Column(String(16), nullable=False)
+    deposit_id = Column(String(36), nullable=False)
+    note_id = Column(String(36), nullable=False)
+    outcome_number: Named[int]
+    outcome: Named[Outcome] = Column(words(Outcome, "outcome"))
+    box_period_id = Column(String(64), nullable=False)
+    count_number: Named[int | None]
+    proposal_no: Named[int | None] = Column(BIG, ForeignKey("claim_confirmations.proposal_no"))
+    resolved_at_us: Named[int] = Column(BIG)
+    signature: Named[bytes]
+
+
+resolutions = Table(
+    "resolutions",
+    metadata,
+    ResolutionColumns,
+    ForeignKeyConstraint(
+        ["terminal_id", "box_period_id", "count_number"],
+        ["box_counts.terminal_id", "box_counts.box_period_id", "box_counts.count_number"],
+    ),
+    CheckConstraint("(count_number IS NULL) <> (proposal_no IS NULL)", name="one_reason"),
+    UniqueConstraint("terminal_id", "deposit_id", "note_id", "outcome_number"),
+    UniqueConstraint("proposal_no"),
 )
 
 

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, func, or_, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from host.claims.schema import claims
+from host.claims.checks import counts_stand, proposals_stand, resolutions_stand
+from host.claims.schema import box_counts, claims
 from host.journal.records import epochs_held
 from host.ledger.booking import Place, Settled, before, legs
-from host.ledger.evidence import Finding, against_journals, answers_stand, chains_hold
+from host.ledger.evidence import Finding, against_journals, answers_stand, chains_hold, told_by_advices
 from host.ledger.kinds import TransactionKind
 from host.ledger.reading import KeptOutcome, by_deposit, kept_outcomes
-from host.ledger.schema import accounts, advices, note_outcomes, postings, transactions
+from host.ledger.schema import accounts, advices, note_outcomes, postings, resolutions, transactions
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,10 @@ def verify_books(connection: Connection, answer_key: bytes) -> Report:
         lambda: postings_as_settled(connection, kept),
         lambda: claims_kept(connection, kept),
         lambda: answers_stand(connection, answer_key, kept),
+        lambda: told_by_advices(connection, kept),
+        lambda: counts_stand(connection, answer_key),
+        lambda: proposals_stand(connection, answer_key),
+        lambda: resolutions_stand(connection, answer_key, kept),
         lambda: chains_hold(connection),
         lambda: against_journals(connection, kept),
     )
@@ -68,7 +73,14 @@ def _unreadable(error: Exception) -> Finding:
 
 
 def _counted(connection: Connection) -> dict[str, int]:
-    tables = {"transactions": transactions, "postings": postings, "advices": advices, "note outcomes": note_outcomes}
+    tables = {
+        "transactions": transactions,
+        "postings": postings,
+        "advices": advices,
+        "note outcomes": note_outcomes,
+        "box counts": box_counts,
+        "resolutions": resolutions,
+    }
     counted = {
         name: connection.execute(select(func.count()).select_from(table)).scalar_one() for name, table in tables.items()
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, Table, insert, tuple_, update
@@ -44,15 +44,27 @@ class Booked:
     received_at_us: int
 
 
+@dataclass(frozen=True, slots=True)
+class NewOutcome:
+    """An outcome that is about to be kept. It comes from an advice or from a resolution."""
+
+    place: Place
+    deposit_id: str
+    settled: Settled
+    transaction_id: str | None
+    advice_hash: bytes | None = None
+    resolution_no: int | None = None
+
+
 def write(connection: Connection, booked: Sequence[Booked], incidents: Sequence[Incident], now_us: int) -> None:
     """Keep a batch. Raises :class:`Raced`; any error leaves nothing behind, since the caller's transaction ends."""
     ensure_internal_accounts(connection, {one.place for one in booked if one.transaction_id})
     _insert(connection, advices, (_advice_row(one) for one in booked))
-    _insert(connection, postings, (row for one in booked for row in _posting_rows(one)))
+    insert_postings(connection, [(one.transaction_id, one.place, one.plan.legs) for one in booked])
     _insert(connection, transactions, (_transaction_row(one) for one in booked if one.transaction_id))
-    _insert_outcomes(connection, [row for one in booked for row in _outcome_rows(one)])
+    insert_outcomes(connection, [outcome for one in booked for outcome in _new_outcomes(one)])
     _insert(connection, note_conflicts, (row for one in booked for row in _conflict_rows(one)))
-    _keep_claims(connection, booked, now_us)
+    keep_claims(connection, [outcome for one in booked for outcome in _new_outcomes(one)], now_us)
     open_incidents(connection, incidents, now_us)
 
 
@@ -86,12 +98,20 @@ def _insert(connection: Connection, table: Table, rows: Iterable[Row]) -> None:
         connection.execute(insert(table), values)
 
 
-def _insert_outcomes(connection: Connection, rows: Sequence[Row]) -> None:
-    if not rows:
+def insert_outcomes(connection: Connection, outcomes: Sequence[NewOutcome]) -> None:
+    """Keep them. Raises :class:`Raced` where one's key is taken."""
+    if not outcomes:
         return
     statement = insert_unless_there(note_outcomes).on_conflict_do_nothing().returning(note_outcomes.c.note_id)
-    if len(connection.execute(statement, rows).all()) != len(rows):
+    if len(connection.execute(statement, [_outcome_row(outcome) for outcome in outcomes]).all()) != len(outcomes):
         raise Raced("a key of this batch was booked by another transaction")
+
+
+def insert_postings(connection: Connection, posted: Iterable[tuple[str | None, Place, Mapping[str, int]]]) -> None:
+    """Keep the postings of transactions: each with its place, and minor units by account. They come before the
+    transaction's own row, which closes it.
+    """
+    _insert(connection, postings, (row for one in posted for row in _posting_rows(*one)))
 
 
 def _advice_row(one: Booked) -> Row:
@@ -110,13 +130,13 @@ def _advice_row(one: Booked) -> Row:
     }
 
 
-def _posting_rows(one: Booked) -> Iterable[Row]:
-    for account, amount in one.plan.legs.items():
+def _posting_rows(transaction_id: str | None, place: Place, legs: Mapping[str, int]) -> Iterable[Row]:
+    for account, amount in legs.items():
         yield {
-            "transaction_id": one.transaction_id,
-            "ledger": one.place.ledger,
+            "transaction_id": transaction_id,
+            "ledger": place.ledger,
             "account_id": account,
-            "currency": one.place.currency,
+            "currency": place.currency,
             "amount_minor": amount,
         }
 
@@ -138,26 +158,32 @@ def _transaction_row(one: Booked) -> Row:
     }
 
 
-def _outcome_rows(one: Booked) -> Iterable[Row]:
+def _new_outcomes(one: Booked) -> Iterable[NewOutcome]:
     for outcome in one.plan.new:
-        yield {
-            "terminal_id": one.advice.terminal_id,
-            "deposit_id": one.advice.deposit_id,
-            "note_id": outcome.note.note_id,
-            "outcome_number": outcome.note.outcome_number,
-            "outcome": outcome.note.outcome,
-            "currency": outcome.note.value.currency.code,
-            "value_minor": outcome.note.value.minor,
-            "account_id": outcome.account_id,
-            "box_period_id": outcome.box_period_id,
-            "device_serial": outcome.device_serial,
-            "ledger": one.place.ledger,
-            "booking": outcome.booking,
-            "claim_number": outcome.claim_number,
-            "business_date": outcome.booked_on,
-            "transaction_id": one.transaction_id,
-            "advice_hash": one.advice.hash,
-        }
+        yield NewOutcome(one.place, one.advice.deposit_id, outcome, one.transaction_id, advice_hash=one.advice.hash)
+
+
+def _outcome_row(new: NewOutcome) -> Row:
+    outcome = new.settled
+    return {
+        "terminal_id": new.place.terminal_id,
+        "deposit_id": new.deposit_id,
+        "note_id": outcome.note.note_id,
+        "outcome_number": outcome.note.outcome_number,
+        "outcome": outcome.note.outcome,
+        "currency": outcome.note.value.currency.code,
+        "value_minor": outcome.note.value.minor,
+        "account_id": outcome.account_id,
+        "box_period_id": outcome.box_period_id,
+        "device_serial": outcome.device_serial,
+        "ledger": new.place.ledger,
+        "booking": outcome.booking,
+        "claim_number": outcome.claim_number,
+        "business_date": outcome.booked_on,
+        "transaction_id": new.transaction_id,
+        "advice_hash": new.advice_hash,
+        "resolution_no": new.resolution_no,
+    }
 
 
 def _conflict_rows(one: Booked) -> Iterable[Row]:
@@ -175,14 +201,11 @@ def _conflict_rows(one: Booked) -> Iterable[Row]:
         }
 
 
-def _keep_claims(connection: Connection, booked: Sequence[Booked], now_us: int) -> None:
+def keep_claims(connection: Connection, outcomes: Sequence[NewOutcome], now_us: int) -> None:
     """Open a claim for a note whose last outcome has one, and close it where a later outcome settled the note."""
-    last: dict[tuple[str, str, str], tuple[Booked, Settled]] = {}
-    for one in booked:
-        for outcome in one.plan.new:
-            last[one.advice.terminal_id, one.advice.deposit_id, outcome.note.note_id] = (one, outcome)
-    closed = [key for key, (_, outcome) in last.items() if not outcome.claim_number]
-    opened = [_claim_row(one, outcome, now_us) for one, outcome in last.values() if outcome.claim_number]
+    last = {(new.place.terminal_id, new.deposit_id, new.settled.note.note_id): new for new in outcomes}
+    closed = [key for key, new in last.items() if not new.settled.claim_number]
+    opened = [_claim_row(new, now_us) for new in last.values() if new.settled.claim_number]
     c = claims.c
     key = (c.terminal_id, c.deposit_id, c.note_id)
     if closed:
@@ -194,13 +217,14 @@ def _keep_claims(connection: Connection, booked: Sequence[Booked], now_us: int) 
         connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_=news), opened)
 
 
-def _claim_row(one: Booked, outcome: Settled, now_us: int) -> Row:
+def _claim_row(new: NewOutcome, now_us: int) -> Row:
+    outcome = new.settled
     return {
         "claim_number": outcome.claim_number,
-        "terminal_id": one.advice.terminal_id,
-        "deposit_id": one.advice.deposit_id,
+        "terminal_id": new.place.terminal_id,
+        "deposit_id": new.deposit_id,
         "note_id": outcome.note.note_id,
-        "ledger": one.place.ledger,
+        "ledger": new.place.ledger,
         "reason": claim_reason(outcome.note.outcome),
         "account_id": outcome.account_id,
         "opened_at_us": now_us,

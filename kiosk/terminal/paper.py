@@ -24,7 +24,8 @@ _MAY_BE_IN_THE_BOX = frozenset({NotePhase.IN_DOUBT, NotePhase.STACK_INTENDED})
 @dataclass(frozen=True, slots=True)
 class Inquiry:
     """A note whose money is not on the account. ``interrupted``: where it went is not known, or not yet; otherwise it
-    is in the box, and the bank keeps its value in suspense. ``claim``: the number to ask by.
+    is in the box, and the bank keeps its value in suspense. ``claim``: the host's number to ask by, empty while it has
+    given none; the deposit's number serves until then.
     """
 
     value: Money
@@ -44,15 +45,13 @@ class DepositPaper:
 
 
 def summarise(deposit: Deposit, notes: Sequence[Note], answer: settlement_pb2.SettlementAnswer | None) -> DepositPaper:
-    """The deposit as its receipt tells it. A claim number is the host's; until it has answered, the note's own id
-    stands for it.
-    """
+    """The deposit as its receipt tells it. A claim number is the host's: until it has answered, there is none."""
     answers = {note.note_id: note for note in answer.notes} if answer is not None else {}
     credited: list[Money] = []
     inquiries: list[Inquiry] = []
     for note in notes:
         told = answers.get(note.note_id)
-        claim = told.claim_number if told is not None and told.claim_number else short(note.note_id)
+        claim = told.claim_number if told is not None else ""
         if note.value is None:
             continue
         foreign = note.value.currency != deposit.currency
@@ -106,16 +105,18 @@ def deposit_receipt(paper: DepositPaper, imprint: Imprint) -> Document:
         blocks.append(Row("Value date", paper.answer.value_date))
     else:
         blocks.append(Text("Recorded at this terminal. Your account is credited as soon as the bank can be reached."))
-    blocks.extend(_under_inquiry(paper.inquiries))
+    blocks.extend(_under_inquiry(paper.inquiries, deposit.deposit_id))
     blocks.extend((Space(), QrCode(receipt_code(paper, imprint)), Text("Thank you", Align.CENTRE)))
     return Document(f"deposit {short(deposit.deposit_id)}", tuple(blocks))
 
 
-def _under_inquiry(inquiries: Iterable[Inquiry]) -> Iterable[Block]:
+def _under_inquiry(inquiries: Iterable[Inquiry], deposit_id: DepositId) -> Iterable[Block]:
     for inquiry in inquiries:
         yield Rule()
         yield Text("NOTE UNDER INQUIRY", bold=True)
-        yield Row(str(inquiry.value), f"claim {inquiry.claim}")
+        yield Row(str(inquiry.value), f"claim {inquiry.claim}" if inquiry.claim else "no claim number yet")
+        if not inquiry.claim:
+            yield Text(f"The bank has not given it a claim number yet. Ask by deposit {short(deposit_id)}.")
         if inquiry.interrupted:
             yield Text("The terminal was interrupted with this note inside. It is looked for when the box is counted.")
         else:
@@ -125,7 +126,7 @@ def _under_inquiry(inquiries: Iterable[Inquiry]) -> Iterable[Block]:
 def receipt_code(paper: DepositPaper, imprint: Imprint) -> str:
     """The receipt as a text of at most 300 characters; what may be cut off last is the list of notes."""
     notes = ",".join(f"{count}x{value.major}" for value, count in paper.counts)
-    claims = ",".join(inquiry.claim for inquiry in paper.inquiries)
+    claims = ",".join(inquiry.claim for inquiry in paper.inquiries if inquiry.claim)
     state = "provisional" if paper.answer is None else f"booked {paper.answer.business_date}"
     title = "GUICHET TRAINING DEPOSIT" if imprint.training else "GUICHET DEPOSIT"
     where = (imprint.terminal, imprint.when)

@@ -44,6 +44,9 @@ class Domain(Enum):
     SETTLEMENT_ANSWER = "settlement-answer"
     JOURNAL_CHECKPOINT = "journal-checkpoint"
     JOURNAL_EXPORT = "journal-export"
+    BOX_COUNT = "box-count"
+    CLAIM_PROPOSAL = "claim-proposal"
+    CLAIM_RESOLUTION = "claim-resolution"
 
 
 class Signer(Protocol):

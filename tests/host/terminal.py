@@ -113,6 +113,7 @@ class BenchTerminal:
         simulated: bool = True,
         closed_at_us: int = 1,
         place: int = 1_000_000,
+        period: str = BOX_PERIOD,
     ) -> link.SignedAdvice:
         content = settlement_pb2.DepositAdvice(
             terminal_id=self.name,
@@ -120,7 +121,7 @@ class BenchTerminal:
             session_id=an_id(999_999),
             account_id=account,
             currency=currency,
-            box_period_id=BOX_PERIOD,
+            box_period_id=period,
             device_serial=SERIAL,
             device_simulated=simulated,
             closed_at_us=closed_at_us,

@@ -15,6 +15,7 @@ from sqlalchemy import select
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from guichet.v1 import health_pb2
+from host.claims.deciding import Wish, decide_claim
 from host.console.app import build_app
 from host.console.login import SESSION_COOKIE
 from host.console.operators import OperatorError, add_operator
@@ -22,8 +23,10 @@ from host.console.operators import log_in as log_in_operator
 from host.console.schema import audit_log, operators
 from host.fleet.health import keep_health
 from host.fleet.incidents import Incident, open_incidents
+from host.ledger.kinds import Outcome
 from host.server import console
 from tests.host.bench import ANNA, Bench
+from tests.host.boxes import count, exchanged_box, number_of
 from tests.host.terminal import OUTCOME_IN_DOUBT, OUTCOME_RETURNED, BenchTerminal, Note, deposit_id
 from tests.host.test_settlement import answer
 
@@ -90,7 +93,7 @@ def a_day_s_work(bench: Bench, journal_fault: str = "") -> BenchTerminal:
     return terminal
 
 
-@pytest.mark.parametrize("page", ["/", "/fleet", "/deposits", "/incidents"])
+@pytest.mark.parametrize("page", ["/", "/fleet", "/deposits", "/claims", "/incidents"])
 async def test_nobody_sees_a_page_without_a_log_in(browser: httpx.AsyncClient, page: str) -> None:
     response = await browser.get(page, follow_redirects=True)
     assert response.url.path == "/login"
@@ -175,7 +178,7 @@ async def test_log_ins_are_in_the_audit_log_and_no_password_is_anywhere(
 @pytest.mark.usefixtures("operator")
 async def test_every_answer_forbids_scripts_frames_and_foreign_content(browser: httpx.AsyncClient) -> None:
     await log_in(browser)
-    for page in ("/login", "/fleet", "/deposits", "/incidents", "/static/console.css", "/nowhere"):
+    for page in ("/login", "/fleet", "/deposits", "/claims", "/incidents", "/static/console.css", "/nowhere"):
         response = await browser.get(page)
         assert "default-src 'none'" in response.headers["content-security-policy"]
         assert "frame-ancestors 'none'" in response.headers["content-security-policy"]
@@ -228,6 +231,30 @@ async def test_deposits_show_outcomes_bookings_claims_and_conflicts_and_can_be_f
     doubts = (await browser.get("/deposits", params={"terminal": "RIGA-01", "state": "claim open"})).text
     assert (first in doubts, second in doubts) == (False, True)
     assert "No deposit fits" in (await browser.get("/deposits", params={"terminal": "OTHER"})).text
+
+
+@pytest.mark.usefixtures("operator")
+async def test_claims_are_shown_with_their_state_and_with_the_counts_that_close_them(
+    bench: Bench, browser: httpx.AsyncClient
+) -> None:
+    await log_in(browser)
+    assert "No claim is open." in (await browser.get("/claims")).text
+    exchanged_box(bench, [Note(1), *(Note(number, 5_000, OUTCOME_IN_DOUBT) for number in (2, 3))])
+    host = bench.host
+    with bench.engine.begin() as connection:
+        wish = Wish(number_of(2), Outcome.NOT_FOUND, "<b>not</b> on the film", NAME)
+        decide_claim(connection, wish, host.keys.signer, host.resolver, host.now_us())
+    page = (await browser.get("/claims")).text
+    assert number_of(2) in page
+    assert f"not found, by {NAME}: &lt;b&gt;not&lt;/b&gt; on the film" in page
+    assert "Counts of cash boxes" not in page
+    count(bench, {"20 EUR": 1, "50 EUR": 2}, by="Eva")
+    page = (await browser.get("/claims")).text
+    assert "count 1 · Eva ·" in page
+    assert "covers the doubts" in page
+    assert "count: number 1 of box period" in page
+    assert "No claim is open." in page
+    assert "outcome 2, by the host" in (await browser.get("/deposits")).text
 
 
 @pytest.mark.usefixtures("operator")

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 from sqlalchemy import Connection, event
 
+from host.claims.views import list_claims
 from host.ledger.overview import DepositState, list_deposits, open_claims
 from tests.host.bench import ANNA, Bench
 from tests.host.terminal import OUTCOME_IN_DOUBT, OUTCOME_RETURNED, BenchTerminal, Note, deposit_id
@@ -121,7 +122,7 @@ def _with_claims(connection: Connection) -> object:
     return list_deposits(connection, state=DepositState.CLAIM_OPEN, limit=LIMIT)
 
 
-@pytest.mark.parametrize("ask", [_any, _of_one_terminal, _with_claims, open_claims])
+@pytest.mark.parametrize("ask", [_any, _of_one_terminal, _with_claims, open_claims, list_claims])
 def test_a_list_walks_indexes_and_sorts_nothing_that_it_does_not_show(
     bench: Bench, ask: Callable[[Connection], object]
 ) -> None:

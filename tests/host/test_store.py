@@ -13,8 +13,9 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, func, insert, select, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import Connection, column, func, insert, select, table, text
+from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.types import NullType
 
 from host.claims.numbers import claim_number
 from host.log import JsonFormatter, event
@@ -101,6 +102,48 @@ def test_a_database_of_an_earlier_version_is_brought_up_with_what_it_holds(tmp_p
         command.downgrade(config, "0002")
         command.upgrade(config, "head")
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    engine.dispose()
+
+
+def test_settled_notes_outlive_the_table_that_is_made_anew_around_them(tmp_path: Path) -> None:
+    """Migration 0004: what was booked by advices stays as it was, guarded as it was, and host's own outcomes fit in."""
+    engine = open_engine(tmp_path / "host.db")
+    config = Config()
+    config.set_main_option("script_location", str(files("host.store") / "migrations"))
+    row = (
+        "T-1", "d", "n", 1, "in-doubt", "EUR", 2_000, "a", "p", "s", "live", "in-doubt", "2026-01-31", "C", None, b"x",
+    )  # fmt: skip
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0003")
+        connection.execute(text("INSERT INTO advices VALUES (x'78', 'T-1', 'd', '', 1, 1, x'', x'', 1, x'', x'')"))
+        names = [str(info[1]) for info in connection.execute(text("PRAGMA table_info(note_outcomes)"))]
+        there = table("note_outcomes", *(column(name, NullType()) for name in names))
+        connection.execute(there.insert().values(row))
+        before = connection.execute(select(there)).all()
+    migrate(engine)
+    with engine.begin() as connection:
+        assert connection.execute(select(there)).all() == before == [row]
+        assert connection.execute(text("SELECT resolution_no FROM note_outcomes")).all() == [(None,)]
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        for statement in ("UPDATE note_outcomes SET value_minor = 1", "DELETE FROM note_outcomes"):
+            with pytest.raises(IntegrityError, match="append-only"):
+                connection.execute(text(statement))
+        assert connection.execute(text("PRAGMA foreign_key_check")).all() == []
+    engine.dispose()
+
+
+def test_what_was_counted_is_not_thrown_away_by_going_back(tmp_path: Path) -> None:
+    engine = open_engine(tmp_path / "host.db")
+    migrate(engine)
+    config = Config()
+    config.set_main_option("script_location", str(files("host.store") / "migrations"))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        connection.execute(text("INSERT INTO terminals VALUES ('T-1', 'live', '', 1)"))
+        connection.execute(text("INSERT INTO box_counts VALUES ('T-1', 'p', 1, 'eva', '', 1, x'')"))
+        with pytest.raises(RuntimeError, match="is not thrown away"):
+            command.downgrade(config, "0003")
     engine.dispose()
 
 

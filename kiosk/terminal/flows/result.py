@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from guichet.ids import short
 from guichet.journal.records import to_wire
 from guichet.v1 import screen_pb2 as pb
 from kiosk.journal.folds import Deposit
 from kiosk.terminal.flows.printing import can_print, print_document
-from kiosk.terminal.paper import DepositPaper, deposit_receipt, receipt_code, summarise
+from kiosk.terminal.paper import DepositPaper, Imprint, deposit_receipt, receipt_code, summarise
 from kiosk.terminal.parts import Parts
 
 
@@ -20,11 +21,15 @@ async def show_result(parts: Parts, deposit: Deposit, stop: pb.DepositStop.Value
         answer = await parts.settler.wait_settled(deposit.deposit_id, parts.config.timings.settlement_wait)
     paper = summarise(deposit, notes, answer)
     if not paper.counts and not paper.inquiries:
-        await parts.front.choose(_view(parts, paper, stop, pb.RECEIPT_STATE_UNSPECIFIED), parts.config.timings.notice)
+        await parts.front.choose(
+            result_view(paper, parts.imprint(), stop, pb.RECEIPT_STATE_UNSPECIFIED), parts.config.timings.notice
+        )
         return
     receipt = pb.RECEIPT_STATE_OFFERED if await can_print(parts) else pb.RECEIPT_STATE_ON_SCREEN
     while True:
-        control = await parts.front.choose(_view(parts, paper, stop, receipt), parts.config.timings.customer)
+        control = await parts.front.choose(
+            result_view(paper, parts.imprint(), stop, receipt), parts.config.timings.customer
+        )
         if control != "receipt":
             return
         await parts.front.show(pb.WaitView(reason=pb.WAIT_REASON_PRINTING))
@@ -32,9 +37,10 @@ async def show_result(parts: Parts, deposit: Deposit, stop: pb.DepositStop.Value
         receipt = pb.RECEIPT_STATE_PRINTED if printed else pb.RECEIPT_STATE_ON_SCREEN
 
 
-def _view(
-    parts: Parts, paper: DepositPaper, stop: pb.DepositStop.ValueType, receipt: pb.ReceiptState.ValueType
+def result_view(
+    paper: DepositPaper, imprint: Imprint, stop: pb.DepositStop.ValueType, receipt: pb.ReceiptState.ValueType
 ) -> pb.DepositResultView:
+    """What the screen shows of a deposit that has ended."""
     if not paper.counts:
         state = pb.DEPOSIT_STATE_EMPTY
     elif paper.answer is None:
@@ -47,8 +53,12 @@ def _view(
         total=to_wire(paper.credited),
         notes=[pb.NoteCount(value=to_wire(value), count=count) for value, count in paper.counts],
         state=state,
-        in_doubt=[pb.DoubtfulNote(value=to_wire(note.value), claim_number=note.claim) for note in paper.inquiries],
+        in_doubt=[
+            # Until the host has given a claim number, it is asked by the deposit's.
+            pb.DoubtfulNote(value=to_wire(note.value), claim_number=note.claim or short(paper.deposit.deposit_id))
+            for note in paper.inquiries
+        ],
         receipt=receipt,
-        receipt_code=receipt_code(paper, parts.imprint()),
+        receipt_code=receipt_code(paper, imprint),
         stop=stop,
     )

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from drivers.api.document import Document, QrCode, Row, Text
-from guichet.v1 import customer_pb2
+from guichet.v1 import customer_pb2, screen_pb2
 from guichet.v1 import journal_pb2 as pb
 from guichet.v1 import settlement_pb2 as settlement
+from kiosk.terminal.flows.result import result_view
 from kiosk.terminal.paper import (
     Imprint,
     StatementError,
@@ -97,8 +98,33 @@ def test_a_note_in_doubt_is_on_the_receipt_with_its_claim_and_not_in_the_total(r
     assert "NOTE UNDER INQUIRY" in lines
     assert "10.00 EUR|claim C-1234" in lines
     assert "Total|50.00 EUR" in lines
-    offline = receipt(rig, None)
-    assert f"10.00 EUR|claim {rig.notes[-1].note_id[-8:].upper()}" in offline, "its own number, while there is no claim"
+    assert not any("no claim number" in line for line in lines)
+
+
+def test_a_note_in_doubt_that_the_host_has_not_answered_for_is_asked_by_its_deposit_s_number(rig: Rig) -> None:
+    """A number that the host does not know would help nobody."""
+    rig.escrowed(TEN)
+    rig.desk.take()
+    rig.desk.no_answer()
+    lines = receipt(rig, None)
+    number = rig.deposits[0].deposit_id[-8:].upper()
+    assert f"Deposit|{number}" in lines
+    assert "10.00 EUR|no claim number yet" in lines
+    assert f"The bank has not given it a claim number yet. Ask by deposit {number}." in lines
+    assert rig.notes[-1].note_id[-8:].upper() not in "\n".join(lines)
+
+
+@pytest.mark.parametrize("answered", [True, False])
+def test_the_screen_shows_the_claim_number_and_before_there_is_one_the_deposit_s(rig: Rig, *, answered: bool) -> None:
+    rig.escrowed(TEN)
+    rig.desk.take()
+    rig.desk.no_answer()
+    answer, deposit = answer_to(rig), rig.deposits[0]
+    answer.notes[-1].booking, answer.notes[-1].claim_number = settlement.BOOKING_IN_DOUBT, "C-1234"
+    paper = summarise(deposit, rig.journal.fold.notes_of(deposit.deposit_id), answer if answered else None)
+    view = result_view(paper, IMPRINT, screen_pb2.DEPOSIT_STOP_UNSPECIFIED, screen_pb2.RECEIPT_STATE_OFFERED)
+    numbers = [note.claim_number for note in view.in_doubt]
+    assert numbers == (["C-1234"] if answered else [deposit.deposit_id[-8:].upper()])
 
 
 def test_training_money_says_so(rig: Rig) -> None:

@@ -1,0 +1,105 @@
+"""The boxes of a terminal as its books and its journal have them, for whoever counts one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection
+
+from guichet.ids import TerminalId
+from host.claims.box import BoxNote, NoteKey, Pieces, Standing
+from host.claims.counts import last_counts
+from host.claims.periods import Periods
+from host.claims.records import BoxCount
+from host.journal.notes import Notes, NoteStory
+from host.journal.records import epochs_held, readable_records
+from host.ledger.kinds import Outcome
+from host.ledger.reading import KeptOutcome, kept_outcomes
+from host.ledger.schema import note_outcomes
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a terminal's replicated journal tells of its notes and its boxes."""
+
+    notes: Notes = field(default_factory=Notes)
+    periods: Periods = field(default_factory=Periods)
+
+
+@dataclass(frozen=True, slots=True)
+class Boxes:
+    """A terminal's periods, the notes that lie in their boxes or may, and the last count of each that was counted."""
+
+    periods: Periods
+    notes: tuple[BoxNote, ...]
+    counts: Mapping[str, BoxCount]
+
+    def pieces(self) -> tuple[Pieces, ...]:
+        """The counts as a decision takes them, in the order of their periods."""
+        order = {name: index for index, name in enumerate(self.periods.found)}
+        counted = [count.as_pieces(order.get(name, len(order))) for name, count in self.counts.items()]
+        return tuple(sorted(counted, key=lambda count: (count.ordinal, count.box_period_id)))
+
+
+def told_by_journals(connection: Connection, terminal: str | None = None) -> dict[TerminalId, Told]:
+    """What each terminal's journal tells, or only that of ``terminal``. Reads all of it."""
+    told: dict[TerminalId, Told] = {}
+    for name, epoch in epochs_held(connection):
+        if terminal is None or name == terminal:
+            one = told.setdefault(name, Told())
+            for numbered in readable_records(connection, name, epoch):
+                one.notes.add(epoch, (numbered,))
+                one.periods.add((numbered[1],))
+    return told
+
+
+def boxes_of(connection: Connection, terminal: TerminalId) -> Boxes:
+    """The boxes of one terminal. Reads its whole journal."""
+    told = told_by_journals(connection, terminal).get(terminal, Told())
+    kept = kept_outcomes(connection, note_outcomes.c.terminal_id == terminal)
+    return Boxes(told.periods, tuple(standing_of(terminal, kept, told)), last_counts(connection, terminal))
+
+
+_STANDING = {
+    Outcome.CREDITED: Standing.CREDITED,
+    Outcome.FOUND: Standing.FOUND,
+    Outcome.WITHHELD: Standing.WITHHELD,
+    Outcome.IN_DOUBT: Standing.IN_DOUBT,
+}
+
+
+def standing_of(terminal: str, kept: Iterable[KeptOutcome], told: Told) -> Iterator[BoxNote]:
+    """How each note of a terminal stands. ``kept``: its outcomes in the books, in the order of their numbers.
+
+    A note is unsettled where the journal has an outcome of it that the books do not have, or has it otherwise, or has
+    none yet: whatever is counted meanwhile says nothing for sure about its denomination.
+    """
+    last = {outcome.settled.note.note_id: outcome for outcome in kept}
+    for outcome in last.values():
+        note, story = outcome.settled.note, told.notes.stories.get(outcome.settled.note.note_id)
+        standing = _STANDING.get(note.outcome)
+        if story is not None and _goes_on(story, note.outcome_number, note.outcome):
+            standing = Standing.UNSETTLED
+        periods = frozenset({outcome.lies_in})
+        if standing in (Standing.IN_DOUBT, Standing.UNSETTLED):
+            periods = told.periods.candidates(note.note_id, outcome.lies_in)
+        if standing is not None:
+            key = NoteKey(outcome.terminal_id, outcome.deposit_id, note.note_id)
+            yield BoxNote(key, note.value, standing, periods)
+    for note_id, story in told.notes.stories.items():
+        if note_id not in last and story.value is not None and not _only_returned(story):
+            key = NoteKey(terminal, story.deposit_id, note_id)
+            periods = told.periods.candidates(note_id, story.box_period_id)
+            yield BoxNote(key, story.value, Standing.UNSETTLED, periods)
+
+
+def _goes_on(story: NoteStory, number: int, outcome: Outcome) -> bool:
+    """Whether the journal says more than this numbered outcome, or something else under its number."""
+    said = story.outcomes.get(number)
+    return max(story.outcomes, default=0) > number or (said is not None and said[0] is not outcome)
+
+
+def _only_returned(story: NoteStory) -> bool:
+    """It was only ever given back: where that is all of a deposit, no advice tells of it."""
+    return bool(story.outcomes) and all(outcome is Outcome.RETURNED for outcome, _ in story.outcomes.values())

@@ -1,0 +1,114 @@
+"""A terminal's box periods by its replicated journal, and which notes may lie in the box of another. Pure.
+
+A note that came in while a box was in belongs to that box's period. It may lie in the next box instead where it was
+undecided while the boxes were exchanged: the head may push into the new box what stuck in it before. That is worked out
+so. A note is *under way* from note_escrowed until note_stacked or note_returned. In doubt it stays under way, until the
+path is known to be empty while its own box is still in: the doubt itself says so (path empty), the cash module answers
+so, acceptance is opened, another note is escrowed, or a note is cleared. The box is in until the incident
+``box-removed``; where there is none, until box_period_opened. Every note that is under way at box_period_opened of the
+same cash module may lie in both boxes. That record comes after the module was ready again, so a doubt goes no further;
+a note without any outcome stays under way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from guichet.v1 import journal_pb2 as pb
+
+BOX_REMOVED = "box-removed"
+"""The terminal's word for a cash box that left its place."""
+
+
+@dataclass(frozen=True, slots=True)
+class BoxPeriod:
+    """What went into one cash box. The moments are those of the terminal's clock, in microseconds since 1970: evidence
+    for people. ``ended_at_us`` is None while its box is in, as far as the journal is here.
+    """
+
+    box_period_id: str
+    device_serial: str
+    opened_at_us: int
+    ended_at_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _UnderWay:
+    device_serial: str
+    doubtful: bool = False
+
+
+class Periods:
+    """The periods of one terminal, folded from its records in order. ``found``: in the order of the journal."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, BoxPeriod] = {}
+        self._also: dict[str, frozenset[str]] = {}
+        self._under_way: dict[str, _UnderWay] = {}
+        self._current: str | None = None
+        self._box_is_out = False
+
+    def candidates(self, note_id: str, own: str) -> frozenset[str]:
+        """The periods in whose box the note may lie: ``own`` and those that it was under way into."""
+        return self._also.get(note_id, frozenset()) | {own}
+
+    def ordinal(self, period: str) -> int:
+        """The place of a period among the terminal's, from 0. Raises KeyError for one that it does not have."""
+        return {name: index for index, name in enumerate(self.found)}[period]
+
+    def add(self, records: Iterable[pb.JournalRecord]) -> None:
+        """Take records into account, in the order of the journal."""
+        for record in records:
+            self._apply(record)
+
+    def _apply(self, record: pb.JournalRecord) -> None:
+        match record.WhichOneof("fact"):
+            case "box_period_opened":
+                self._opened(record.box_period_opened, record.recorded_at_us)
+            case "incident":
+                self._box_is_out |= record.incident.code == BOX_REMOVED
+            case "note_escrowed":
+                self._path_is_empty()
+                self._under_way[record.note_escrowed.note_id] = _UnderWay(record.note_escrowed.device_serial)
+            case "note_in_doubt":
+                self._doubted(record.note_in_doubt)
+            case "note_stacked":
+                self._under_way.pop(record.note_stacked.note_id, None)
+            case "note_returned":
+                self._under_way.pop(record.note_returned.note_id, None)
+            case "device_answered" if record.device_answered.presence == pb.DEVICE_PRESENCE_PATH_EMPTY:
+                self._path_is_empty()
+            case "acceptance_opened" | "note_cleared":
+                self._path_is_empty()
+            case _:
+                return
+
+    def _doubted(self, fact: pb.NoteInDoubt) -> None:
+        note = self._under_way.get(fact.note_id)
+        if note is None:
+            return
+        self._under_way[fact.note_id] = replace(note, doubtful=True)
+        if fact.presence == pb.DEVICE_PRESENCE_PATH_EMPTY:
+            self._path_is_empty()
+
+    def _path_is_empty(self) -> None:
+        """What was in doubt is in the box or gone, if its box is still in: afterwards the new one may have it."""
+        if not self._box_is_out:
+            self._under_way = {name: note for name, note in self._under_way.items() if not note.doubtful}
+
+    def _opened(self, fact: pb.BoxPeriodOpened, at_us: int) -> None:
+        before = self._current
+        if before is not None and before != fact.box_period_id:
+            self.found[before] = replace(self.found[before], ended_at_us=at_us)
+        self._current, self._box_is_out = fact.box_period_id, False
+        self.found.setdefault(fact.box_period_id, BoxPeriod(fact.box_period_id, fact.device_serial, at_us))
+        for name, note in self._under_way.items():
+            if _same(note.device_serial, fact.device_serial):
+                self._also[name] = self._also.get(name, frozenset()) | {fact.box_period_id}
+        self._under_way = {name: note for name, note in self._under_way.items() if not note.doubtful}
+
+
+def _same(one: str, other: str) -> bool:
+    """Whether two serial numbers can be of one device; what is not known can be any."""
+    return one == other or not one or not other

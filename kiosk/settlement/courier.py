@@ -31,6 +31,18 @@ class LateDelivery(Protocol):
         ...
 
 
+class JournalCopy(Protocol):
+    """The journal's copy at the host, as settlement sees it."""
+
+    def holds(self, place: tuple[int, int]) -> bool:
+        """Whether the host holds the records up to ``place``, or will not take them, so that nobody need wait."""
+        ...
+
+    def on_progress(self, listener: Callable[[], None]) -> None:
+        """``listener`` is called when the host may hold more."""
+        ...
+
+
 class Courier(Protocol):
     """The connection to the host."""
 

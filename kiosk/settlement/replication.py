@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from guichet.ids import TerminalId
 from guichet.journal.chain import Entry
@@ -50,6 +50,7 @@ class Replicator:
         self._hello_due: float | None = None
         self._hello_wait: float | None = None
         self._reported: set[str] = set()
+        self._listeners: list[Callable[[], None]] = []
         journal.observe(lambda _entry, _fact: self._moved.set())
         link.on_change(self._on_link)
 
@@ -62,6 +63,7 @@ class Replicator:
             if not self.forked and self._behind is None:
                 self._refusal = None
         self._moved.set()
+        self._tell()
 
     def _compared(self, welcome: pb.Welcome) -> Comparison:
         try:
@@ -109,6 +111,18 @@ class Replicator:
             if (held := self._held.get(epoch, 0)) < last:
                 return epoch, held
         return self._journal.epoch, self._held.get(self._journal.epoch, 0)
+
+    def holds(self, place: Place) -> bool:
+        """As :class:`kiosk.settlement.courier.JournalCopy` says."""
+        return self.refused or self.held_place >= place
+
+    def on_progress(self, listener: Callable[[], None]) -> None:
+        """As :class:`kiosk.settlement.courier.JournalCopy` says."""
+        self._listeners.append(listener)
+
+    def _tell(self) -> None:
+        for listener in self._listeners:
+            listener()
 
     async def run(self) -> None:
         """Replicate until cancelled."""
@@ -172,6 +186,7 @@ class Replicator:
         async with self._change:
             self._held[epoch] = max(held, answer.sequence)
             self._change.notify_all()
+        self._tell()
 
     def _keep(self, signed: replication_pb2.SignedCheckpoint) -> None:
         """The host's word about an entry of ours; another is none."""
@@ -216,6 +231,7 @@ class Replicator:
             self._again = True
         else:
             self._wait_for_hello(error)
+        self._tell()
         hello_seconds = self._hello_wait if self._hello_due is not None else None
         self._log.event("journal.refused", reason=str(error), hello_seconds=hello_seconds)
 

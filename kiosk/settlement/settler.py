@@ -14,10 +14,10 @@ from guichet.signing import BadSignature, verify
 from guichet.v1 import journal_pb2, settlement_pb2
 from guichet.v1 import terminal_link_pb2 as pb
 from kiosk.journal.faults import JournalError
-from kiosk.journal.folds import Advice
+from kiosk.journal.folds import Advice, Place
 from kiosk.journal.store import Journal
 from kiosk.log import EventLog
-from kiosk.settlement.courier import Courier, HostAway, HostRefused, LateDelivery
+from kiosk.settlement.courier import Courier, HostAway, HostRefused, JournalCopy, LateDelivery
 from kiosk.settlement.waiting import Backoff, jittered
 
 _RETRY = Backoff(first=2.0, longest=600.0)
@@ -46,14 +46,19 @@ class Settler:
         journal: Journal,
         link: Courier,
         late: LateDelivery,
+        copy: JournalCopy,
         host_signing_key: bytes,
         clock: Clock,
         random: Random,
         log: EventLog,
         late_seconds: float = _LATE_SECONDS,
     ) -> None:
-        """``late_seconds``: how long to wait for a session before delivering without one."""
+        """``copy``: over a session an advice goes after the records that it rests on, so that the books never know what
+        the journal's copy does not. ``late_seconds``: how long to wait for a session before delivering without one.
+        """
         self._journal = journal
+        self._copy = copy
+        self._places: dict[bytes, Place] = {}
         self._link = link
         self._late = late
         self._late_seconds = late_seconds
@@ -69,6 +74,7 @@ class Settler:
         self._settled = asyncio.Condition()
         journal.observe(lambda _entry, _fact: self._moved.set())
         link.on_change(self._on_link)
+        copy.on_progress(self._moved.set)
 
     def _on_link(self, welcome: pb.Welcome | None) -> None:
         if welcome is not None:
@@ -90,8 +96,9 @@ class Settler:
         while True:
             # Read once: what comes due between two readings would be neither sent nor waited for.
             now = self._clock.monotonic()
-            advice = self._next(now)
-            if advice is not None and self._link.connected:
+            connected = self._link.connected
+            advice = self._next(now, copied=connected)
+            if advice is not None and connected:
                 await self._deliver(advice, self._by_link)
             elif advice is not None and now >= self._late_due:
                 answered = await self._deliver(advice, self._late.submit)
@@ -102,14 +109,24 @@ class Settler:
             else:
                 await self._wait(now)
 
-    def _next(self, now: float) -> Advice | None:
+    def _next(self, now: float, *, copied: bool) -> Advice | None:
+        """The oldest that is due; where ``copied``, only one whose records the host holds."""
         if self._journal.failure is not None:
             return None
         for digest, advice in self._journal.fold.outbox.items():
             again = self._again.get(digest)
-            if again is None or now >= again.due:
+            due = again is None or now >= again.due
+            if due and (not copied or self._copy.holds(self._place_of(advice))):
                 return advice
         return None
+
+    def _place_of(self, advice: Advice) -> Place:
+        """Of the last record that it tells of."""
+        place = self._places.get(advice.digest)
+        if place is None:
+            stated = settlement_pb2.DepositAdvice.FromString(advice.content)
+            place = self._places[advice.digest] = stated.epoch, stated.sequence
+        return place
 
     async def _wait(self, now: float) -> None:
         """Until something moves, or something is due."""
@@ -143,6 +160,7 @@ class Settler:
             return False
         else:
             self._again.pop(digest, None)
+            self._places.pop(digest, None)
             async with self._settled:
                 self._settled.notify_all()
         return True

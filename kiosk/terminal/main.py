@@ -86,6 +86,7 @@ class Terminal:
         link = seams.make_link(address, self._hello, self._ids, seams.random, self.log)
         book = NoteBook(identity.terminal_id, self.journal, seams.clock, self._ids, signer)
         places = places_of(self._devices)
+        replicator = Replicator(self.journal, link, identity.terminal_id, identity.host_signing_key, self.log)
         return Parts(
             terminal_id=identity.terminal_id,
             training=identity.training,
@@ -97,11 +98,12 @@ class Terminal:
             journal=self.journal,
             front=Front(self.log, training=identity.training),
             link=link,
-            replicator=Replicator(self.journal, link, identity.terminal_id, identity.host_signing_key, self.log),
+            replicator=replicator,
             settler=Settler(
                 self.journal,
                 link,
                 seams.make_late(self._config.late_host or identity.late_target, identity.authority_pem),
+                replicator,
                 identity.host_signing_key,
                 seams.clock,
                 seams.random,
@@ -242,9 +244,13 @@ class Terminal:
         """
         while self._config.keep_days:
             await asyncio.sleep(self._config.timings.retention)
-            while self.journal.fold.at_rest and self.journal.failure is None and (count := self.journal.retire()):
-                self.log.event("journal.retired", entries=count)
-                await asyncio.sleep(_BREATH_SECONDS)
+            try:
+                while self.journal.fold.at_rest and self.journal.failure is None and (count := self.journal.retire()):
+                    self.log.event("journal.retired", entries=count)
+                    await asyncio.sleep(_BREATH_SECONDS)
+            except JournalError as error:
+                # It takes no record any more: who waits for that ends this life.
+                self.log.event("journal.failed", reason=str(error))
 
     async def _device_grace(self) -> None:
         """A note that nobody looks after, and whose device does not come back in time, is in doubt; its deposit closes.

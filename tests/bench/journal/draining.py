@@ -26,7 +26,7 @@ from tests.bench.journal.bare import Bare, Watch, cpu_of, disk, rows
 from tests.bench.journal.days import WRITER, Standing
 from tests.bench.plan import Bench, Plan
 from tests.bench.rows import Measure, Pair, Row
-from tests.kiosk.settlement.standing import HOST, Dice, advice, signed, stated
+from tests.kiosk.settlement.standing import HOST, Copy, Dice, advice, signed, stated
 
 _DEPOSITS = 10_000
 _PATIENCE = 600.0
@@ -96,7 +96,7 @@ async def _drain(
 ) -> Row:
     journal, bare = Journal.open(place / "ours.db", WRITER, Standing()), Bare(place / "bare.db")
     host, log = _Host(bare, answers), EventLog(Standing(), WRITER.terminal, io.StringIO())
-    settler = Settler(journal, host, host, HOST.public_key(), Standing(), Dice(), log)
+    settler = Settler(journal, host, host, Copy(), HOST.public_key(), Standing(), Dice(), log)
     journal.append(*advices)
     pairs, mine = list[Pair](), Watch()
     for turn in range(plan.repetitions):

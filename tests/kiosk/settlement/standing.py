@@ -92,6 +92,25 @@ def kept(signed_advice: journal_pb2.AdviceSigned) -> Advice:
     return Advice(DepositId(signed_advice.deposit_id), signed_advice.content, signed_advice.signature)
 
 
+class Copy:
+    """A host's copy of the journal that holds everything, or nothing."""
+
+    def __init__(self) -> None:
+        self.up_to: tuple[int, int] = (9, 9)
+        self._listeners: list[Callable[[], None]] = []
+
+    def holds(self, place: tuple[int, int]) -> bool:
+        return place <= self.up_to
+
+    def on_progress(self, listener: Callable[[], None]) -> None:
+        self._listeners.append(listener)
+
+    def grow(self, place: tuple[int, int]) -> None:
+        self.up_to = place
+        for listener in self._listeners:
+            listener()
+
+
 Answer = Callable[[pb.ConnectRequest], pb.ConnectResponse]
 
 

@@ -284,6 +284,23 @@ async def test_a_journal_that_is_not_the_hosts_stops_it_and_all_that_is_not_alik
     assert copying.replicator.held_place == (WRITER.epoch, theirs)
 
 
+async def test_settlement_need_not_wait_for_a_copy_that_nobody_will_take(copying: Copying) -> None:
+    """What is signed goes to the host whatever becomes of the journal."""
+    copying.write(3)
+    assert not copying.replicator.holds((1, 1))
+    progress: list[bool] = []
+    copying.replicator.on_progress(lambda: progress.append(copying.replicator.holds((1, 3))))
+    copying.run()
+    copying.host.connect()
+    await copying.held(3)
+    assert progress == [False, True]
+    another_disk(copying, 3, 5)
+    copying.write(1)
+    await copying.host.until(lambda: copying.replicator.forked)
+    assert copying.replicator.holds((1, 4))
+    assert progress[-1]
+
+
 async def test_a_fork_that_the_host_finds_stops_it_too(copying: Copying) -> None:
     copying.write(3)
     copying.run()

@@ -23,6 +23,7 @@ from kiosk.settlement.settler import BadAnswer, Settler, check_answer
 from kiosk.settlement.waiting import Backoff, jittered
 from tests.kiosk.settlement.standing import (
     HOST,
+    Copy,
     Dice,
     Host,
     RealTime,
@@ -98,7 +99,10 @@ class Office:
         events, self.log = log()
         self.dice = Dice()
         key = HOST.public_key()
-        self.settler = Settler(self.journal, self.host, self.host, key, clock, self.dice, events, late_seconds)
+        self.copy = Copy()
+        self.settler = Settler(
+            self.journal, self.host, self.host, self.copy, key, clock, self.dice, events, late_seconds
+        )
         self.task: asyncio.Task[None] | None = None
 
     def run(self) -> None:
@@ -149,6 +153,37 @@ async def test_an_attempt_is_on_record_before_it_is_on_the_wire(office: Office) 
     office.host.connect()
     await office.all_settled()
     assert seen == [[("deposit-1", 1)]]
+
+
+def resting_on(number: int, sequence: int) -> journal_pb2.AdviceSigned:
+    signed = advice(number)
+    content = settlement.DepositAdvice.FromString(signed.content)
+    content.epoch, content.sequence = 1, sequence
+    return journal_pb2.AdviceSigned(deposit_id=signed.deposit_id, content=content.SerializeToString())
+
+
+async def test_over_a_session_an_advice_waits_for_the_records_that_it_rests_on_and_blocks_no_other(
+    office: Office,
+) -> None:
+    office.copy.up_to = (1, 6)
+    office.journal.append(resting_on(1, 7), resting_on(2, 5))
+    office.run()
+    office.host.connect()
+    await office.host.until(lambda: len(office.journal.fold.outbox) == 1)
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert office.host.asked == ["deposit-2"]
+    office.copy.grow((1, 7))
+    await office.all_settled()
+    assert office.host.asked == ["deposit-2", "deposit-1"]
+
+
+async def test_without_a_session_there_is_no_copy_to_wait_for(revoked: Office) -> None:
+    revoked.copy.up_to = (0, 0)
+    revoked.journal.append(resting_on(1, 7))
+    revoked.run()
+    await revoked.all_settled()
+    assert revoked.host.late == ["deposit-1"]
 
 
 async def test_what_is_signed_later_is_delivered_too(office: Office) -> None:

@@ -63,7 +63,8 @@ class Host(TerminalLinkServicer):
             if response is not None:
                 response.answers_item_id = response.answers_item_id or item.item_id
                 yield response
-            if not self.ends.empty():
+            # Not after hello: what it is about may be put there only once hello was answered.
+            if item.WhichOneof("item") != "hello" and not self.ends.empty():
                 code = self.ends.get_nowait()
                 if code is None:
                     return

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from guichet.journal.chain import GENESIS, Entry
 from guichet.limits import MAX_MESSAGE_BYTES, MAX_RECORDS_PER_BATCH
+from guichet.money import Currency, Money
 from guichet.v1 import journal_pb2
 from guichet.v1 import terminal_link_pb2 as pb
 from kiosk.journal.faults import JournalError
@@ -70,6 +71,10 @@ class Replicator:
         refused the last batch, for another reason than being busy, or the journal is forked.
         """
         return self.forked or self._refusal is not None
+
+    def unreplicated(self, currency: Currency) -> Money:
+        """What the notes are worth that only this machine knows of."""
+        return self._journal.fold.value_decided_after((self._journal.epoch, self.held_sequence), currency)
 
     async def run(self) -> None:
         """Replicate until cancelled."""

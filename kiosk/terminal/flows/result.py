@@ -51,4 +51,5 @@ def _view(
         receipt=receipt,
         receipt_code=receipt_code(paper, parts.imprint()),
         stop=stop,
+        card_masked=paper.card_masked,
     )

@@ -10,6 +10,7 @@ from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from guichet.v1 import health_pb2 as _health_pb2
 from guichet.v1 import journal_pb2 as _journal_pb2
+from guichet.v1 import offline_pb2 as _offline_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -249,22 +250,28 @@ class Welcome(_message.Message):
     HELD_SEQUENCE_FIELD_NUMBER: _builtins.int
     HELD_HASH_FIELD_NUMBER: _builtins.int
     HOST_TIME_US_FIELD_NUMBER: _builtins.int
+    OFFLINE_LIMITS_FIELD_NUMBER: _builtins.int
     held_sequence: _builtins.int
     """The last sequence of this epoch that the host holds durably, 0 for none. The terminal sends what follows."""
     held_hash: _builtins.bytes
     """The hash of that entry, 32 bytes, empty for none. A terminal that has another there has a forked journal."""
     host_time_us: _builtins.int
     """Microseconds since 1970 UTC by the host's clock."""
+    @_builtins.property
+    def offline_limits(self) -> _offline_pb2.SignedOfflineLimits:
+        """The newest list for this terminal; absent where there never was one."""
+
     def __init__(
         self,
         *,
         held_sequence: _builtins.int = ...,
         held_hash: _builtins.bytes = ...,
         host_time_us: _builtins.int = ...,
+        offline_limits: _offline_pb2.SignedOfflineLimits | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["offline_limits", b"offline_limits"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["held_hash", b"held_hash", "held_sequence", b"held_sequence", "host_time_us", b"host_time_us"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["held_hash", b"held_hash", "held_sequence", b"held_sequence", "host_time_us", b"host_time_us", "offline_limits", b"offline_limits"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -276,12 +283,19 @@ class Noted(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    OFFLINE_LIMITS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def offline_limits(self) -> _offline_pb2.SignedOfflineLimits:
+        """With the answer to a heartbeat: a list that is newer than what this connection has been told."""
+
     def __init__(
         self,
+        *,
+        offline_limits: _offline_pb2.SignedOfflineLimits | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["offline_limits", b"offline_limits"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["offline_limits", b"offline_limits"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -13,6 +13,7 @@ from host.config import HostConfig
 from host.hsm.api import SecurityModule
 from host.hsm.software import open_module
 from host.ledger.settlement import Settlement
+from host.offline.cards import CardAccounts
 from host.pki.authority import Authority
 from host.pki.enrolment import EnrolmentDesk
 from host.pki.keys import HostKeys, open_keys
@@ -74,6 +75,6 @@ def assemble(config: HostConfig, seams: Seams, engine: Engine, executor: Executo
         keys=keys,
         module=module,
         store=Store(engine, executor),
-        settlement=Settlement(keys.signer, seams.ids, calendar),
+        settlement=Settlement(keys.signer, seams.ids, calendar, CardAccounts(keys.sealing, module, calendar)),
         desk=EnrolmentDesk(authority, module, seams.random, config.certificate_life_us),
     )

@@ -21,7 +21,11 @@ _COMMANDS = (
     ("serve", serve, "run the services and the operations page"),
     ("migrate", migrate, "create the database, or bring it to this version"),
     ("enrol", enrol, "make a one-time code that enrols a terminal"),
-    ("operator", operator, "list terminals, deposits, what is in doubt; add an operator; revoke a terminal"),
+    (
+        "operator",
+        operator,
+        "list terminals, deposits, what is in doubt; add an operator; revoke a terminal; offline limits",
+    ),
     ("reconcile", reconcile, "compare the books with the terminals' journals, box by box"),
     ("verify", verify, "check the books, the answers and the journals from the ground"),
 )

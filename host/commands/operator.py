@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from guichet.ids import IdError, check_terminal_id, short
 from host.assembly import system_seams
 from host.bankdays import in_words
-from host.commands import listing
+from host.commands import listing, offline
 from host.commands.common import (
     CommandError,
     add_data_arguments,
@@ -32,7 +32,7 @@ from host.pki.schema import Withdrawal
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """A command a question, and two that change something."""
+    """A command a question, and three that change something."""
     questions = parser.add_subparsers(dest="question", required=True, metavar="WHAT")
     _listing(questions, "terminals", "every terminal with its devices", ask_terminals)
     deposits = _listing(questions, "deposits", "deposits and how their notes were booked", ask_deposits)
@@ -49,6 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_data_arguments(revoke)
     revoke.add_argument("terminal", metavar="ID")
     revoke.set_defaults(answer=revoke_terminal)
+    offline.add_to(questions)
 
 
 def _listing(

@@ -9,8 +9,8 @@ import grpc
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
+from guichet.v1 import offline_pb2, terminal_link_pb2_grpc
 from guichet.v1 import terminal_link_pb2 as pb
-from guichet.v1 import terminal_link_pb2_grpc
 from host.assembly import Host
 from host.fleet.health import HealthError, check_health, keep_health
 from host.fleet.incidents import Incident, open_incidents
@@ -18,6 +18,7 @@ from host.fleet.standing import Terminal
 from host.journal.intake import Gap, MalformedBatch, Place, parse_batch
 from host.journal.records import UnknownEpoch, check_epoch, keep_batch, last_place
 from host.log import event, failure
+from host.offline.limits import SignedLimits, newest
 from host.services.deposits import settle
 from host.services.desk import SettlementDesk
 from host.services.door import Door
@@ -60,6 +61,7 @@ class _Link:
         self._desk = desk
         self._terminal = terminal
         self._greeted = False
+        self._told = 0  # The number of the newest list of offline limits that was told on this connection.
 
     async def answer(self, request: pb.ConnectRequest, let_in: Awaitable[Terminal]) -> pb.ConnectResponse:
         """The result of one item, with the item's id. ``let_in`` ends the call of who may not be here any more."""
@@ -102,21 +104,39 @@ class _Link:
         if max(len(hello.software_version), len(hello.journal_fault)) > _MAX_VERSION:
             return _refused(pb.REFUSAL_CODE_MALFORMED, f"a version and a fault have at most {_MAX_VERSION} characters")
         now_us = self._host.now_us()
-        place = await self._host.store.run(lambda connection: _greet(connection, self._terminal, hello, now_us))
+
+        def greet(connection: Connection) -> tuple[Place, SignedLimits | None]:
+            place = _greet(connection, self._terminal, hello, now_us)
+            return place, newest(connection, self._terminal.terminal_id)
+
+        place, limits = await self._host.store.run(greet)
         self._greeted = True
         return pb.ConnectResponse(
             welcome=pb.Welcome(
                 held_sequence=place.sequence,
                 held_hash=place.hash if place.sequence else b"",
                 host_time_us=now_us,
+                offline_limits=self._tell(limits),
             )
         )
 
     async def _heartbeat(self, heartbeat: pb.Heartbeat) -> pb.ConnectResponse:
         check_health(heartbeat.health)
         name, now_us = self._terminal.terminal_id, self._host.now_us()
-        await self._host.store.run(lambda connection: keep_health(connection, name, heartbeat.health, now_us))
-        return pb.ConnectResponse(noted=pb.Noted())
+
+        def keep(connection: Connection) -> SignedLimits | None:
+            keep_health(connection, name, heartbeat.health, now_us)
+            return newest(connection, name)
+
+        limits = await self._host.store.run(keep)
+        return pb.ConnectResponse(noted=pb.Noted(offline_limits=self._tell(limits)))
+
+    def _tell(self, limits: SignedLimits | None) -> offline_pb2.SignedOfflineLimits | None:
+        """The list, where this connection has not been told of it yet: a new one goes out with the next heartbeat."""
+        if limits is None or limits.limits.number <= self._told:
+            return None
+        self._told = limits.limits.number
+        return offline_pb2.SignedOfflineLimits(content=limits.content, signature=limits.signature)
 
     async def _journal(self, batch: pb.JournalBatch) -> pb.ConnectResponse:
         entries = parse_batch(batch.entries)

@@ -227,7 +227,7 @@ class Fold:
             if deposit.offline is not None and deposit.offline.day == day:
                 card = Card.of(deposit.offline)
                 uses[card] = uses.get(card, Use()) + Use.of_deposit(self.used_by(deposit))
-        return uses
+        return {card: use for card, use in uses.items() if use != Use()}
 
     def used_by(self, deposit: Deposit) -> int:
         """Minor units of its currency that are in the box by ``deposit``, may be, or are on their way."""

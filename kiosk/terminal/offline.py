@@ -124,8 +124,8 @@ def mark_of(digest: bytes) -> int:
 def _good(standing: Standing) -> tuple[Limits, int] | Reason:
     if standing.limits is None or not standing.limits.limits:
         return Reason.OFF
-    if standing.now_us is None:
-        return Reason.NO_TRUSTED_TIME
+    if standing.now_us is None or standing.now_us < standing.limits.issued_at_us:
+        return Reason.NO_TRUSTED_TIME  # A clock that stands before the list was made is not the one that made it.
     if standing.now_us >= min(standing.limits.expires_at_us, standing.certificate_until_us):
         return Reason.EXPIRED
     return standing.limits, standing.now_us

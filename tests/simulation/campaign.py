@@ -31,6 +31,7 @@ class Tally:
     in_doubt: int = 0
     found: int = 0
     records: int = 0
+    alone: int = 0
     lives: int = 0
     virtual_seconds: float = 0.0
     cpu_seconds: float = 0.0
@@ -49,6 +50,7 @@ class Tally:
         self.in_doubt += outcome.in_doubt
         self.found += outcome.found
         self.records += outcome.records
+        self.alone += outcome.alone
         self.lives += outcome.lives
         self.virtual_seconds += outcome.virtual_seconds
         self.happened += outcome.happened
@@ -59,7 +61,7 @@ class Tally:
 
     def join(self, other: Tally) -> None:
         """What another worker has found."""
-        for name in ("seeds", "deposits", "notes", "credited", "in_doubt", "found", "records", "lives"):
+        for name in ("seeds", "deposits", "notes", "credited", "in_doubt", "found", "records", "lives", "alone"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.virtual_seconds += other.virtual_seconds
         self.cpu_seconds += other.cpu_seconds
@@ -84,7 +86,7 @@ class Tally:
         faults = ", ".join(f"{name} {count}" for name, count in self.happened.most_common())
         minutes = max(self.wall_seconds, 0.001) / 60
         lines = [
-            f"{self.seeds} seeds, {self.deposits} deposits, {self.notes} notes: {self.credited} credited, "
+            f"{self.seeds} seeds, {self.deposits} deposits, {self.alone} of them begun without the host, {self.notes} notes: {self.credited} credited, "
             f"{self.in_doubt} in doubt, {self.found} found; {self.records} records, {self.lives} lives",
             f"faults: {faults}",
             f"cells of the start-up table reached: {len(CELLS) - len(self.never)} of {len(CELLS)}"

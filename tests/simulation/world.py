@@ -34,6 +34,7 @@ BY_NAME = {subject.name: subject for subject in SUBJECTS}
 FACES = {subject.name: subject.faces for subject in SUBJECTS}
 _SETTLE_SECONDS = 1_200.0
 _LOOK = 2.0
+_NOTICED = 25.0
 
 
 def plan_for(seed: int) -> Plan:
@@ -55,6 +56,7 @@ class Outcome:
     records: int = 0
     lives: int = 0
     virtual_seconds: float = 0.0
+    alone: int = 0
     happened: Counter[str] = field(default_factory=Counter[str])
     cells: Counter[str] = field(default_factory=Counter[str])
     deaths: Counter[str] = field(default_factory=Counter[str])
@@ -134,7 +136,11 @@ class _World:
         self._bank.put_back()
         self._bank.executor.on_commit = lambda: self.checker.committed(self._bank.database)
         self._begin_host()
+        self.checker.host_clock = self._bank.clock
         for index, name in enumerate(self._plan.subjects):
+            allowance = self._plan.allowances[index]
+            if allowance is not None:
+                self._bank.allow(NAMES[index], allowance)
             dice = random.Random(f"{self._plan.seed}/kiosk/{index}")
             kiosk = Kiosk(
                 NAMES[index], BY_NAME[name], self._bank, self._stage.disks[index], self._loop, self._exchange, dice,
@@ -165,8 +171,14 @@ class _World:
         for number, visit in enumerate(self._plan.visits):
             if visit.terminal == index and visit.pushes:
                 person = Person(kiosk, visit, partial(self._pushed, kiosk, number))
-                self._note(f"visit {number} at {kiosk.name}")
+                self._note(f"visit {number} at {kiosk.name}{', the host away' if visit.away else ''}")
+                if visit.away:
+                    kiosk.route.cut()
+                    await asyncio.sleep(_NOTICED)
                 await person.visit()
+                if visit.away:
+                    kiosk.route.heal()
+                    await asyncio.sleep(_LOOK)
 
     def _pushed(self, kiosk: Kiosk, visit: int, push: int) -> None:
         account = CUSTOMERS[self._plan.visits[visit].customer].account
@@ -289,7 +301,7 @@ class _World:
             case Kind.CLOCK:
                 kiosk.clock.offset_us += mishap.number * 1_000_000
             case Kind.HOST_CLOCK:
-                self._bank.clock.offset_us += mishap.number * 1_000_000
+                self._bank.clock.jump(mishap.number)
             case _:
                 pass
         return _nothing
@@ -334,6 +346,7 @@ class _World:
             in_doubt=sum(book.count("in doubt").total() for book in books),
             found=sum(book.count("found").total() for book in books),
             records=self.checker.records,
+            alone=sum(len(book.alone) for book in books),
             lives=sum(kiosk.lives for kiosk in self._kiosks),
             virtual_seconds=self._loop.time(),
             happened=self._happened,

@@ -86,8 +86,9 @@ class Tally:
         faults = ", ".join(f"{name} {count}" for name, count in self.happened.most_common())
         minutes = max(self.wall_seconds, 0.001) / 60
         lines = [
-            f"{self.seeds} seeds, {self.deposits} deposits, {self.alone} of them begun without the host, {self.notes} notes: {self.credited} credited, "
-            f"{self.in_doubt} in doubt, {self.found} found; {self.records} records, {self.lives} lives",
+            f"{self.seeds} seeds, {self.deposits} deposits, {self.alone} of them begun without the host; "
+            f"{self.notes} notes: {self.credited} credited, {self.in_doubt} in doubt, {self.found} found; "
+            f"{self.records} records, {self.lives} lives",
             f"faults: {faults}",
             f"cells of the start-up table reached: {len(CELLS) - len(self.never)} of {len(CELLS)}"
             + (f"; never: {', '.join(self.never)}" if self.never else ""),

@@ -192,7 +192,7 @@ class _World:
 
     async def _come_to_rest(self) -> None:
         """Nothing goes wrong any more: within twenty minutes everything is settled."""
-        while self._busy and not self.checker.wrongs:  # noqa: ASYNC110 - of several, none of which tells
+        while self._busy and not (self.checker.wrongs or self._loop.crashes):  # noqa: ASYNC110 - of several, none tells
             await asyncio.sleep(_LOOK)
         for kiosk in self._kiosks:
             kiosk.route.weather = Weather()
@@ -265,7 +265,7 @@ class _World:
             case Kind.DEVICE_POWER:
                 rule = Rule(
                     OnByte(kiosk.device.bytes_sent + mishap.number, mishap.word == "after"),
-                    parse_fault(f"power off {mishap.seconds}"),
+                    parse_fault(f"power off {mishap.seconds:.3f}"),
                 )
                 kiosk.device.follow(rule)
             case Kind.DEVICE:

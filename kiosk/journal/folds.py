@@ -43,6 +43,7 @@ class NotePhase(Enum):
 _UNDECIDED = frozenset({NotePhase.ESCROWED, NotePhase.RETURN_INTENDED, NotePhase.STACK_INTENDED})
 # An answer after which a stacked event may be another note's than the last one's.
 _MOVEMENT = frozenset({pb.DEVICE_PRESENCE_MOVING, pb.DEVICE_PRESENCE_IN_ESCROW, pb.DEVICE_PRESENCE_RETURNABLE})
+_MAY_COME_IN = frozenset({NotePhase.ESCROWED, NotePhase.STACK_INTENDED, NotePhase.IN_DOUBT})
 _IN_BOX = frozenset({NotePhase.STACKED, NotePhase.ACK_SENT, NotePhase.CLEARED})
 
 Place = tuple[int, int]
@@ -230,9 +231,9 @@ class Fold:
         return {card: use for card, use in uses.items() if use != Use()}
 
     def used_by(self, deposit: Deposit) -> int:
-        """Minor units of its currency that are in the box by ``deposit``, may be, or are on their way."""
+        """Minor units of its currency that are in the box by ``deposit``, may be, or are on their way there."""
         notes = (self.notes[note] for note in deposit.notes)
-        values = (note.value for note in notes if note.credited or note.undecided or note.phase is NotePhase.IN_DOUBT)
+        values = (note.value for note in notes if note.credited or note.phase in _MAY_COME_IN)
         return sum(value.minor for value in values if value is not None and value.currency == deposit.currency)
 
     # --- forgetting -------------------------------------------------------------------------------------------------

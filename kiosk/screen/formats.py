@@ -63,7 +63,7 @@ def short_day(text: str) -> str:
 
 
 def masked(number: str) -> str:
-    """A masked number with bullets for its stars, and only the last four of a longer row of stars; it stays on a line."""
+    """A masked number, on one line, with bullets for its stars, and only the last four of a longer row of stars."""
     bulleted = number.replace("*", "•")
     hidden = bulleted.count("•")
     if hidden > 4 and bulleted.startswith("•" * hidden):

@@ -122,7 +122,7 @@ class Sessions:
         parts = self._parts
         if not self._can_serve():
             return pb.OutOfServiceView(code=self._why_not())
-        available, unavailable = self._services()
+        available, unavailable = self._services(bank=parts.link.connected)
         paper, away = works(parts.printer), not parts.link.connected
         return pb.AttractView(available=available, unavailable=unavailable, paper=paper, host_away=away)
 
@@ -136,11 +136,10 @@ class Sessions:
             return "host-refused" if parts.link.refused else "host"
         return "card-reader" if not works(parts.card) else "pin-pad"
 
-    def _services(self) -> tuple[list[pb.Service.ValueType], list[pb.Service.ValueType]]:
-        cash, bank = self._can_take_cash(), self._parts.link.connected
-        works_now = {pb.SERVICE_STATEMENT: bank, pb.SERVICE_DEPOSIT: cash}
-        available = [service for service, works_ in works_now.items() if works_]
-        return available, [service for service, works_ in works_now.items() if not works_]
+    def _services(self, *, bank: bool = True) -> tuple[list[pb.Service.ValueType], list[pb.Service.ValueType]]:
+        """What works, and what does not; ``bank``: whether the host is there to ask."""
+        states = {pb.SERVICE_STATEMENT: bank, pb.SERVICE_DEPOSIT: self._can_take_cash()}
+        return [one for one, good in states.items() if good], [one for one, good in states.items() if not good]
 
     def _can_take_cash(self) -> bool:
         parts = self._parts

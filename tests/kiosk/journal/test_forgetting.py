@@ -93,7 +93,7 @@ def test_a_days_use_without_the_host_is_what_the_records_of_that_day_have_put_in
                 deposits[fact.note_id], states[fact.note_id] = fact.deposit_id, "on its way"
             case pb.NoteStacked() | pb.NoteInDoubt():
                 states[fact.note_id] = "in"
-            case pb.NoteReturned():
+            case pb.ReturnIntended() | pb.NoteReturned():
                 states[fact.note_id] = "out"
             case _:
                 continue

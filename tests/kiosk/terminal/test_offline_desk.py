@@ -313,6 +313,7 @@ def test_a_note_over_the_limit_goes_back_from_escrow_and_a_smaller_one_is_taken(
     assert isinstance(intended, pb.ReturnIntended)
     assert intended.reason == pb.RETURN_REASON_LIMIT
     assert rig.does(rig.desk.take) == [], "it cannot be stacked any more"
+    assert rig.desk.left == parse_money("15 EUR")
     rig.returned()
     rig.cleared()
     rig.desk.accept()

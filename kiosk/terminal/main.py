@@ -109,7 +109,9 @@ class Terminal:
                 self._config.timings.late_delivery,
             ),
             desk=desk,
-            offline=OfflineDesk(rights, self.journal, desk, replicator, self._config, seams.boot, sealer, self.log),
+            offline=OfflineDesk(
+                rights, self.journal, desk, link, replicator, self._config, seams.boot, sealer, self.log
+            ),
             card=places.card,
             pinpad=places.pinpad,
             printer=places.printer,

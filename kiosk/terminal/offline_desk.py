@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from drivers.api.card import Card
 from guichet.ids import DepositId, TerminalId
+from guichet.journal.records import Fact
 from guichet.money import Currency
 from guichet.offline import DAY_US, Limits, OfflineError, OfflineStart, pan_purpose, parse_limits
 from guichet.seams import BootClock, Domain, Sealer
@@ -22,6 +23,7 @@ from guichet.v1 import terminal_link_pb2 as link_pb
 from kiosk.journal.faults import JournalError
 from kiosk.journal.store import Journal
 from kiosk.log import EventLog
+from kiosk.settlement.courier import Courier
 from kiosk.settlement.replication import Replicator
 from kiosk.terminal.cash_desk import CashDesk
 from kiosk.terminal.config import TerminalConfig
@@ -73,6 +75,7 @@ class OfflineDesk:
         rights: Rights,
         journal: Journal,
         desk: CashDesk,
+        link: Courier,
         replicator: Replicator,
         config: TerminalConfig,
         boot: BootClock,
@@ -82,6 +85,7 @@ class OfflineDesk:
         self._rights = rights
         self._journal = journal
         self._desk = desk
+        self._link = link
         self._replicator = replicator
         self._config = config
         self._boot = boot
@@ -93,8 +97,13 @@ class OfflineDesk:
     # --- what the host says -----------------------------------------------------------------------------------------
 
     def on_link(self, welcome: link_pb.Welcome | None) -> None:
-        """The host is there, or gone."""
+        """The host is there, or gone. Where it is there and lets this terminal in no more, it is not away, and what it
+        allowed for that time is over, also when it cannot be reached later.
+        """
         if welcome is None:
+            trusted = self._journal.fold.offline.trusted
+            if self._link.refused and trusted is not None and trusted.boot_id:
+                self._guarded(lambda: self._record(journal_pb2.TimeTrusted()))
             return
         self._guarded(partial(self._trust, welcome.host_time_us))
         if welcome.HasField("offline_limits"):
@@ -111,6 +120,9 @@ class OfflineDesk:
         except JournalError as error:
             self._log.event("journal.failed", reason=str(error))
 
+    def _record(self, fact: Fact) -> None:
+        self._journal.append(fact)
+
     def _trust(self, host_time_us: int) -> None:
         """The host's time is written down with this boot's, which a process that dies does not end."""
         if not self._boot_id:
@@ -119,10 +131,7 @@ class OfflineDesk:
         expected = trusted.now_us(self._boot_id, since) if trusted is not None else None
         old = trusted is None or since - trusted.since_boot_us > _OLD_US
         if expected is None or old or abs(expected - host_time_us) > _NEWS_US:
-            fact = journal_pb2.TimeTrusted(
-                boot_id=self._boot_id, since_boot_us=since, host_time_us=host_time_us
-            )  # fmt: skip
-            self._journal.append(fact)
+            self._record(journal_pb2.TimeTrusted(boot_id=self._boot_id, since_boot_us=since, host_time_us=host_time_us))
 
     def _take(self, signed: offline_pb2.SignedOfflineLimits) -> None:
         """A list that is the host's, for this terminal, and newer than the one that is known, is kept verbatim."""
@@ -136,11 +145,9 @@ class OfflineDesk:
             self._refused.add(signed.content)
             self._log.event("offline.limits-refused", reason=str(error))
             text = f"limits for deposits without the host: {error}"
-            self._journal.append(journal_pb2.Incident(code="offline-limits-refused", device="terminal", text=text))
+            self._record(journal_pb2.Incident(code="offline-limits-refused", device="terminal", text=text))
             return
-        self._journal.append(
-            journal_pb2.OfflineLimitsReceived(content=signed.content, signature=signed.signature)
-        )  # fmt: skip
+        self._record(journal_pb2.OfflineLimitsReceived(content=signed.content, signature=signed.signature))
         self._log.event("offline.limits", number=limits.number, limits=len(limits.limits))
 
     def _require_newer(self, limits: Limits) -> None:

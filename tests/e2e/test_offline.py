@@ -13,6 +13,7 @@ from guichet.v1 import journal_pb2 as journal
 from host.customers.demo import PEOPLE, account_id
 from tests.e2e.secrets_search import Search
 from tests.e2e.test_secrets import SEARCH
+from tests.e2e.test_start_up import readmit
 from tests.e2e.whole_kiosk import Books, Kiosk
 
 ANNAS = account_id(PEOPLE[0].current)
@@ -130,6 +131,23 @@ def test_a_card_of_another_bin_is_told_that_it_cannot_be_served_now(kiosk: Kiosk
         assert kiosk.person.wait_view("notice").says("Without it, this card cannot be used here.")
         kiosk.person.touch("done")
         kiosk.leave()
+
+
+def test_a_revoked_terminal_serves_nobody_also_when_its_host_is_away_afterwards(kiosk: Kiosk) -> None:
+    person = kiosk.person
+    with away(kiosk, "601111"):
+        person.wait_until(lambda seen: seen.says("Some cards can deposit"), "what works")
+        done = kiosk.host("operator", "revoke", "K001")
+        assert done.returncode == 0, done.stderr
+        try:
+            kiosk.stack.plug_cables_in()
+            person.wait_until(lambda seen: seen.says("Code host-refused"), "the code of a refused terminal")
+            kiosk.stack.pull_cables()
+            seen = person.wait_until(lambda seen: "Code host" in seen.texts, "the code of a host that is away")
+            assert seen.name == "out_of_service"
+        finally:
+            kiosk.stack.plug_cables_in()
+            readmit(kiosk)
 
 
 def booked_to(kiosk: Kiosk, deposit: str) -> set[str]:

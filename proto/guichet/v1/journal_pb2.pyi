@@ -501,7 +501,9 @@ class TimeTrusted(_message.Message):
     SINCE_BOOT_US_FIELD_NUMBER: _builtins.int
     HOST_TIME_US_FIELD_NUMBER: _builtins.int
     boot_id: _builtins.str
-    """A boot's own id, as the kernel gives it."""
+    """A boot's own id, as the kernel gives it. Empty: the host is there and does not let this terminal in, so from here on
+    none of its time is trusted, until it welcomes the terminal again.
+    """
     since_boot_us: _builtins.int
     """Microseconds since that boot, the time of sleep included, when the host's answer came."""
     host_time_us: _builtins.int

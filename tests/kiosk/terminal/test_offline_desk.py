@@ -78,6 +78,7 @@ class Standing:
     rig: Rig
     boot: Boot
     desk: OfflineDesk
+    link: Host
 
     def restarted(self) -> Standing:
         """The process dies; the machine does not."""
@@ -111,9 +112,12 @@ def standing(rig: Rig, boot: Boot, cap: str = "500 EUR") -> Standing:
     log = EventLog(Clock(), TERMINAL, io.StringIO())
     config = TerminalConfig(Path(), Path("s"), {}, TAKEN, {EUR: parse_money(cap)})
     sealer = HpkeSealer(UNSEALS.public_key().public_bytes_raw())
-    desk = OfflineDesk(rights, rig.journal, rig.desk, Replicator(rig.journal, Host(), log), config, boot, sealer, log)
+    link = Host()
+    replicator = Replicator(rig.journal, link, log)
+    desk = OfflineDesk(rights, rig.journal, rig.desk, link, replicator, config, boot, sealer, log)
+    link.on_change(desk.on_link)
     rig.ready()
-    return Standing(rig, boot, desk)
+    return Standing(rig, boot, desk, link)
 
 
 @pytest.fixture
@@ -201,6 +205,18 @@ def test_after_a_reboot_nobody_knows_the_time_until_the_host_says_it(alone: Stan
     again = alone.rebooted()
     assert left(again.desk) is Reason.NO_TRUSTED_TIME
     again.desk.on_link(welcome(NOON + HOUR))
+    assert left(again.desk) == parse_money("60 EUR")
+
+
+def test_a_host_that_is_there_and_refuses_this_terminal_ends_it_until_it_lets_it_in_again(alone: Standing) -> None:
+    alone.link.refuse()
+    alone.link.disconnect()
+    assert left(alone.desk) is Reason.NO_TRUSTED_TIME
+    again = alone.restarted()
+    assert left(again.desk) is Reason.NO_TRUSTED_TIME, "and a restart forgets none of it"
+    again.link.refuse()
+    assert len(again.rig.records("TimeTrusted")) == 2, "and it is written down once"
+    again.link.connect(welcome(NOON + HOUR))
     assert left(again.desk) == parse_money("60 EUR")
 
 

@@ -175,7 +175,7 @@ def _allowance(seed: int, terminal: int) -> Allowance | None:
         return None
     per_card = dice.choice((3_000, 8_000, 20_000))
     per_terminal = per_card * dice.choice((1, 2, 3))
-    return Allowance(per_card, per_terminal, dice.choice((1, 2, 3)), dice.choice((900, 7 * 86_400, 7 * 86_400)))
+    return Allowance(per_card, per_terminal, dice.choice((1, 2, 3)), dice.choice((120, 7 * 86_400, 7 * 86_400)))
 
 
 def _away(seed: int, number: int, visit: Visit, allowances: tuple[Allowance | None, ...]) -> Visit:

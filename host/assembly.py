@@ -14,6 +14,7 @@ from host.hsm.api import SecurityModule
 from host.hsm.software import open_module
 from host.ledger.resolving import Resolver
 from host.ledger.settlement import Settlement
+from host.offline.cards import CardAccounts
 from host.pki.authority import Authority
 from host.pki.enrolment import EnrolmentDesk
 from host.pki.keys import HostKeys, open_keys
@@ -76,7 +77,7 @@ def assemble(config: HostConfig, seams: Seams, engine: Engine, executor: Executo
         keys=keys,
         module=module,
         store=Store(engine, executor),
-        settlement=Settlement(keys.signer, seams.ids, calendar),
+        settlement=Settlement(keys.signer, seams.ids, calendar, CardAccounts(keys.sealing, module, calendar)),
         resolver=Resolver(keys.signer, seams.ids, calendar),
         desk=EnrolmentDesk(authority, module, seams.random, config.certificate_life_us),
     )

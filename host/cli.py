@@ -24,7 +24,7 @@ _COMMANDS = (
     (
         "operator",
         operator,
-        "list the fleet, deposits, claims; enter box counts; decide claims; add an operator; revoke a terminal",
+        "list fleet, deposits, claims; count boxes; decide claims; take exports in; operators, offline limits",
     ),
     ("reconcile", reconcile, "compare the books with the terminals' journals, box by box"),
     ("verify", verify, "check the books, the answers and the journals from the ground"),

@@ -12,7 +12,8 @@ from drivers.api.device import Device
 class Pan:
     """A card number on its way from the card to the seal and the PIN pad. It prints as stars and can be wiped.
 
-    Only code inside ``drivers`` and the host's sealed channel ever calls :meth:`reveal`.
+    Only code inside ``drivers``, the host's sealed channel and the mark of a card that deposits without the host ever
+    call :meth:`reveal`.
     """
 
     __slots__ = ("_digits",)

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from guichet.ids import IdError, check_terminal_id, short
 from host.assembly import system_seams
 from host.bankdays import in_words
-from host.commands import boxes, claims, listing, take_in
+from host.commands import boxes, claims, listing, offline, take_in
 from host.commands.common import (
     CommandError,
     add_data_arguments,
@@ -58,6 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_data_arguments(revoke)
     revoke.add_argument("terminal", metavar="ID")
     revoke.set_defaults(answer=revoke_terminal)
+    offline.add_to(questions)
 
 
 def run(arguments: argparse.Namespace) -> int:

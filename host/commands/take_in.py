@@ -20,11 +20,13 @@ from host.commands.common import CommandError, config_of, keep_command, print_js
 from host.config import HostConfig
 from host.fleet.incidents import open_incidents
 from host.fleet.standing import keys_of
+from host.hsm.software import open_module
 from host.journal.intake import Gap, MalformedBatch, parse_batch
 from host.journal.records import UnknownEpoch, gap_incident, keep_batch
 from host.journal.waiting import waiting_advices
 from host.ledger.advice import BadAdvice, parse_advice
 from host.ledger.settlement import Answer, Settlement, Submission
+from host.offline.cards import CardAccounts
 from host.pki.keys import open_keys
 
 _MOST = 1_000
@@ -110,7 +112,9 @@ def _keep(connection: Connection, batch: list[journal_pb2.JournalEntry], taken: 
 
 
 def _settle(connection: Connection, taken: TakenIn, config: HostConfig, seams: Seams) -> None:
-    settlement = Settlement(open_keys(config.keys, seams.random).signer, seams.ids, Calendar(seams.clock, config.zone))
+    keys, calendar = open_keys(config.keys, seams.random), Calendar(seams.clock, config.zone)
+    cards = CardAccounts(keys.sealing, open_module(config.keys, seams.random), calendar)
+    settlement = Settlement(keys.signer, seams.ids, calendar, cards)
     late = seams.clock.wall_us() + 1
     found = waiting_advices(
         connection, received_before_us=late, tried_before_us=late, limit=_MOST, terminal=taken.terminal_id

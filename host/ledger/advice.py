@@ -10,6 +10,7 @@ from google.protobuf.message import DecodeError
 from guichet.ids import DepositId, IdError, NoteId, TerminalId, check_id, check_terminal_id
 from guichet.limits import MAX_NOTES_PER_ADVICE, MAX_OUTCOMES_PER_ADVICE
 from guichet.money import Currency, Money, MoneyError
+from guichet.offline import OfflineError, OfflineStart, start_of
 from guichet.v1 import settlement_pb2 as pb
 from host.ledger.kinds import Outcome
 
@@ -43,7 +44,8 @@ class AdvisedNote:
 class Advice:
     """A checked advice. ``hash`` is the SHA-256 of ``content``, the bytes as they were signed.
 
-    ``account_id`` may be empty (a note found outside any deposit); so may ``session_id``.
+    ``account_id`` may be empty (a note found outside any deposit, or one that began without the host: ``offline``); so
+    may ``session_id``.
     """
 
     terminal_id: TerminalId
@@ -59,6 +61,7 @@ class Advice:
     notes: tuple[AdvisedNote, ...]
     content: bytes
     hash: bytes
+    offline: OfflineStart | None = None
 
     @property
     def place(self) -> tuple[int, int]:
@@ -74,7 +77,7 @@ def parse_advice(content: bytes) -> Advice:
         return _advice(message, content)
     except DecodeError as error:
         raise BadAdvice("not an advice") from error
-    except (IdError, MoneyError) as error:
+    except (IdError, MoneyError, OfflineError) as error:
         raise BadAdvice(str(error)) from error
 
 
@@ -89,6 +92,8 @@ def _advice(message: pb.DepositAdvice, content: bytes) -> Advice:
         raise BadAdvice("the same outcome of a note stands in it twice")
     if (count := len({note.note_id for note in notes})) > MAX_NOTES_PER_ADVICE:
         raise BadAdvice(f"{count} notes are over {MAX_NOTES_PER_ADVICE}")
+    if message.HasField("offline") and message.account_id:
+        raise BadAdvice("a deposit that began without the host names a card, not an account")
     return Advice(
         terminal_id=check_terminal_id(message.terminal_id),
         deposit_id=DepositId(check_id(message.deposit_id)),
@@ -103,6 +108,7 @@ def _advice(message: pb.DepositAdvice, content: bytes) -> Advice:
         notes=notes,
         content=content,
         hash=hashlib.sha256(content).digest(),
+        offline=start_of(message.offline) if message.HasField("offline") else None,
     )
 
 

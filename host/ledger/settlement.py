@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from sqlalchemy import Connection, select
@@ -14,7 +14,7 @@ from guichet.seams import Domain, Ids, Signer
 from guichet.signing import BadSignature, verify
 from host.bankdays import Calendar
 from host.claims.numbers import claim_number
-from host.fleet.incidents import Incident
+from host.fleet.incidents import Incident, open_incidents
 from host.fleet.standing import SignedBy, Terminal, keys_of
 from host.journal.records import forked_from
 from host.ledger.advice import Advice
@@ -24,6 +24,8 @@ from host.ledger.kinds import Ledger
 from host.ledger.reading import Deposit, customer_accounts, known_outcomes
 from host.ledger.schema import advices
 from host.ledger.writing import Booked, write
+from host.offline.bounds import incidents_of
+from host.offline.cards import CardAccounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,18 +78,35 @@ class _Batch:
 class Settlement:
     """Books what terminals advise. Holds no state of its own: the database is the memory."""
 
-    def __init__(self, signer: Signer, ids: Ids, calendar: Calendar) -> None:
+    def __init__(self, signer: Signer, ids: Ids, calendar: Calendar, cards: CardAccounts) -> None:
+        """``cards``: whose a deposit is that began without the host."""
         self._signer = signer
+        self._cards = cards
         self._ids = ids
         self._calendar = calendar
 
     def settle(self, connection: Connection, batch: Sequence[Submission]) -> tuple[Result, ...]:
         """One result a submission, in their order. The same advice has the same answer, byte for byte, for ever."""
         keys = keys_of(connection, {submission.advice.terminal_id for submission in batch})
+        batch = [self._with_account(connection, submission, keys) for submission in batch]
         work = _read(connection, [submission.advice for submission in batch])
         results = tuple(self._one(submission, keys, work) for submission in batch)
-        write(connection, work.booked, work.incidents, self._calendar.clock.wall_us())
+        now_us = self._calendar.clock.wall_us()
+        write(connection, work.booked, work.incidents, now_us)
+        alone = {(one.advice.terminal_id, one.advice.deposit_id) for one in work.booked if one.advice.offline}
+        open_incidents(connection, incidents_of(connection, alone), now_us)
         return results
+
+    def _with_account(
+        self, connection: Connection, submission: Submission, keys: Mapping[TerminalId, Sequence[SignedBy]]
+    ) -> Submission:
+        """An advice that names a card gets the card's account; one that is refused anyhow stays as it is."""
+        advice = submission.advice
+        signed_by = _signed_by(submission, keys.get(advice.terminal_id, ())) if advice.offline is not None else None
+        if signed_by is None or advice.offline is None or _simulated_for_real(advice, signed_by):
+            return submission
+        account = self._cards.account_of(connection, signed_by.terminal, advice.deposit_id, advice.offline)
+        return replace(submission, advice=replace(advice, account_id=account))
 
     def _one(self, submission: Submission, keys: Mapping[TerminalId, Sequence[SignedBy]], work: _Batch) -> Result:
         advice = submission.advice
@@ -97,7 +116,7 @@ class Settlement:
         answered = work.answers.get(advice.hash)
         if answered is not None:
             return answered
-        if advice.simulated and signed_by.terminal.ledger is Ledger.LIVE:
+        if _simulated_for_real(advice, signed_by):
             text = "a simulated device, and the terminal is not enrolled for training"
             return Refusal(RefusalReason.SIMULATED, text)
         if signed_by.revoked:
@@ -160,6 +179,10 @@ def _signed_by(submission: Submission, keys: Sequence[SignedBy]) -> SignedBy | N
             continue
         return key
     return None
+
+
+def _simulated_for_real(advice: Advice, signed_by: SignedBy) -> bool:
+    return advice.simulated and signed_by.terminal.ledger is Ledger.LIVE
 
 
 def _numbers(advice: Advice) -> Callable[[NoteId], str]:

@@ -19,6 +19,7 @@ from host.ledger.evidence import Finding, against_journals, answers_stand, chain
 from host.ledger.kinds import TransactionKind
 from host.ledger.reading import KeptOutcome, by_deposit, kept_outcomes
 from host.ledger.schema import accounts, advices, note_outcomes, postings, resolutions, transactions
+from host.offline.evidence import offline_stands
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ def verify_books(connection: Connection, answer_key: bytes) -> Report:
         lambda: resolutions_stand(connection, answer_key, kept),
         lambda: chains_hold(connection),
         lambda: against_journals(connection, kept),
+        lambda: offline_stands(connection, answer_key, kept),
     )
     findings += [finding for check in checks for finding in _guarded(check)]
     return Report(_counted(connection), tuple(findings))

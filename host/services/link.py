@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from guichet.journal.checkpoint import Checkpoint, countersigned
-from guichet.v1 import replication_pb2, terminal_link_pb2_grpc
+from guichet.v1 import offline_pb2, replication_pb2, terminal_link_pb2_grpc
 from guichet.v1 import terminal_link_pb2 as pb
 from host.assembly import Host
 from host.fleet.health import HealthError, check_health, keep_health
@@ -27,6 +27,7 @@ from host.journal.records import (
     last_place,
 )
 from host.log import event, failure
+from host.offline.limits import SignedLimits, newest
 from host.services.deposits import settle
 from host.services.desk import SettlementDesk
 from host.services.door import Door
@@ -69,6 +70,7 @@ class _Link:
         self._desk = desk
         self._terminal = terminal
         self._greeted = False
+        self._told = 0  # The number of the newest list of offline limits that was told on this connection.
 
     async def answer(self, request: pb.ConnectRequest, let_in: Awaitable[Terminal]) -> pb.ConnectResponse:
         """The result of one item, with the item's id. ``let_in`` ends the call of who may not be here any more."""
@@ -109,10 +111,15 @@ class _Link:
         if max(len(hello.software_version), len(hello.journal_fault)) > _MAX_VERSION:
             return _refused(pb.REFUSAL_CODE_MALFORMED, f"a version and a fault have at most {_MAX_VERSION} characters")
         now_us = self._host.now_us()
-        greeting = await self._host.store.run(lambda connection: _greet(connection, self._terminal, hello, now_us))
+
+        def greet(connection: Connection) -> tuple[_Greeting, SignedLimits | None]:
+            greeting = _greet(connection, self._terminal, hello, now_us)
+            return greeting, newest(connection, self._terminal.terminal_id)
+
+        greeting, limits = await self._host.store.run(greet)
         self._greeted = True
         held = greeting.held
-        welcome = pb.Welcome(held_sequence=held.sequence, host_time_us=now_us)
+        welcome = pb.Welcome(held_sequence=held.sequence, host_time_us=now_us, offline_limits=self._tell(limits))
         welcome.earlier.extend(
             replication_pb2.EpochHeld(epoch=epoch, sequence=place.sequence, hash=place.hash)
             for epoch, place in greeting.earlier
@@ -125,8 +132,20 @@ class _Link:
     async def _heartbeat(self, heartbeat: pb.Heartbeat) -> pb.ConnectResponse:
         check_health(heartbeat.health)
         name, now_us = self._terminal.terminal_id, self._host.now_us()
-        await self._host.store.run(lambda connection: keep_health(connection, name, heartbeat.health, now_us))
-        return pb.ConnectResponse(noted=pb.Noted())
+
+        def keep(connection: Connection) -> SignedLimits | None:
+            keep_health(connection, name, heartbeat.health, now_us)
+            return newest(connection, name)
+
+        limits = await self._host.store.run(keep)
+        return pb.ConnectResponse(noted=pb.Noted(offline_limits=self._tell(limits)))
+
+    def _tell(self, limits: SignedLimits | None) -> offline_pb2.SignedOfflineLimits | None:
+        """The list, where this connection has not been told of it yet: a new one goes out with the next heartbeat."""
+        if limits is None or limits.limits.number <= self._told:
+            return None
+        self._told = limits.limits.number
+        return offline_pb2.SignedOfflineLimits(content=limits.content, signature=limits.signature)
 
     async def _journal(self, batch: pb.JournalBatch) -> pb.ConnectResponse:
         entries = parse_batch(batch.entries)

@@ -9,6 +9,7 @@ import host.fleet.schema
 import host.hsm.schema
 import host.journal.schema
 import host.ledger.schema
+import host.offline.schema
 import host.pki.schema
 import host.store.schema
 from host.store.metadata import metadata
@@ -21,6 +22,7 @@ ROOMS = (
     host.hsm.schema,
     host.journal.schema,
     host.ledger.schema,
+    host.offline.schema,
     host.pki.schema,
     host.store.schema,
 )

@@ -17,7 +17,9 @@ from guichet.ids import AccountId, BoxPeriodId, DepositId, DeviceSerial, NoteId,
 from guichet.journal.chain import Entry
 from guichet.journal.records import Fact, from_wire
 from guichet.money import Currency, Money, total
+from guichet.offline import OfflineStart, start_of
 from guichet.v1 import journal_pb2 as pb
+from kiosk.journal.offline import Card, Offline, TrustedTime, Use
 
 BOX_REMOVED = TroubleKind.BOX_REMOVED.value
 COUNTER_DISAGREES = "counter-disagrees"
@@ -41,6 +43,7 @@ class NotePhase(Enum):
 _UNDECIDED = frozenset({NotePhase.ESCROWED, NotePhase.RETURN_INTENDED, NotePhase.STACK_INTENDED})
 # An answer after which a stacked event may be another note's than the last one's.
 _MOVEMENT = frozenset({pb.DEVICE_PRESENCE_MOVING, pb.DEVICE_PRESENCE_IN_ESCROW, pb.DEVICE_PRESENCE_RETURNABLE})
+_MAY_COME_IN = frozenset({NotePhase.ESCROWED, NotePhase.STACK_INTENDED, NotePhase.IN_DOUBT})
 _IN_BOX = frozenset({NotePhase.STACKED, NotePhase.ACK_SENT, NotePhase.CLEARED})
 
 Place = tuple[int, int]
@@ -86,7 +89,7 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Deposit:
-    """One deposit. ``closed`` once its deposit_closed is written."""
+    """One deposit. ``closed`` once its deposit_closed is written; ``offline``: how it began where the host was away."""
 
     deposit_id: DepositId
     session_id: SessionId
@@ -99,6 +102,7 @@ class Deposit:
     notes: tuple[NoteId, ...] = ()
     closed: bool = False
     acceptance_opened: bool = False
+    offline: OfflineStart | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +136,8 @@ class Fold:
     outcome, and nobody has counted yet. A new period ends both. ``answers``: what the host said of each deposit, one
     SettlementAnswer in which a note's last answer counts. ``marks``: how far each device's events have been read that
     numbers them itself. ``simulated``: devices that said of themselves that they are no real ones. ``forgotten``: how
-    many of the notes that are not here any more lie in the box that is in, by value and kind.
+    many of the notes that are not here any more lie in the box that is in, by value and kind. ``offline``: what
+    deposits without the host go by.
     """
 
     session: SessionId | None = None
@@ -151,6 +156,7 @@ class Fold:
     moved_since_cleared: bool = False
     box_was_out: bool = False
     count_due: bool = False
+    offline: Offline = field(default_factory=Offline)
 
     # --- questions --------------------------------------------------------------------------------------------------
 
@@ -187,7 +193,8 @@ class Fold:
     @property
     def size(self) -> int:
         """How many things it remembers."""
-        return len(self.notes) + len(self.deposits) + len(self.outbox) + len(self.answers)
+        things = (self.notes, self.deposits, self.outbox, self.answers, self.offline.forgotten)
+        return sum(len(remembered) for remembered in things)
 
     def value_decided_after(self, place: Place, currency: Currency) -> Money:
         """What the notes of ``currency`` are worth that are in the box, or may be, by records after ``place``. Without
@@ -217,6 +224,21 @@ class Fold:
     def is_owed(self, note: Note) -> bool:
         """Whether the host has still to hear of ``note``, or to answer."""
         return self._is_owed(note, self._advised())
+
+    def offline_uses(self, day: int) -> dict[Card, Use]:
+        """What has been deposited without the host on ``day``, by card: all that lies in the box, or may."""
+        uses = dict(self.offline.forgotten) if day == self.offline.day else {}
+        for deposit in self.deposits.values():
+            if deposit.offline is not None and deposit.offline.day == day:
+                card = Card.of(deposit.offline)
+                uses[card] = uses.get(card, Use()) + Use.of_deposit(self.used_by(deposit))
+        return {card: use for card, use in uses.items() if use != Use()}
+
+    def used_by(self, deposit: Deposit) -> int:
+        """Minor units of its currency that are in the box by ``deposit``, may be, or are on their way there."""
+        notes = (self.notes[note] for note in deposit.notes)
+        values = (note.value for note in notes if note.credited or note.phase in _MAY_COME_IN)
+        return sum(value.minor for value in values if value is not None and value.currency == deposit.currency)
 
     # --- forgetting -------------------------------------------------------------------------------------------------
 
@@ -249,6 +271,9 @@ class Fold:
                 kept[note.note_id] = note
             elif note.box_period_id == period and note.value is not None and _counted(note):
                 self.forgotten[note.value, _kind(note)] += 1
+        for name, deposit in self.deposits.items():
+            if name not in held and deposit.offline is not None:
+                self.offline.forget(deposit.offline, self.used_by(deposit))
         self.notes = kept
         self.deposits = {name: deposit for name, deposit in self.deposits.items() if name in held}
         self.answers = {name: answer for name, answer in self.answers.items() if name in held}
@@ -286,6 +311,10 @@ class Fold:
             case pb.Incident():
                 self.box_was_out |= fact.code == BOX_REMOVED
                 self.count_due |= fact.code == COUNTER_DISAGREES
+            case pb.OfflineLimitsReceived():
+                self.offline.limits = fact.content
+            case pb.TimeTrusted():
+                self.offline.trusted = TrustedTime(fact.boot_id, fact.since_boot_us, fact.host_time_us)
             case pb.TerminalStarted():
                 pass
             case _:
@@ -295,6 +324,7 @@ class Fold:
         deposit_id = DepositId(fact.deposit_id)
         match fact:
             case pb.DepositOpened():
+                offline = start_of(fact.offline) if fact.HasField("offline") else None
                 self.deposits[deposit_id] = Deposit(
                     deposit_id,
                     SessionId(fact.session_id),
@@ -304,8 +334,11 @@ class Fold:
                     BoxPeriodId(fact.box_period_id),
                     DeviceSerial(fact.device_serial),
                     fact.device_simulated,
+                    offline=offline,
                 )
                 self.open_deposit_id = deposit_id
+                if offline is not None:
+                    self.offline.began(offline)
                 if fact.device_simulated:
                     self.simulated.add(DeviceSerial(fact.device_serial))
             case pb.AcceptanceOpened():

@@ -16,10 +16,12 @@ from typing import TypeVar, cast
 
 from guichet.ids import AccountId, BoxPeriodId, DepositId, DeviceSerial, NoteId, SessionId
 from guichet.money import Currency, Money
+from guichet.offline import OfflineStart
 from guichet.v1 import journal_pb2 as pb
 from kiosk.journal.folds import Advice, BoxPeriod, Deposit, Fold, Note, NotePhase
+from kiosk.journal.offline import Card, Offline, TrustedTime, Use
 
-VERSION = 1
+VERSION = 2
 """Whoever changes what a fold remembers, or what records come to in it, counts this up: a snapshot of another version
 is not used, and the fold is made of the records again. Those before a journal's base are gone, so once a version was
 released, :func:`decode` has to read its states for ever.
@@ -71,6 +73,7 @@ def encode(fold: Fold) -> bytes:
         "moved_since_cleared": fold.moved_since_cleared,
         "box_was_out": fold.box_was_out,
         "count_due": fold.count_due,
+        "offline": _offline(fold.offline),
     }
     return _HEAD % VERSION + json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
 
@@ -111,7 +114,39 @@ def _deposit(deposit: Deposit) -> dict[str, object]:
         "notes": list(deposit.notes),
         "closed": deposit.closed,
         "acceptance_opened": deposit.acceptance_opened,
+        "offline": None if deposit.offline is None else _start(deposit.offline),
     }
+
+
+def _start(start: OfflineStart) -> dict[str, object]:
+    return {
+        "sealed_pan": _text(start.sealed_pan),
+        "card_masked": start.card_masked,
+        "limits": start.limits_number,
+        "bin": start.bin,
+        "currency": start.currency.code,
+        "started_at": start.started_at_us,
+        "mark": start.card_mark,
+    }
+
+
+def _offline(offline: Offline) -> dict[str, object]:
+    trusted = offline.trusted
+    return {
+        "limits": _text(offline.limits),
+        "trusted": None if trusted is None else _trusted(trusted),
+        "latest": offline.latest_us,
+        "forgotten": [_use(card, use) for card, use in sorted(offline.forgotten.items())],
+    }
+
+
+def _trusted(trusted: TrustedTime) -> dict[str, object]:
+    return {"boot": trusted.boot_id, "since_boot": trusted.since_boot_us, "host_time": trusted.host_time_us}
+
+
+def _use(card: Card, use: Use) -> dict[str, object]:
+    whose = {"bin": card.bin, "currency": card.currency, "mark": card.mark}
+    return {**whose, "minor": use.minor, "deposits": use.deposits}
 
 
 def _advice(advice: Advice) -> dict[str, object]:
@@ -225,6 +260,7 @@ def _fold(f: _Fields) -> Fold:
         moved_since_cleared=f.flag("moved_since_cleared"),
         box_was_out=f.flag("box_was_out"),
         count_due=f.flag("count_due"),
+        offline=_read_offline(f.fields("offline")),
     )
 
 
@@ -263,7 +299,37 @@ def _read_deposit(d: _Fields) -> Deposit:
         tuple(NoteId(note) for note in d.texts("notes")),
         d.flag("closed"),
         d.flag("acceptance_opened"),
+        None if d.absent("offline") else _read_start(d.fields("offline")),
     )
+
+
+def _read_start(s: _Fields) -> OfflineStart:
+    return OfflineStart(
+        s.data("sealed_pan"),
+        s.text("card_masked"),
+        s.number("limits"),
+        s.text("bin"),
+        Currency(s.text("currency")),
+        s.number("started_at"),
+        s.number("mark"),
+    )
+
+
+def _read_offline(o: _Fields) -> Offline:
+    return Offline(
+        o.data("limits"),
+        None if o.absent("trusted") else _read_trusted(o.fields("trusted")),
+        o.number("latest"),
+        dict(o.each("forgotten", _read_use)),
+    )
+
+
+def _read_trusted(t: _Fields) -> TrustedTime:
+    return TrustedTime(t.text("boot"), t.number("since_boot"), t.number("host_time"))
+
+
+def _read_use(u: _Fields) -> tuple[Card, Use]:
+    return Card(u.text("bin"), u.text("currency"), u.number("mark")), Use(u.number("minor"), u.number("deposits"))
 
 
 def _read_advice(a: _Fields) -> Advice:

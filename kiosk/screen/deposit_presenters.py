@@ -55,10 +55,19 @@ def deposit(view: pb.DepositView, words: Words) -> Scene:
         ),
         hero=_total(view.total, view.HasField("total")),
         hero_label=words("Total"),
-        lead=words("To account {account}", account=formats.masked(view.account_masked)),
+        lead=_whose(view, words),
         bands=_deposit_bands(view, words),
         buttons=_deposit_buttons(view, words),
     )
+
+
+def _whose(view: pb.DepositView, words: Words) -> str:
+    if not view.card_masked:
+        return words("To account {account}", account=formats.masked(view.account_masked))
+    card = words("To the account of card {card}", card=formats.masked(view.card_masked))
+    if not view.HasField("left"):
+        return card
+    return f"{card}\n" + words("Up to {amount} more", amount=formats.amount(formats.money(view.left)))
 
 
 def _total(total: money_pb2.Money, present: bool) -> str:
@@ -111,7 +120,6 @@ def deposit_result(view: pb.DepositResultView, words: Words) -> Scene:
     """What became of the deposit: the money first."""
     said = known(texts.DEPOSIT_STATES, view.state)
     empty = view.state == pb.DEPOSIT_STATE_EMPTY
-    account = formats.masked(view.account_masked)
     return Scene(
         None,
         SceneName.DEPOSIT_RESULT,
@@ -119,15 +127,19 @@ def deposit_result(view: pb.DepositResultView, words: Words) -> Scene:
         words(said.title) if not (empty and view.in_doubt) else words("Nothing is credited yet"),
         _outcome(view, words),
         hero="" if empty else _total(view.total, view.HasField("total")),
-        lead=_fill_account(words, said.detail, account),
+        lead=_where(view, said.detail, words),
         bands=_result_bands(view, words),
         buttons=_result_buttons(view, words),
         code=words("Reference {reference}", reference=view.deposit_id[-8:].upper()) if view.deposit_id else "",
     )
 
 
-def _fill_account(words: Words, text: str, account: str) -> str:
-    return words(text, account=account) if "{account}" in text else words(text)
+def _where(view: pb.DepositResultView, detail: str, words: Words) -> str:
+    """Where the money goes: to an account, or to that of a card, where nobody here knows which that is."""
+    account, card = formats.masked(view.account_masked), formats.masked(view.card_masked)
+    text = known(texts.DEPOSIT_STATES_BY_CARD, view.state) if card else detail
+    fields = {name: value for name, value in {"account": account, "card": card}.items() if f"{{{name}}}" in text}
+    return words(text, **fields)
 
 
 def _outcome(view: pb.DepositResultView, words: Words) -> Outcome:

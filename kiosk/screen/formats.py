@@ -63,9 +63,9 @@ def short_day(text: str) -> str:
 
 
 def masked(number: str) -> str:
-    """A masked number with bullets for its stars, and only the last four of a longer row of stars."""
+    """A masked number, on one line, with bullets for its stars, and only the last four of a longer row of stars."""
     bulleted = number.replace("*", "•")
     hidden = bulleted.count("•")
     if hidden > 4 and bulleted.startswith("•" * hidden):
         return "••••" + _SPACE + bulleted[hidden:].strip()
-    return bulleted
+    return bulleted.replace("• ", "•" + _SPACE)

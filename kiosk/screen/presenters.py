@@ -107,6 +107,8 @@ def attract(view: pb.AttractView, words: Words) -> Scene:
     some = bool(view.available)
     title = words("Insert your card") if some else words("Not available just now")
     lead = words("Then choose what you would like to do.") if some else words("Please use another terminal.")
+    if some and view.host_away:
+        lead = words("Our bank system does not answer just now. Some cards can deposit all the same.")
     body = Invitation(Motion.IN if some else None, offers(view.available, view.unavailable, words))
     return replace(_plain(SceneName.ATTRACT, words, title, body), lead=lead, bands=bands)
 
@@ -226,12 +228,13 @@ def notice(view: pb.NoticeView, words: Words) -> Scene:
     """Something to know: the money first, what to do next second, the code last."""
     said = known(texts.NOTICES, view.notice)
     scene = _plain(SceneName.NOTICE, words, words(said.money), Advice(words(said.event), words(said.next_step)))
+    hero = formats.amount(formats.money(view.amount)) if view.HasField("amount") else ""
     wanted = tuple(view.controls)
     buttons = tuple(
         button(control, _notice_kind(control, wanted), words, _notice_label(view.notice, control, words))
         for control in wanted
     )
-    return replace(scene, buttons=buttons, code=_for_engineer(view.code, words))
+    return replace(scene, hero=hero, buttons=buttons, code=_for_engineer(view.code, words))
 
 
 def _for_engineer(code: str, words: Words) -> str:
@@ -244,6 +247,8 @@ def _notice_kind(control: str, controls: tuple[str, ...]) -> ButtonKind:
 
 
 def _notice_label(which: pb.Notice.ValueType, control: str, words: Words) -> str:
+    if which == pb.NOTICE_OFFLINE_DEPOSIT and control in ("continue", "back"):
+        return words("Yes, deposit") if control == "continue" else words("No, take card")
     if which == pb.NOTICE_NO_RECEIPT and control == "continue":
         return words("Yes, go on")
     if which == pb.NOTICE_NO_RECEIPT and control == "no":

@@ -110,6 +110,16 @@ DEPOSIT_STATES: Final = {
     pb.DEPOSIT_STATE_EMPTY: Said(N_("Nothing was deposited"), N_("Account {account} has not changed.")),
 }
 
+DEPOSIT_STATES_BY_CARD: Final = {
+    pb.DEPOSIT_STATE_UNSPECIFIED: N_("Every note that was taken is recorded. Keep the reference below."),
+    pb.DEPOSIT_STATE_CREDITED: N_("Booked to the account of card {card}."),
+    pb.DEPOSIT_STATE_PROVISIONAL: N_(
+        "Our bank system does not answer just now. The money goes to the account of card {card} as soon as it does."
+    ),
+    pb.DEPOSIT_STATE_EMPTY: N_("No account has changed."),
+}
+"""The same of a deposit that began while the host was away: whose account it is, nobody here knows."""
+
 DEPOSIT_STOPS: Final = {
     pb.DEPOSIT_STOP_UNSPECIFIED: "",
     pb.DEPOSIT_STOP_DEVICE: N_("The note slot stopped, which ended the deposit."),
@@ -162,6 +172,24 @@ NOTICES: Final = {
         _UNMOVED,
         N_("Our bank system does not answer just now."),
         N_("Please try again in a few minutes, or use another terminal."),
+    ),
+    pb.NOTICE_OFFLINE_DEPOSIT: NoticeText(
+        N_("Notes can be taken up to"),
+        N_("Our bank system does not answer just now."),
+        N_(
+            "Notes taken are recorded here, and booked to your account when it does. No PIN is needed; balance and "
+            "statement are not possible until then. Do you want to deposit?"
+        ),
+    ),
+    pb.NOTICE_OFFLINE_OTHER_CARD: NoticeText(
+        _UNMOVED,
+        N_("Our bank system does not answer just now."),
+        N_("Without it, this card cannot be used here. Please try again in a few minutes, or use another terminal."),
+    ),
+    pb.NOTICE_OFFLINE_USED_UP: NoticeText(
+        _UNMOVED,
+        N_("Our bank system does not answer just now."),
+        N_("What can be deposited without it today has been deposited. Please try again later."),
     ),
     pb.NOTICE_NO_RECEIPT: NoticeText(
         N_("No note has been taken yet"),

@@ -133,17 +133,20 @@ def _texture(picture: Image.Image) -> Texture:
 
 
 class Picture(Widget):
-    """A Pillow picture in its own size, in the middle of the widget."""
+    """A Pillow picture in its own size, or smaller where there is less room, in the middle of the widget."""
 
     def __init__(self, picture: Image.Image, **kwargs: object) -> None:
         super().__init__(**kwargs)
         with canvas(self):
             Color(1, 1, 1, 1)
             self._rectangle = Rectangle(texture=_texture(picture), size=picture.size)
+        self._own = picture.size
         self.bind(pos=self._place, size=self._place)
 
     def _place(self, *_: object) -> None:
-        width, height = self._rectangle.size
+        scale = max(0.0, min(1.0, self.width / self._own[0], self.height / self._own[1]))
+        width, height = (round(side * scale) for side in self._own)
+        self._rectangle.size = (width, height)
         # center_x and center_y may still be those of the size before, while pos and size are being set
         self._rectangle.pos = (round(self.x + (self.width - width) / 2), round(self.y + (self.height - height) / 2))
 

@@ -10,6 +10,7 @@ from guichet.ids import TerminalId
 from guichet.journal.records import to_wire
 from guichet.limits import MAX_NOTES_PER_ADVICE, MAX_OUTCOMES_PER_ADVICE
 from guichet.money import Currency, Money
+from guichet.offline import start_message
 from guichet.v1 import settlement_pb2 as pb
 from kiosk.journal.folds import Deposit, Note, NotePhase, Place
 
@@ -91,4 +92,5 @@ def advice_bytes(
         notes=notes,
         epoch=epoch,
         sequence=sequence,
+        offline=None if deposit.offline is None else start_message(deposit.offline),
     ).SerializeToString(deterministic=True)

@@ -10,6 +10,7 @@ from guichet.journal.chain import Entry
 from guichet.journal.checkpoint import BadCheckpoint, check_checkpoint
 from guichet.journal.export import to_message
 from guichet.limits import MAX_MESSAGE_BYTES, MAX_RECORDS_PER_BATCH
+from guichet.money import Currency, Money
 from guichet.v1 import journal_pb2, replication_pb2
 from guichet.v1 import terminal_link_pb2 as pb
 from kiosk.journal.faults import JournalError
@@ -123,6 +124,10 @@ class Replicator:
     def _tell(self) -> None:
         for listener in self._listeners:
             listener()
+
+    def unreplicated(self, currency: Currency) -> Money:
+        """What the notes are worth that only this machine knows of."""
+        return self._journal.fold.value_decided_after(self.held_place, currency)
 
     async def run(self) -> None:
         """Replicate until cancelled."""

@@ -41,6 +41,7 @@ from kiosk.journal.faults import JournalError
 from kiosk.journal.folds import COUNTER_DISAGREES, Deposit, Note, NotePhase
 from kiosk.terminal.desk_view import Back, DeskView, Stage
 from kiosk.terminal.note_book import PRESENCES, NoteBook, Read, cell_name
+from kiosk.terminal.offline import Opening
 from kiosk.terminal.recovery import Action, Count, Outcome, decide
 from kiosk.terminal.situation import KnownDevice, count_of, situation_of
 
@@ -58,6 +59,7 @@ class CashDesk:
         self._device = KnownDevice(cash.capabilities)
         self._live: DepositId | None = None
         self._denominations: frozenset[Money] = frozenset()
+        self._most: Money | None = None
         self._listeners: list[Callable[[], None]] = []
         self.view = DeskView()
         cash.subscribe(self._handle)
@@ -75,19 +77,38 @@ class CashDesk:
         """Every value that the device's table names."""
         return frozenset(self._device.values.values())
 
+    @property
+    def asks_first(self) -> bool:
+        """Whether a note waits in escrow to be decided about; what takes without asking keeps to no limit."""
+        return self._device.capabilities.escrow
+
+    @property
+    def left(self) -> Money | None:
+        """How much the live deposit may still take; None where it has no limit."""
+        deposit = self._live_deposit()
+        if deposit is None or self._most is None:
+            return None
+        return self._most - Money(self._book.fold.used_by(deposit), self._most.currency)
+
     # --- what a flow does -------------------------------------------------------------------------------------------
 
     def open_deposit(
-        self, session: SessionId, account: customer_pb2.Account, denominations: frozenset[Money], config_version: str
+        self,
+        session: SessionId,
+        account: customer_pb2.Account,
+        denominations: frozenset[Money],
+        config_version: str,
+        opening: Opening | None = None,
     ) -> DepositId:
-        """Begin a deposit to ``account``, of notes among ``denominations``. The device must be ready, and no other
-        deposit open.
+        """Begin a deposit to ``account``, of notes among ``denominations``; by ``opening`` where the host is away. The
+        device must be ready, and no other deposit open.
         """
         if not self.view.ready or self._device.identity is None:
             raise RuntimeError("a deposit needs a cash module that is ready")
         if self._book.fold.open_deposit is not None:
             raise RuntimeError("another deposit is still open")
-        self._live = self._book.open_deposit(session, account, self._device.identity, config_version)
+        self._live = self._book.open_deposit(session, account, self._device.identity, config_version, opening)
+        self._most = opening.most if opening is not None else None
         self._denominations = denominations
         return self._live
 
@@ -335,12 +356,16 @@ class CashDesk:
 
     def _turn_away(self, deposit: Deposit, value: Money) -> None:
         """A note that this deposit does not take goes back at once."""
-        note = self._book.fold.open_note
-        if note is None or value in self._denominations:
+        note, left = self._book.fold.open_note, self.left
+        over = left is not None and left.minor < 0
+        if note is None or (value in self._denominations and not over):
             return
         if value.currency != deposit.currency:
             self._change(back=Back.OTHER_CURRENCY)
             self._intend_return(note, pb.RETURN_REASON_OTHER_CURRENCY)
+        elif value in self._denominations:
+            self._change(back=Back.LIMIT)
+            self._intend_return(note, pb.RETURN_REASON_LIMIT)
         else:
             self._change(back=Back.NOT_ACCEPTED)
             self._intend_return(note, pb.RETURN_REASON_NOT_ACCEPTED)

@@ -24,8 +24,13 @@ def stamp(clock: Clock) -> str:
 
 def expired(expiry: str, clock: Clock) -> bool:
     """Whether a card's YYMM lies before this month. The host decides; this only spares the customer a PIN."""
-    year_month = _moment(clock).strftime("%y%m")
+    year_month = month_of(clock.wall_us())
     return len(expiry) == 4 and expiry.isdecimal() and expiry < year_month
+
+
+def month_of(wall_us: int) -> str:
+    """The month of a moment, in microseconds since 1970, as a card has it: YYMM."""
+    return datetime.fromtimestamp(wall_us / 1_000_000, UTC).strftime("%y%m")
 
 
 def _moment(clock: Clock) -> datetime:

@@ -28,6 +28,7 @@ class Back(Enum):
     NOT_ACCEPTED = auto()
     OTHER_CURRENCY = auto()
     ASKED = auto()
+    LIMIT = auto()
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,6 +74,12 @@ class Identity:
         """Where it takes what was signed, without a session."""
         return f"{self.address}:{self.enrol_port}"
 
+    @property
+    def certificate_until_us(self) -> int:
+        """When this terminal's certificate is over, microseconds since 1970."""
+        certificate = x509.load_pem_x509_certificate(self.certificate_pem.encode())
+        return int(certificate.not_valid_after_utc.timestamp()) * 1_000_000
+
     def writer(self, journal_key: bytes) -> Writer:
         """Writes this terminal's journal."""
         return Writer(self.terminal_id, self.epoch, journal_key)

@@ -13,14 +13,20 @@ from kiosk.log import EventLog
 from kiosk.settlement.courier import Courier, HostAway, HostRefused
 
 
-async def heartbeats(link: Courier, health: Callable[[], health_pb2.TerminalHealth], log: EventLog) -> None:
-    """Until cancelled."""
+async def heartbeats(
+    link: Courier,
+    health: Callable[[], health_pb2.TerminalHealth],
+    log: EventLog,
+    noted: Callable[[pb.Noted], None] = lambda _: None,
+) -> None:
+    """Until cancelled. ``noted`` hears each answer."""
     connected = asyncio.Event()
     link.on_change(lambda welcome: connected.set() if welcome is not None else None)
     while True:
         if link.connected:
             try:
-                await link.request(pb.ConnectRequest(heartbeat=pb.Heartbeat(health=health())))
+                answer = await link.request(pb.ConnectRequest(heartbeat=pb.Heartbeat(health=health())))
+                noted(answer.noted)
             except (HostAway, HostRefused) as error:
                 log.event("heartbeat.lost", reason=str(error))
         connected.clear()

@@ -9,7 +9,6 @@ from dataclasses import replace
 
 from drivers.api.device import DeviceConfig
 from guichet.limits import CLOCK_TOLERANCE_US
-from guichet.sealing import HpkeSealer
 from guichet.system import SystemIds
 from guichet.v1 import health_pb2
 from guichet.v1 import journal_pb2 as journal_pb
@@ -30,6 +29,7 @@ from kiosk.terminal.heartbeat import heartbeats
 from kiosk.terminal.link import HostAddress
 from kiosk.terminal.local import LocalTerminal
 from kiosk.terminal.note_book import NoteBook
+from kiosk.terminal.offline_desk import OfflineDesk, Rights, card_key
 from kiosk.terminal.out_of_service import OutOfService
 from kiosk.terminal.parts import Parts
 from kiosk.terminal.seams import Seams
@@ -56,14 +56,16 @@ class Terminal:
         self._ids = SystemIds(seams.clock, seams.random)
         self.log = seams.make_log(seams.clock, self._identity.terminal_id)
         identity = self._identity
-        writer = identity.writer(load_key(key_file(config.data)))
+        key = load_key(key_file(config.data))
+        writer = identity.writer(key)
         self.journal = seams.open_journal(config.journal, writer, seams.clock)
         self.journal.keep_us = config.keep_days * DAY_US
         self._devices = self._open_devices()
-        self.parts = self._assemble(identity)
+        self.parts = self._assemble(identity, card_key(key))
         self.sessions = Sessions(self.parts, self.journal.fold.session)
         self._incident_clock_off = False
         self.parts.link.on_change(self._compare_clocks)
+        self.parts.link.on_change(self.parts.offline.on_link)
 
     def _open_devices(self) -> dict[str, Fitted]:
         seams = self._seams
@@ -80,20 +82,22 @@ class Terminal:
             return config
         return replace(config, options={"initial_key_file": str(key_file), **config.options})
 
-    def _assemble(self, identity: Identity) -> Parts:
+    def _assemble(self, identity: Identity, key: bytes) -> Parts:
         seams, signer = self._seams, identity.signer()
         address = HostAddress(self._config.host or identity.target, identity.channel_credentials())
         link = seams.make_link(address, self._hello, self._ids, seams.random, self.log)
         book = NoteBook(identity.terminal_id, self.journal, seams.clock, self._ids, signer)
-        places = places_of(self._devices)
+        places, sealer = places_of(self._devices), seams.make_sealer(identity.host_sealing_key)
+        desk = CashDesk(places.cash, book)
         replicator = Replicator(self.journal, link, identity.terminal_id, identity.host_signing_key, self.log)
+        rights = Rights(identity.terminal_id, identity.host_signing_key, identity.certificate_until_us, key)
         return Parts(
             terminal_id=identity.terminal_id,
             training=identity.training,
             config=self._config,
             clock=seams.clock,
             ids=self._ids,
-            sealer=HpkeSealer(identity.host_sealing_key),
+            sealer=sealer,
             log=self.log,
             journal=self.journal,
             front=Front(self.log, training=identity.training),
@@ -110,7 +114,10 @@ class Terminal:
                 self.log,
                 self._config.timings.late_delivery,
             ),
-            desk=CashDesk(places.cash, book),
+            desk=desk,
+            offline=OfflineDesk(
+                rights, self.journal, desk, link, replicator, self._config, seams.boot, sealer, self.log
+            ),
             card=places.card,
             pinpad=places.pinpad,
             printer=places.printer,
@@ -201,7 +208,7 @@ class Terminal:
             "link": parts.link.run,
             "replication": parts.replicator.run,
             "settlement": parts.settler.run,
-            "heartbeat": lambda: heartbeats(parts.link, self.health, self.log),
+            "heartbeat": lambda: heartbeats(parts.link, self.health, self.log, parts.offline.on_noted),
             "grace": self._device_grace,
             "retention": self._retention,
             "sessions": self.sessions.run,

@@ -10,6 +10,7 @@ from drivers.api.device import DeviceIdentity
 from guichet.ids import AccountId, BoxPeriodId, DepositId, DeviceSerial, NoteId, SessionId, TerminalId
 from guichet.journal.records import Fact, to_wire
 from guichet.money import Currency, Money
+from guichet.offline import start_message
 from guichet.seams import Clock, Domain, Ids, Signer
 from guichet.v1 import customer_pb2
 from guichet.v1 import journal_pb2 as pb
@@ -17,6 +18,7 @@ from guichet.v1 import settlement_pb2 as settlement
 from kiosk.journal.folds import Deposit, Fold, Note, NotePhase
 from kiosk.journal.store import Journal
 from kiosk.settlement.advice import advice_bytes, in_advices, last_outcome, outcomes, settles_something
+from kiosk.terminal.offline import Opening
 from kiosk.terminal.recovery import Decision, LastRecord, Outcome, Situation
 
 PRESENCES: Mapping[Presence, pb.DevicePresence.ValueType] = {
@@ -75,9 +77,16 @@ class NoteBook:
     # --- deposits ---------------------------------------------------------------------------------------------------
 
     def open_deposit(
-        self, session: SessionId, account: customer_pb2.Account, device: DeviceIdentity, config_version: str
+        self,
+        session: SessionId,
+        account: customer_pb2.Account,
+        device: DeviceIdentity,
+        config_version: str,
+        opening: Opening | None = None,
     ) -> DepositId:
-        """A new deposit to ``account``, into the box that is in."""
+        """A new deposit to ``account``, into the box that is in; by ``opening``, where the host is away and the account
+        has no more than its currency.
+        """
         period = self.fold.box_period
         if period is None:
             raise RuntimeError("no box period is open")
@@ -93,6 +102,7 @@ class NoteBook:
                 config_version=config_version,
                 device_serial=device.serial,
                 device_simulated=device.simulated,
+                offline=start_message(opening.start(deposit_id)) if opening is not None else None,
             )
         )
         return deposit_id

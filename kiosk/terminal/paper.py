@@ -21,6 +21,12 @@ _NOT_ON_THE_ACCOUNT = frozenset({settlement_pb2.BOOKING_SUSPENSE, settlement_pb2
 _MAY_BE_IN_THE_BOX = frozenset({NotePhase.IN_DOUBT, NotePhase.STACK_INTENDED})
 
 
+_WITHOUT_BANK = (
+    "Recorded at this terminal while the bank could not be reached, without your PIN. "
+    "It is booked to the account of this card as soon as it can be. Keep this receipt until then."
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Inquiry:
     """A note whose money is not on the account. ``interrupted``: where it went is not known, or not yet; otherwise it
@@ -42,6 +48,11 @@ class DepositPaper:
     counts: tuple[tuple[Money, int], ...]
     inquiries: tuple[Inquiry, ...]
     answer: settlement_pb2.SettlementAnswer | None
+
+    @property
+    def card_masked(self) -> str:
+        """The card, where the deposit began while the host was away; empty otherwise."""
+        return self.deposit.offline.card_masked if self.deposit.offline is not None else ""
 
 
 def summarise(deposit: Deposit, notes: Sequence[Note], answer: settlement_pb2.SettlementAnswer | None) -> DepositPaper:
@@ -92,8 +103,9 @@ def deposit_receipt(paper: DepositPaper, imprint: Imprint) -> Document:
         *_heading("PROVISIONAL RECEIPT" if provisional else "CASH DEPOSIT", imprint),
         Row("Terminal", imprint.terminal),
         Row("Date", imprint.when),
-        Row("Account", deposit.account_masked),
+        Row("Card", paper.card_masked) if paper.card_masked else Row("Account", deposit.account_masked),
         Row("Deposit", short(deposit.deposit_id)),
+        *([Text(deposit.deposit_id)] if paper.card_masked else []),
         Rule(),
         *(Row(f"{count} x {value}", str(value * count)) for value, count in paper.counts),
         Rule(),
@@ -103,6 +115,8 @@ def deposit_receipt(paper: DepositPaper, imprint: Imprint) -> Document:
     if paper.answer is not None:
         blocks.append(Row("Booked on", paper.answer.business_date))
         blocks.append(Row("Value date", paper.answer.value_date))
+    elif paper.card_masked:
+        blocks.append(Text(_WITHOUT_BANK))
     else:
         blocks.append(Text("Recorded at this terminal. Your account is credited as soon as the bank can be reached."))
     blocks.extend(_under_inquiry(paper.inquiries, deposit.deposit_id))

@@ -19,6 +19,7 @@ from kiosk.terminal.config import TerminalConfig
 from kiosk.terminal.dates import stamp
 from kiosk.terminal.front import Front
 from kiosk.terminal.link import HostLink
+from kiosk.terminal.offline_desk import OfflineDesk
 from kiosk.terminal.paper import Imprint
 
 
@@ -39,6 +40,7 @@ class Parts:
     replicator: Replicator
     settler: Settler
     desk: CashDesk
+    offline: OfflineDesk
     card: CardReader
     pinpad: PinPad
     printer: ReceiptPrinter | None

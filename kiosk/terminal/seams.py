@@ -11,8 +11,9 @@ from drivers.registry import open_device
 from drivers.transport.api import OpenTransport
 from drivers.transport.open import open_address
 from guichet.ids import TerminalId
-from guichet.seams import Clock, Ids, Random
-from guichet.system import SystemClock, SystemRandom
+from guichet.sealing import HpkeSealer
+from guichet.seams import BootClock, Clock, Ids, Random, Sealer
+from guichet.system import SystemBootClock, SystemClock, SystemRandom
 from guichet.v1 import terminal_link_pb2 as link_pb
 from kiosk.journal.store import Journal, Writer
 from kiosk.log import EventLog
@@ -31,10 +32,12 @@ def _open_transport(device: str) -> OpenTransport:
 
 @dataclass(frozen=True, slots=True)
 class Seams:
-    """Time, randomness, wires, devices, the journal's file, the ways to the host, the local socket, the log."""
+    """Time, randomness, seals, wires, devices, the journal's file, the ways to the host, the local socket, the log."""
 
     clock: Clock = field(default_factory=SystemClock)
+    boot: BootClock = field(default_factory=SystemBootClock)
     random: Random = field(default_factory=SystemRandom)
+    make_sealer: Callable[[bytes], Sealer] = HpkeSealer
     open_transport: Callable[[str], OpenTransport] = _open_transport
     open_journal: Callable[[Path, Writer, Clock], Journal] = Journal.open
     make_link: Callable[[HostAddress, Callable[[], link_pb.Hello], Ids, Random, EventLog], HostLink] = HostLink

@@ -13,6 +13,7 @@ from kiosk.journal.faults import JournalError
 from kiosk.journal.folds import Deposit
 from kiosk.terminal.dates import expired
 from kiosk.terminal.flows.deposit import deposit_flow
+from kiosk.terminal.flows.offline import offline_flow
 from kiosk.terminal.flows.result import show_result
 from kiosk.terminal.flows.statement import statement_flow
 from kiosk.terminal.front import FIRST_LANGUAGE, End, SessionOver
@@ -108,16 +109,22 @@ class Sessions:
 
     def _can_serve(self) -> bool:
         parts = self._parts
-        if self._closing:
+        if self._closing or not works(parts.card) or parts.journal.failure is not None:
             return False
-        return works(parts.card) and works(parts.pinpad) and parts.journal.failure is None and parts.link.connected
+        return works(parts.pinpad) if parts.link.connected else self._can_serve_alone()
+
+    def _can_serve_alone(self) -> bool:
+        """Whether a deposit may begin while the host is away; not where it is there and does not let us in."""
+        parts = self._parts
+        return not parts.link.refused and self._can_take_cash() and parts.offline.closed_because() is None
 
     def _idle_view(self) -> pb.AttractView | pb.OutOfServiceView:
         parts = self._parts
         if not self._can_serve():
             return pb.OutOfServiceView(code=self._why_not())
-        available, unavailable = self._services()
-        return pb.AttractView(available=available, unavailable=unavailable, paper=works(parts.printer))
+        available, unavailable = self._services(bank=parts.link.connected)
+        paper, away = works(parts.printer), not parts.link.connected
+        return pb.AttractView(available=available, unavailable=unavailable, paper=paper, host_away=away)
 
     def _why_not(self) -> str:
         parts = self._parts
@@ -129,11 +136,14 @@ class Sessions:
             return "host-refused" if parts.link.refused else "host"
         return "card-reader" if not works(parts.card) else "pin-pad"
 
-    def _services(self) -> tuple[list[pb.Service.ValueType], list[pb.Service.ValueType]]:
+    def _services(self, *, bank: bool = True) -> tuple[list[pb.Service.ValueType], list[pb.Service.ValueType]]:
+        """What works, and what does not; ``bank``: whether the host is there to ask."""
+        states = {pb.SERVICE_STATEMENT: bank, pb.SERVICE_DEPOSIT: self._can_take_cash()}
+        return [one for one, good in states.items() if good], [one for one, good in states.items() if not good]
+
+    def _can_take_cash(self) -> bool:
         parts = self._parts
-        cash = parts.desk.view.ready and parts.journal.can_take_a_note() and not parts.replicator.refused
-        available = [pb.SERVICE_STATEMENT] + ([pb.SERVICE_DEPOSIT] if cash else [])
-        return available, [] if cash else [pb.SERVICE_DEPOSIT]
+        return parts.desk.view.ready and parts.journal.can_take_a_note() and not parts.replicator.refused
 
     # --- someone is here --------------------------------------------------------------------------------------------
 
@@ -146,7 +156,10 @@ class Sessions:
             await parts.front.show(pb.WaitView(reason=pb.WAIT_REASON_READING_CARD))
             card = await self._read_card()
             parts.journal.append(journal.SessionOpened(session_id=session_id, card_masked=card.masked))
-            await self._menu(await authenticate(parts, card, session_id))
+            if parts.link.connected:
+                await self._menu(await authenticate(parts, card, session_id))
+            else:
+                await offline_flow(parts, card, session_id)
         except Refused as refused:
             end = refused.end
             await self._say(refused)

@@ -21,6 +21,18 @@ class Clock(Protocol):
         ...
 
 
+class BootClock(Protocol):
+    """How long the machine has been running: a clock that nobody at its keyboard sets, and that outlives a process."""
+
+    def boot_id(self) -> str:
+        """Names this boot of the machine; another one at every boot."""
+        ...
+
+    def since_boot_us(self) -> int:
+        """Microseconds since this boot, those asleep included. It never goes back."""
+        ...
+
+
 class Random(Protocol):
     """A source of random bytes fit for keys, where the system's own is behind it."""
 
@@ -47,6 +59,7 @@ class Domain(Enum):
     BOX_COUNT = "box-count"
     CLAIM_PROPOSAL = "claim-proposal"
     CLAIM_RESOLUTION = "claim-resolution"
+    OFFLINE_LIMITS = "offline-limits"
 
 
 class Signer(Protocol):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from pathlib import Path
 
 from guichet.ids import make_id
 from guichet.seams import Clock, Random
@@ -22,6 +23,18 @@ class SystemClock:
     def monotonic(self) -> float:
         """Seconds of the monotonic clock."""
         return time.monotonic()
+
+
+class SystemBootClock:
+    """Linux's own: ``/proc/sys/kernel/random/boot_id`` and CLOCK_BOOTTIME."""
+
+    def boot_id(self) -> str:
+        """The kernel's id of this boot. Raises OSError where it does not tell."""
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+
+    def since_boot_us(self) -> int:
+        """Microseconds of CLOCK_BOOTTIME."""
+        return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000
 
 
 class SystemRandom:

@@ -11,14 +11,15 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from guichet.ids import TerminalId, make_id
+from guichet.ids import DepositId, TerminalId, make_id
 from guichet.journal.chain import Entry, next_entry
 from guichet.journal.records import Fact, encode
+from guichet.offline import pan_purpose
 from guichet.pin import Key, Ksn, Pin, derive_pin_key, encode_pin_block
 from guichet.sealing import HpkeSealer
 from guichet.seams import Domain
 from guichet.signing import EcdsaSigner
-from guichet.v1 import customer_pb2, journal_pb2, money_pb2, settlement_pb2
+from guichet.v1 import customer_pb2, journal_pb2, money_pb2, offline_pb2, settlement_pb2
 from guichet.v1 import terminal_link_pb2 as link
 from guichet.v1.settlement_pb2 import (
     OUTCOME_CREDITED,
@@ -114,6 +115,7 @@ class BenchTerminal:
         closed_at_us: int = 1,
         place: int = 1_000_000,
         period: str = BOX_PERIOD,
+        offline: offline_pb2.OfflineStart | None = None,
     ) -> link.SignedAdvice:
         content = settlement_pb2.DepositAdvice(
             terminal_id=self.name,
@@ -128,8 +130,31 @@ class BenchTerminal:
             notes=[note.message() for note in notes],
             epoch=self.epoch,
             sequence=place,
+            offline=offline,
         ).SerializeToString()
         return self.signed(content)
+
+    def without_host(
+        self,
+        deposit: int,
+        pan: str,
+        started_at_us: int,
+        *,
+        number: int = 1,
+        prefix: str = "",
+        sealed_for: bytes | None = None,
+    ) -> offline_pb2.OfflineStart:
+        """How a deposit began that names a card; ``sealed_for`` another purpose than its own."""
+        purpose = pan_purpose(DepositId(deposit_id(deposit))) if sealed_for is None else sealed_for
+        return offline_pb2.OfflineStart(
+            sealed_pan=HpkeSealer(self.sealing_key).seal(pan.encode(), purpose),
+            card_masked=f"**** {pan[-4:]}",
+            limits_number=number,
+            bin=prefix or pan[:6],
+            currency="EUR",
+            started_at_us=started_at_us,
+            card_mark=7,
+        )
 
     def signed(self, content: bytes) -> link.SignedAdvice:
         return link.SignedAdvice(content=content, signature=self.signer.sign(Domain.DEPOSIT_ADVICE, content))

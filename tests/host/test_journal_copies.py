@@ -281,7 +281,7 @@ def test_a_database_of_before_knows_where_its_advices_stand(bench: Bench, tmp_pa
     config.set_main_option("script_location", str(Path(__file__).parents[2] / "host/store/migrations"))
     with bench.engine.begin() as connection:
         config.attributes["connection"] = connection
-        command.downgrade(config, "-1")
+        command.downgrade(config, "0004")
     migrate(bench.engine)
     with bench.engine.begin() as connection:
         found = connection.execute(text("SELECT terminal_id, epoch, sequence FROM journal_advices")).all()

@@ -29,7 +29,7 @@ from tests.host.bench import Bench
 
 
 def test_the_migrations_make_exactly_the_tables_of_the_code(bench: Bench) -> None:
-    assert len(ROOMS) == 9
+    assert len(ROOMS) == 10
     with bench.engine.begin() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
 

@@ -22,11 +22,14 @@ from cryptography.x509.oid import NameOID
 from sqlalchemy import Connection, Engine, insert
 
 from guichet.ids import TerminalId, make_id
+from guichet.money import Currency, Money
+from guichet.offline import Limit
 from host.assembly import Host, Seams, assemble
 from host.config import HostConfig
 from host.customers.schema import CardState, cards, customers
 from host.ledger.kinds import AccountKind, AccountState, Ledger
 from host.ledger.schema import accounts
+from host.offline.limits import set_limits
 from host.pki.codes import new_code
 from host.pki.enrolment import Application, Enrolled
 from host.pki.files import write_secret
@@ -38,6 +41,7 @@ from host.store.migrate import migrate
 from kiosk.terminal.enrolment import Identity
 from tests.simulation.loop import Life, life_now
 from tests.simulation.network import Exchange, HostServer, as_server
+from tests.simulation.plan import Allowance
 
 T = TypeVar("T")
 
@@ -68,14 +72,23 @@ CUSTOMERS = (
 )
 
 
+BINS = ("476173", "54133300")
+
+
 class HostClock:
     """Virtual time, and the wall's time ``offset_us`` beside it."""
 
     def __init__(self) -> None:
         self.offset_us = 0
+        self.jumped = False
 
     def wall_us(self) -> int:
         return BEGAN_US + self.offset_us + int(_now() * 1_000_000)
+
+    def jump(self, seconds: int) -> None:
+        """Somebody sets it."""
+        self.offset_us += seconds * 1_000_000
+        self.jumped = True
 
     def monotonic(self) -> float:
         return _now()
@@ -224,9 +237,20 @@ class Bank:
         """The beginning of every seed."""
         self._database.deserialize(self._beginning)
         self._database.execute("PRAGMA foreign_keys = ON")
-        self.clock.offset_us = 0
+        self.clock.offset_us, self.clock.jumped = 0, False
         self._random.count = self._ids.count = 1000
         self.executor.on_commit = lambda: None
+
+    def allow(self, terminal: str, allowance: Allowance) -> None:
+        """Sign what ``terminal`` may do without this host, for the cards of all customers."""
+        currency = Currency("EUR")
+        per_card, per_terminal = Money(allowance.per_card, currency), Money(allowance.per_terminal, currency)
+        limits = [Limit(digits, per_card, per_terminal, allowance.deposits) for digits in BINS]
+        with self._engine.begin() as connection:
+            set_limits(
+                connection, self.host.keys.signer, TerminalId(terminal), limits, allowance.seconds * 1_000_000,
+                "simulation", self.host.now_us(),
+            )  # fmt: skip
 
     def begin(self, life: Life, exchange: Exchange, on_crash: Callable[[str], None]) -> None:
         """A life of the host's process."""

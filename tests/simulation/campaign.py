@@ -31,6 +31,7 @@ class Tally:
     in_doubt: int = 0
     found: int = 0
     records: int = 0
+    alone: int = 0
     lives: int = 0
     retirements: int = 0
     virtual_seconds: float = 0.0
@@ -50,6 +51,7 @@ class Tally:
         self.in_doubt += outcome.in_doubt
         self.found += outcome.found
         self.records += outcome.records
+        self.alone += outcome.alone
         self.lives += outcome.lives
         self.retirements += outcome.retirements
         self.virtual_seconds += outcome.virtual_seconds
@@ -61,7 +63,8 @@ class Tally:
 
     def join(self, other: Tally) -> None:
         """What another worker has found."""
-        for name in ("seeds", "deposits", "notes", "credited", "in_doubt", "found", "records", "lives", "retirements"):
+        counted = "seeds deposits notes credited in_doubt found records lives alone retirements"
+        for name in counted.split():
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.virtual_seconds += other.virtual_seconds
         self.cpu_seconds += other.cpu_seconds
@@ -86,8 +89,9 @@ class Tally:
         faults = ", ".join(f"{name} {count}" for name, count in self.happened.most_common())
         minutes = max(self.wall_seconds, 0.001) / 60
         lines = [
-            f"{self.seeds} seeds, {self.deposits} deposits, {self.notes} notes: {self.credited} credited, "
-            f"{self.in_doubt} in doubt, {self.found} found; {self.records} records, {self.lives} lives, "
+            f"{self.seeds} seeds, {self.deposits} deposits, {self.alone} of them begun without the host; "
+            f"{self.notes} notes: {self.credited} credited, {self.in_doubt} in doubt, {self.found} found; "
+            f"{self.records} records, {self.lives} lives, "
             f"{self.retirements} times old records went",
             f"faults: {faults}",
             f"cells of the start-up table reached: {len(CELLS) - len(self.never)} of {len(CELLS)}"

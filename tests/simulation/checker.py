@@ -19,8 +19,9 @@ from typing import Any
 from drivers.simulation.cash_device import Order
 from drivers.simulation.notes import Place
 from guichet.v1 import journal_pb2 as pb
-from guichet.v1 import settlement_pb2
+from guichet.v1 import offline_pb2, settlement_pb2
 from guichet.v1 import terminal_link_pb2 as link
+from tests.simulation.bank import CUSTOMERS, HostClock
 from tests.simulation.editing import chained
 from tests.simulation.kiosk import Kiosk, Observer
 
@@ -28,6 +29,8 @@ Face = tuple[int, str]
 """Minor units and currency."""
 
 IN_BOX = ("credited", "found")
+_DAY_US = 86_400_000_000
+_CLOCK_SECONDS = 20
 
 
 class Violation(Exception):
@@ -42,11 +45,21 @@ class Note:
     deposit: str
     state: str = "escrowed"
     outcome: int = 0
+    intended: bool = False
 
     @property
     def undecided(self) -> bool:
         """It has no outcome yet."""
         return self.state.endswith(("intended", "escrowed"))
+
+
+@dataclass(frozen=True, slots=True)
+class Alone:
+    """A deposit that began without the host: whose card, by which limit, on which day."""
+
+    pan: bytes
+    limit: Any
+    day: int
 
 
 @dataclass(slots=True)
@@ -60,6 +73,10 @@ class Book:
     notes: dict[str, Note] = field(default_factory=dict[str, Note])
     last: str = ""
     deposits: dict[str, str] = field(default_factory=dict[str, str])
+    owners: dict[str, str] = field(default_factory=dict[str, str])
+    limits: Any = None
+    booted: str = ""
+    alone: dict[str, Alone] = field(default_factory=dict[str, "Alone"])
     open_deposit: str = ""
     advices: dict[bytes, bool] = field(default_factory=dict[bytes, bool])
     sure: Counter[Face] = field(default_factory=Counter[Face])
@@ -85,6 +102,7 @@ class Checker(Observer):
         self.records = self.retirements = 0
         self.host_holds: Callable[[str], int] = lambda _: 0
         self._last_posting: int | None = None
+        self.host_clock: HostClock | None = None
 
     def wrong(self, text: str) -> None:
         """A rule is broken."""
@@ -125,6 +143,8 @@ class Checker(Observer):
             record = pb.JournalRecord.FromString(earlier.record)
             self._recorded(kiosk, earlier, getattr(record, record.WhichOneof("fact") or ""))
         self._recorded(kiosk, entry, fact)
+        if isinstance(fact, pb.DepositOpened) and fact.HasField("offline"):
+            self._began_alone_now(kiosk, fact)
 
     def _recorded(self, kiosk: Kiosk, entry: Any, fact: Any) -> None:
         book = self.books[kiosk.name]
@@ -143,13 +163,24 @@ class Checker(Observer):
                 book.deposits[fact.deposit_id] = fact.account_id
                 book.begun[fact.deposit_id] = book.entries[-1][0]
                 book.open_deposit = fact.deposit_id
+                if kiosk.last_card is not None:
+                    book.owners[fact.deposit_id] = kiosk.last_card.account
+                if fact.HasField("offline"):
+                    self._began_alone(kiosk, book, fact)
+            case pb.OfflineLimitsReceived():
+                book.limits = offline_pb2.OfflineLimits.FromString(fact.content)
+            case pb.TimeTrusted():
+                book.booted = fact.boot_id
             case pb.DepositClosed():
                 book.open_deposit = ""
             case pb.NoteEscrowed():
                 book.notes[fact.note_id] = Note((fact.value.minor, fact.value.currency), fact.deposit_id)
                 book.last = fact.note_id
             case pb.StackIntended():
-                self._note(book, fact).state = "stack intended"
+                note = self._note(book, fact)
+                note.state, note.intended = "stack intended", True
+                if note.deposit in book.alone:
+                    self._within_limits(kiosk, book, book.alone[note.deposit])
             case pb.ReturnIntended():
                 self._note(book, fact).state = "return intended"
             case pb.NoteFound():
@@ -176,6 +207,49 @@ class Checker(Observer):
                 book.swallowed += fact.code == "events-missed" and not kiosk.subject.escrow
             case _:
                 pass
+
+    # --- without the host (9) ---------------------------------------------------------------------------------------
+
+    def _began_alone(self, kiosk: Kiosk, book: Book, fact: Any) -> None:
+        """By a limit of the newest list, for this card, before the list was over."""
+        start, card = fact.offline, kiosk.last_card
+        limits = book.limits.limits if book.limits is not None and book.limits.number == start.limits_number else ()
+        mine = [one for one in limits if (one.bin, one.currency) == (start.bin, fact.currency)]
+        if card is None or not mine or not card.pan.startswith(start.bin.encode()):
+            self.wrong(f"9: {kiosk.name}: deposit {fact.deposit_id} began without the host by no limit of its list")
+            return
+        if book.limits is not None and start.started_at_us >= book.limits.expires_at_us:
+            self.wrong(f"9: {kiosk.name}: deposit {fact.deposit_id} began by limits that were over")
+        if fact.account_id or not start.sealed_pan or card.pan in start.SerializeToString():
+            self.wrong(f"7: {kiosk.name}: deposit {fact.deposit_id} began without the host, and its card is not sealed")
+        book.alone[fact.deposit_id] = Alone(card.pan, mine[0], start.started_at_us // _DAY_US)
+
+    def _began_alone_now(self, kiosk: Kiosk, fact: Any) -> None:
+        """At a time that this boot of the machine has from the host."""
+        book, clock = self.books[kiosk.name], self.host_clock
+        if book.booted != kiosk.boot.boot_id():
+            self.wrong(f"9: {kiosk.name}: deposit {fact.deposit_id} began in a boot that has no time from the host")
+        if clock is not None and not clock.jumped:
+            off = (fact.offline.started_at_us - clock.wall_us()) / 1_000_000
+            if not -_CLOCK_SECONDS <= off <= _CLOCK_SECONDS:
+                self.wrong(f"9: {kiosk.name}: deposit {fact.deposit_id} began at a time that is off by {off:.0f} s")
+
+    def _within_limits(self, kiosk: Kiosk, book: Book, one: Alone) -> None:
+        """What may go into the box by the day's deposits without the host, this note included."""
+        of_bin = {name: other for name, other in book.alone.items() if (other.day, other.limit) == (one.day, one.limit)}
+        of_card = {name for name, other in of_bin.items() if other.pan == one.pan}
+        notes = [note for note in book.notes.values() if note.intended and note.state != "returned" and note.face]
+        taken = Counter[str]()
+        for note in notes:
+            if note.deposit in of_bin and note.face is not None and note.face[1] == one.limit.currency:
+                taken[note.deposit] += note.face[0]
+        card = sum(taken[name] for name in of_card)
+        if card > one.limit.per_card_day_minor:
+            self.wrong(f"9: {kiosk.name}: a card deposits {card} in a day without the host")
+        if taken.total() > one.limit.per_terminal_day_minor:
+            self.wrong(f"9: {kiosk.name}: {taken.total()} is deposited in a day without the host")
+        if sum(taken[name] > 0 for name in of_card) > one.limit.deposits_per_card_day:
+            self.wrong(f"9: {kiosk.name}: a card makes {len(of_card)} deposits in a day without the host")
 
     def _note(self, book: Book, fact: Any) -> Note:
         note = book.notes.get(fact.note_id)
@@ -303,6 +377,8 @@ class Checker(Observer):
         rows = read_file(kiosk.disk.folder / "journal.db")
         if not rows or rows[0][1] > book.first or rows != held[rows[0][1] - 1 :]:
             self.wrong(f"5: {kiosk.name}: the file holds {len(rows)} records, the host {len(held)}, and not the same")
+        if any(customer.pan in row[4] for row in held for customer in CUSTOMERS):
+            self.wrong(f"7: {kiosk.name}: a card number is in the journal")
 
     def _advices_settled(self, kiosk: Kiosk) -> None:
         open_ones = [digest.hex()[:8] for digest, settled in self.books[kiosk.name].advices.items() if not settled]
@@ -322,7 +398,21 @@ class Checker(Observer):
                     self.wrong(f"3: {kiosk.name}: {note_id} is {state} {face}, the host has {booked.get(note_id)}")
             for note_id in booked.keys() - told.keys():
                 self.wrong(f"2: {kiosk.name}: the host has {note_id}, which no journal has")
+        self._owners(kiosks, outcomes)
         self._accounts(kiosks, outcomes, database)
+
+    def _owners(self, kiosks: list[Kiosk], outcomes: Outcomes) -> None:
+        """What is booked to a customer is booked to whose card was in when the deposit began; what is credited in a
+        deposit that began without the host is booked to that one, not to suspense.
+        """
+        for kiosk in kiosks:
+            book = self.books[kiosk.name]
+            for note_id, note in book.notes.items():
+                state, face, account, booking = outcomes.get((kiosk.name, note_id), ("", None, "", ""))
+                if booking == "customer" and account != book.owners.get(note.deposit):
+                    self.wrong(f"2: {kiosk.name}: {note_id} {face} of another's deposit is booked to account {account}")
+                if state == "credited" and note.deposit in book.alone and booking != "customer":
+                    self.wrong(f"3: {kiosk.name}: {note_id} {face} of a good card is booked to {booking}")
 
     def _accounts(self, kiosks: list[Kiosk], outcomes: Outcomes, database: sqlite3.Connection) -> None:
         credited: dict[str, Counter[Face]] = defaultdict(Counter[Face])

@@ -47,6 +47,7 @@ from tests.simulation.disk import Disk, close_dead
 from tests.simulation.editing import edited
 from tests.simulation.loop import Life, WorldLoop, life_now, require_alive
 from tests.simulation.network import Channel, Exchange, Route
+from tests.simulation.sealing import CountingSealer
 
 _EUROS = ("0.20 EUR", "0.50 EUR", "1 EUR", "2 EUR", "5 EUR", "10 EUR", "20 EUR", "50 EUR", "100 EUR")
 _TIMINGS = Timings(
@@ -87,6 +88,24 @@ class KioskClock:
         return asyncio.get_running_loop().time()
 
 
+class KioskBoot:
+    """How long the machine runs, and which of its boots this is."""
+
+    def __init__(self, name: str) -> None:
+        self._name, self._boots, self._began = name, 1, 0.0
+
+    def boot_id(self) -> str:
+        return f"{self._name}-boot-{self._boots}"
+
+    def since_boot_us(self) -> int:
+        return int((asyncio.get_running_loop().time() - self._began) * 1_000_000)
+
+    def again(self) -> None:
+        """The machine comes up."""
+        self._boots += 1
+        self._began = asyncio.get_running_loop().time()
+
+
 class QuietLog(EventLog):
     """Keeps its last events for whoever asks why."""
 
@@ -118,6 +137,7 @@ class Kiosk:
         self._bank, self._exchange, self._dice, self._observer = bank, exchange, dice, observer
         self.route = Route(loop, dice, partial(observer.sent, self))
         self.clock = KioskClock()
+        self.boot = KioskBoot(name)
         self._random = CountingRandom(salt)
         self._pin_counter = 0
         identity, enrolled = bank.enrolled[name]
@@ -132,6 +152,7 @@ class Kiosk:
         self.plugged = True
         self.powered = True
         self.card: Customer | None = None
+        self.last_card: Customer | None = None
         self.view: screen.View | None = None
         self.life: Life | None = None
         self.lives = 0
@@ -243,6 +264,7 @@ class Kiosk:
         """And comes back."""
         if not self.powered:
             self.powered = True
+            self.boot.again()
             self.device.restore_power(self.loop.time())
             self.begin()
 
@@ -272,7 +294,9 @@ class Kiosk:
     def _seams(self) -> Seams:
         return Seams(
             clock=self.clock,
+            boot=self.boot,
             random=self._random,
+            make_sealer=lambda key: CountingSealer(key, lambda: self._random.bytes(32)),
             open_transport=self._transport,
             open_journal=self._open_journal,
             make_link=partial(HostLink, open_channel=self._open_channel),
@@ -376,7 +400,7 @@ class Kiosk:
 
     def insert_card(self, customer: Customer) -> None:
         """A card goes in."""
-        self.card = customer
+        self.card = self.last_card = customer
         self._tell(CardInserted())
 
     def take_card(self) -> None:

@@ -16,6 +16,7 @@ _LOOK = 0.25
 _PATIENCE = 60.0
 _LONGEST = 200.0
 _MEND_SECONDS = 4.0
+_NOT_WITHOUT_HOST = (screen.NOTICE_OFFLINE_OTHER_CARD, screen.NOTICE_OFFLINE_USED_UP)
 _OPEN_SLOT = (screen.DEPOSIT_STAGE_INSERT_FIRST, screen.DEPOSIT_STAGE_INSERT_MORE)
 
 
@@ -27,6 +28,7 @@ class Person:
         self._pushed = 0
         self._deposited = False
         self._leaves = False
+        self._turned_away = False
         self._asked: set[int] = set()
         self._pushed_at = 0.0
         self._typed = 0
@@ -64,6 +66,7 @@ class Person:
                 done = self._deposited or screen.SERVICE_DEPOSIT not in view.menu.available if view else True
                 self._touch("finish" if done else "deposit")
             case "notice" if view is not None:
+                self._turned_away |= self._visit.away and view.notice.notice in _NOT_WITHOUT_HOST
                 self._touch(view.notice.controls[0])
             case "deposit" if view is not None:
                 self._deposited = True
@@ -72,7 +75,7 @@ class Person:
                 printed = view.deposit_result.receipt == screen.RECEIPT_STATE_PRINTED
                 self._touch("receipt" if self._visit.end is End.RECEIPT and not printed else "done")
             case "goodbye" | "out_of_service":
-                self._leaves = self._deposited
+                self._leaves = self._deposited or self._turned_away
                 kiosk.take_card()
             case _:
                 pass

@@ -39,12 +39,25 @@ class Push:
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """Somebody comes to a terminal and makes a deposit. Both are counted from 0."""
+    """Somebody comes to a terminal and makes a deposit. Both are counted from 0. ``away``: the way to the host is cut
+    before, and whole again after.
+    """
 
     terminal: int
     customer: int
     pushes: tuple[Push, ...]
     end: End
+    away: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What the host has signed for a terminal: minor units of EUR a day, deposits a day, how long it is good."""
+
+    per_card: int
+    per_terminal: int
+    deposits: int
+    seconds: int
 
 
 class Kind(Enum):
@@ -93,12 +106,15 @@ class Mishap:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """``subjects``: the cash module of each terminal, by its name in the conformance suite."""
+    """``subjects``: the cash module of each terminal, by its name in the conformance suite. ``allowances``: what each
+    may do without its host, where it may.
+    """
 
     seed: int
     subjects: tuple[str, ...]
     visits: tuple[Visit, ...]
     mishaps: tuple[Mishap, ...]
+    allowances: tuple[Allowance | None, ...]
 
     def only(self, visits: frozenset[int], mishaps: frozenset[int]) -> Plan:
         """The same with only these visits and mishaps, by their places here; a mishap of nobody's visit is none."""
@@ -146,8 +162,25 @@ def plan_of(seed: int, subjects: tuple[str, ...], faces: dict[str, tuple[str, ..
     """
     dice = random.Random(f"{seed}/world")
     terminals = tuple(dice.choice(subjects) for _ in range(dice.choice((1, 1, 2))))
-    visits = tuple(_visits(seed, terminals, faces))
-    return Plan(seed, terminals, visits, tuple(_mishaps(seed, visits)))
+    allowances = tuple(_allowance(seed, index) for index in range(len(terminals)))
+    visits = tuple(
+        _away(seed, number, visit, allowances) for number, visit in enumerate(_visits(seed, terminals, faces))
+    )
+    return Plan(seed, terminals, visits, tuple(_mishaps(seed, visits)), allowances)
+
+
+def _allowance(seed: int, terminal: int) -> Allowance | None:
+    dice = random.Random(f"{seed}/allowance/{terminal}")
+    if dice.random() < 0.5:
+        return None
+    per_card = dice.choice((3_000, 8_000, 20_000))
+    per_terminal = per_card * dice.choice((1, 2, 3))
+    return Allowance(per_card, per_terminal, dice.choice((1, 2, 3)), dice.choice((120, 7 * 86_400, 7 * 86_400)))
+
+
+def _away(seed: int, number: int, visit: Visit, allowances: tuple[Allowance | None, ...]) -> Visit:
+    dice = random.Random(f"{seed}/away/{number}")
+    return replace(visit, away=allowances[visit.terminal] is not None and dice.random() < 0.4)
 
 
 def _visits(seed: int, terminals: tuple[str, ...], faces: dict[str, tuple[str, ...]]) -> Iterator[Visit]:

@@ -34,6 +34,7 @@ BY_NAME = {subject.name: subject for subject in SUBJECTS}
 FACES = {subject.name: subject.faces for subject in SUBJECTS}
 _SETTLE_SECONDS = 1_200.0
 _LOOK = 2.0
+_NOTICED = 25.0
 
 
 def plan_for(seed: int) -> Plan:
@@ -56,6 +57,7 @@ class Outcome:
     lives: int = 0
     retirements: int = 0
     virtual_seconds: float = 0.0
+    alone: int = 0
     happened: Counter[str] = field(default_factory=Counter[str])
     cells: Counter[str] = field(default_factory=Counter[str])
     deaths: Counter[str] = field(default_factory=Counter[str])
@@ -136,7 +138,11 @@ class _World:
         self._bank.executor.on_commit = lambda: self.checker.committed(self._bank.database)
         self.checker.host_holds = self._held_of
         self._begin_host()
+        self.checker.host_clock = self._bank.clock
         for index, name in enumerate(self._plan.subjects):
+            allowance = self._plan.allowances[index]
+            if allowance is not None:
+                self._bank.allow(NAMES[index], allowance)
             dice = random.Random(f"{self._plan.seed}/kiosk/{index}")
             kiosk = Kiosk(
                 NAMES[index], BY_NAME[name], self._bank, self._stage.disks[index], self._loop, self._exchange, dice,
@@ -167,8 +173,14 @@ class _World:
         for number, visit in enumerate(self._plan.visits):
             if visit.terminal == index and visit.pushes:
                 person = Person(kiosk, visit, partial(self._pushed, kiosk, number))
-                self._note(f"visit {number} at {kiosk.name}")
+                self._note(f"visit {number} at {kiosk.name}{', the host away' if visit.away else ''}")
+                if visit.away:
+                    kiosk.route.cut()
+                    await asyncio.sleep(_NOTICED)
                 await person.visit()
+                if visit.away:
+                    kiosk.route.heal()
+                    await asyncio.sleep(_LOOK)
 
     def _pushed(self, kiosk: Kiosk, visit: int, push: int) -> None:
         account = CUSTOMERS[self._plan.visits[visit].customer].account
@@ -298,7 +310,7 @@ class _World:
             case Kind.CLOCK:
                 kiosk.clock.offset_us += mishap.number * 1_000_000
             case Kind.HOST_CLOCK:
-                self._bank.clock.offset_us += mishap.number * 1_000_000
+                self._bank.clock.jump(mishap.number)
             case _:
                 pass
         return _nothing
@@ -344,6 +356,7 @@ class _World:
             found=sum(book.count("found").total() for book in books),
             records=self.checker.records,
             retirements=self.checker.retirements,
+            alone=sum(len(book.alone) for book in books),
             lives=sum(kiosk.lives for kiosk in self._kiosks),
             virtual_seconds=self._loop.time(),
             happened=self._happened,

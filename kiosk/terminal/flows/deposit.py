@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from guichet.ids import DepositId
+from guichet.ids import DepositId, SessionId
 from guichet.journal.records import to_wire
 from guichet.limits import MAX_NOTES_PER_DEPOSIT
 from guichet.money import Currency, Money, total
@@ -22,6 +22,7 @@ from kiosk.terminal.flows.accounts import choose_account
 from kiosk.terminal.flows.printing import can_print
 from kiosk.terminal.flows.result import show_result
 from kiosk.terminal.front import End, SessionOver
+from kiosk.terminal.offline import Opening, fits
 from kiosk.terminal.parts import CustomerSession, Parts
 
 _LOOK_AGAIN_SECONDS = 1.0
@@ -32,6 +33,7 @@ _BACKS = {
     Back.NOT_ACCEPTED: pb.NOTE_BACK_NOT_ACCEPTED,
     Back.OTHER_CURRENCY: pb.NOTE_BACK_OTHER_CURRENCY,
     Back.ASKED: pb.NOTE_BACK_ASKED,
+    Back.LIMIT: pb.NOTE_BACK_LIMIT,
 }
 
 
@@ -66,6 +68,7 @@ class _Progress:
     """One deposit on its way. Times are monotonic seconds."""
 
     deposit_id: DepositId
+    denominations: frozenset[Money]
     paper: bool
     last_sign_of_life: float
     stage: Stage = Stage.CLOSED
@@ -79,18 +82,24 @@ async def deposit_flow(parts: Parts, session: CustomerSession) -> None:
     then, and everything that was stacked is on its way to the account.
     """
     account = await choose_account(parts, session, pb.SERVICE_DEPOSIT)
-    if account is None or not await _may_begin(parts):
-        return
+    if account is not None and await _may_begin(parts):
+        await make_deposit(parts, session.session_id, account)
+
+
+async def make_deposit(
+    parts: Parts, session_id: SessionId, account: customer_pb2.Account, opening: Opening | None = None
+) -> None:
+    """A deposit to ``account``, of which only the currency is known where it begins by ``opening``, without a host."""
     paper = await can_print(parts)
     if not paper and not await _goes_on_without_receipt(parts):
         return
     denominations = _denominations(parts, account)
     try:
-        deposit_id = parts.desk.open_deposit(session.session_id, account, denominations, parts.config.version)
+        deposit_id = parts.desk.open_deposit(session_id, account, denominations, parts.config.version, opening)
     except (JournalError, RuntimeError):
         await _notice(parts, pb.NOTICE_CASH_OUT, parts.desk.view.fault or "cash")
         return
-    progress = _Progress(deposit_id, paper, parts.clock.monotonic())
+    progress = _Progress(deposit_id, denominations, paper, parts.clock.monotonic())
     try:
         over = await _take_notes(parts, progress)
     finally:
@@ -102,10 +111,16 @@ async def deposit_flow(parts: Parts, session: CustomerSession) -> None:
     await show_result(parts, deposit, stop)
 
 
-async def _may_begin(parts: Parts) -> bool:
-    """Before the first note: whether there is everything that it takes to keep it safe."""
+async def cash_is_ready(parts: Parts) -> bool:
+    """Before the first note: whether there is everything here that it takes to keep it safe."""
     if not parts.desk.view.ready or not parts.journal.can_take_a_note() or parts.replicator.refused:
         await _notice(parts, pb.NOTICE_CASH_OUT, parts.desk.view.fault or "journal")
+        return False
+    return True
+
+
+async def _may_begin(parts: Parts) -> bool:
+    if not await cash_is_ready(parts):
         return False
     if not parts.link.connected:
         await _notice(parts, pb.NOTICE_HOST_AWAY, "host")
@@ -236,6 +251,9 @@ async def _open_slot(parts: Parts, progress: _Progress) -> None:
     if len(_notes(parts, progress)) >= MAX_NOTES_PER_DEPOSIT:
         progress.finish = Ended.LIMIT
         return
+    if (left := parts.desk.left) is not None and not fits(left, progress.denominations):
+        progress.finish = Ended.LIMIT
+        return
     if not await _records_are_safe(parts, progress):
         return
     parts.desk.accept()
@@ -252,8 +270,7 @@ async def _records_are_safe(parts: Parts, progress: _Progress) -> bool:
         # Where the host is there and does not take them, the next look asks again, until the customer's time is over.
         return await parts.replicator.wait_held(last.sequence, parts.config.timings.replication_wait)
     currency = parts.journal.fold.deposits[progress.deposit_id].currency
-    unreplicated = parts.journal.fold.value_decided_after(parts.replicator.held_place, currency)
-    if unreplicated.minor >= parts.config.unreplicated_cap(currency).minor:
+    if parts.replicator.unreplicated(currency).minor >= parts.config.unreplicated_cap(currency).minor:
         progress.finish = Ended.LIMIT
         return False
     return True
@@ -288,7 +305,10 @@ def _view(parts: Parts, progress: _Progress) -> pb.DepositView:
         host_away=not parts.link.connected,
         note_back=_BACKS[desk.back],
         no_receipt=not progress.paper,
+        card_masked=deposit.offline.card_masked if deposit.offline is not None else "",
     )
+    if (left := parts.desk.left) is not None:
+        view.left.CopyFrom(to_wire(max(left, Money(0, left.currency))))
     if desk.note is not None:
         view.current_note.CopyFrom(to_wire(desk.note))
     return view

@@ -61,4 +61,5 @@ def result_view(
         receipt=receipt,
         receipt_code=receipt_code(paper, imprint),
         stop=stop,
+        card_masked=paper.card_masked,
     )

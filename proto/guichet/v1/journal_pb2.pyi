@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from guichet.v1 import money_pb2 as _money_pb2
+from guichet.v1 import offline_pb2 as _offline_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -146,6 +147,8 @@ class _ReturnReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ReturnRe
     RETURN_REASON_CANNOT_RECORD: _ReturnReason.ValueType  # 5
     RETURN_REASON_RECOVERY: _ReturnReason.ValueType  # 6
     RETURN_REASON_DEVICE: _ReturnReason.ValueType  # 7
+    RETURN_REASON_LIMIT: _ReturnReason.ValueType  # 8
+    """It would have gone over what may be deposited while the host is away."""
 
 class ReturnReason(_ReturnReason, metaclass=_ReturnReasonEnumTypeWrapper): ...
 
@@ -157,6 +160,8 @@ RETURN_REASON_OTHER_CURRENCY: ReturnReason.ValueType  # 4
 RETURN_REASON_CANNOT_RECORD: ReturnReason.ValueType  # 5
 RETURN_REASON_RECOVERY: ReturnReason.ValueType  # 6
 RETURN_REASON_DEVICE: ReturnReason.ValueType  # 7
+RETURN_REASON_LIMIT: ReturnReason.ValueType  # 8
+"""It would have gone over what may be deposited while the host is away."""
 Global___ReturnReason: _TypeAlias = ReturnReason  # noqa: Y015
 
 @_typing.final
@@ -176,6 +181,8 @@ class JournalRecord(_message.Message):
     INCIDENT_FIELD_NUMBER: _builtins.int
     NOTE_TABLE_READ_FIELD_NUMBER: _builtins.int
     EVENTS_READ_FIELD_NUMBER: _builtins.int
+    OFFLINE_LIMITS_RECEIVED_FIELD_NUMBER: _builtins.int
+    TIME_TRUSTED_FIELD_NUMBER: _builtins.int
     SESSION_OPENED_FIELD_NUMBER: _builtins.int
     SESSION_CLOSED_FIELD_NUMBER: _builtins.int
     DEPOSIT_OPENED_FIELD_NUMBER: _builtins.int
@@ -212,6 +219,10 @@ class JournalRecord(_message.Message):
     def note_table_read(self) -> Global___NoteTableRead: ...
     @_builtins.property
     def events_read(self) -> Global___EventsRead: ...
+    @_builtins.property
+    def offline_limits_received(self) -> Global___OfflineLimitsReceived: ...
+    @_builtins.property
+    def time_trusted(self) -> Global___TimeTrusted: ...
     @_builtins.property
     def session_opened(self) -> Global___SessionOpened: ...
     @_builtins.property
@@ -260,6 +271,8 @@ class JournalRecord(_message.Message):
         incident: Global___Incident | None = ...,
         note_table_read: Global___NoteTableRead | None = ...,
         events_read: Global___EventsRead | None = ...,
+        offline_limits_received: Global___OfflineLimitsReceived | None = ...,
+        time_trusted: Global___TimeTrusted | None = ...,
         session_opened: Global___SessionOpened | None = ...,
         session_closed: Global___SessionClosed | None = ...,
         deposit_opened: Global___DepositOpened | None = ...,
@@ -279,11 +292,11 @@ class JournalRecord(_message.Message):
         note_found: Global___NoteFound | None = ...,
         presented_not_taken: Global___PresentedNotTaken | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["acceptance_opened", b"acceptance_opened", "ack_sent", b"ack_sent", "advice_signed", b"advice_signed", "box_period_opened", b"box_period_opened", "deposit_closed", b"deposit_closed", "deposit_opened", b"deposit_opened", "device_answered", b"device_answered", "events_read", b"events_read", "fact", b"fact", "incident", b"incident", "note_cleared", b"note_cleared", "note_escrowed", b"note_escrowed", "note_found", b"note_found", "note_in_doubt", b"note_in_doubt", "note_returned", b"note_returned", "note_stacked", b"note_stacked", "note_table_read", b"note_table_read", "presented_not_taken", b"presented_not_taken", "return_intended", b"return_intended", "session_closed", b"session_closed", "session_opened", b"session_opened", "settled", b"settled", "settlement_sent", b"settlement_sent", "stack_intended", b"stack_intended", "terminal_started", b"terminal_started"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acceptance_opened", b"acceptance_opened", "ack_sent", b"ack_sent", "advice_signed", b"advice_signed", "box_period_opened", b"box_period_opened", "deposit_closed", b"deposit_closed", "deposit_opened", b"deposit_opened", "device_answered", b"device_answered", "events_read", b"events_read", "fact", b"fact", "incident", b"incident", "note_cleared", b"note_cleared", "note_escrowed", b"note_escrowed", "note_found", b"note_found", "note_in_doubt", b"note_in_doubt", "note_returned", b"note_returned", "note_stacked", b"note_stacked", "note_table_read", b"note_table_read", "offline_limits_received", b"offline_limits_received", "presented_not_taken", b"presented_not_taken", "return_intended", b"return_intended", "session_closed", b"session_closed", "session_opened", b"session_opened", "settled", b"settled", "settlement_sent", b"settlement_sent", "stack_intended", b"stack_intended", "terminal_started", b"terminal_started", "time_trusted", b"time_trusted"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acceptance_opened", b"acceptance_opened", "ack_sent", b"ack_sent", "advice_signed", b"advice_signed", "box_period_opened", b"box_period_opened", "deposit_closed", b"deposit_closed", "deposit_opened", b"deposit_opened", "device_answered", b"device_answered", "events_read", b"events_read", "fact", b"fact", "incident", b"incident", "note_cleared", b"note_cleared", "note_escrowed", b"note_escrowed", "note_found", b"note_found", "note_in_doubt", b"note_in_doubt", "note_returned", b"note_returned", "note_stacked", b"note_stacked", "note_table_read", b"note_table_read", "presented_not_taken", b"presented_not_taken", "recorded_at_us", b"recorded_at_us", "return_intended", b"return_intended", "schema", b"schema", "session_closed", b"session_closed", "session_opened", b"session_opened", "settled", b"settled", "settlement_sent", b"settlement_sent", "stack_intended", b"stack_intended", "terminal_id", b"terminal_id", "terminal_started", b"terminal_started"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acceptance_opened", b"acceptance_opened", "ack_sent", b"ack_sent", "advice_signed", b"advice_signed", "box_period_opened", b"box_period_opened", "deposit_closed", b"deposit_closed", "deposit_opened", b"deposit_opened", "device_answered", b"device_answered", "events_read", b"events_read", "fact", b"fact", "incident", b"incident", "note_cleared", b"note_cleared", "note_escrowed", b"note_escrowed", "note_found", b"note_found", "note_in_doubt", b"note_in_doubt", "note_returned", b"note_returned", "note_stacked", b"note_stacked", "note_table_read", b"note_table_read", "offline_limits_received", b"offline_limits_received", "presented_not_taken", b"presented_not_taken", "recorded_at_us", b"recorded_at_us", "return_intended", b"return_intended", "schema", b"schema", "session_closed", b"session_closed", "session_opened", b"session_opened", "settled", b"settled", "settlement_sent", b"settlement_sent", "stack_intended", b"stack_intended", "terminal_id", b"terminal_id", "terminal_started", b"terminal_started", "time_trusted", b"time_trusted"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_fact: _TypeAlias = _typing.Literal["terminal_started", "box_period_opened", "device_answered", "incident", "note_table_read", "events_read", "session_opened", "session_closed", "deposit_opened", "acceptance_opened", "deposit_closed", "settlement_sent", "settled", "advice_signed", "note_escrowed", "stack_intended", "note_stacked", "ack_sent", "note_cleared", "return_intended", "note_returned", "note_in_doubt", "note_found", "presented_not_taken"]  # noqa: Y015
+    _WhichOneofReturnType_fact: _TypeAlias = _typing.Literal["terminal_started", "box_period_opened", "device_answered", "incident", "note_table_read", "events_read", "offline_limits_received", "time_trusted", "session_opened", "session_closed", "deposit_opened", "acceptance_opened", "deposit_closed", "settlement_sent", "settled", "advice_signed", "note_escrowed", "stack_intended", "note_stacked", "ack_sent", "note_cleared", "return_intended", "note_returned", "note_in_doubt", "note_found", "presented_not_taken"]  # noqa: Y015
     _WhichOneofArgType_fact: _TypeAlias = _typing.Literal["fact", b"fact"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_fact) -> _WhichOneofReturnType_fact | None: ...
 
@@ -452,6 +465,65 @@ class Incident(_message.Message):
 Global___Incident: _TypeAlias = Incident  # noqa: Y015
 
 @_typing.final
+class OfflineLimitsReceived(_message.Message):
+    """The host's limits for deposits that begin while it is away, verified before they are written here."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTENT_FIELD_NUMBER: _builtins.int
+    SIGNATURE_FIELD_NUMBER: _builtins.int
+    content: _builtins.bytes
+    """A serialised OfflineLimits, verbatim."""
+    signature: _builtins.bytes
+    def __init__(
+        self,
+        *,
+        content: _builtins.bytes = ...,
+        signature: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "signature", b"signature"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OfflineLimitsReceived: _TypeAlias = OfflineLimitsReceived  # noqa: Y015
+
+@_typing.final
+class TimeTrusted(_message.Message):
+    """The host said what time it is. With the same boot, its time now is this plus what has passed since; after a restart of
+    the machine nobody can tell how much that is.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BOOT_ID_FIELD_NUMBER: _builtins.int
+    SINCE_BOOT_US_FIELD_NUMBER: _builtins.int
+    HOST_TIME_US_FIELD_NUMBER: _builtins.int
+    boot_id: _builtins.str
+    """A boot's own id, as the kernel gives it. Empty: the host is there and does not let this terminal in, so from here on
+    none of its time is trusted, until it welcomes the terminal again.
+    """
+    since_boot_us: _builtins.int
+    """Microseconds since that boot, the time of sleep included, when the host's answer came."""
+    host_time_us: _builtins.int
+    """Microseconds since 1970 UTC by the host's clock."""
+    def __init__(
+        self,
+        *,
+        boot_id: _builtins.str = ...,
+        since_boot_us: _builtins.int = ...,
+        host_time_us: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["boot_id", b"boot_id", "host_time_us", b"host_time_us", "since_boot_us", b"since_boot_us"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TimeTrusted: _TypeAlias = TimeTrusted  # noqa: Y015
+
+@_typing.final
 class SessionOpened(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -509,6 +581,7 @@ class DepositOpened(_message.Message):
     DEVICE_SERIAL_FIELD_NUMBER: _builtins.int
     DEVICE_SIMULATED_FIELD_NUMBER: _builtins.int
     ACCOUNT_MASKED_FIELD_NUMBER: _builtins.int
+    OFFLINE_FIELD_NUMBER: _builtins.int
     deposit_id: _builtins.str
     session_id: _builtins.str
     account_id: _builtins.str
@@ -522,6 +595,10 @@ class DepositOpened(_message.Message):
     device_simulated: _builtins.bool
     account_masked: _builtins.str
     """What the screen may show of the account, such as "**** 4711"."""
+    @_builtins.property
+    def offline(self) -> _offline_pb2.OfflineStart:
+        """Set where it began while the host was away; account_id and account_masked are empty then."""
+
     def __init__(
         self,
         *,
@@ -534,10 +611,11 @@ class DepositOpened(_message.Message):
         device_serial: _builtins.str = ...,
         device_simulated: _builtins.bool = ...,
         account_masked: _builtins.str = ...,
+        offline: _offline_pb2.OfflineStart | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["offline", b"offline"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "account_masked", b"account_masked", "box_period_id", b"box_period_id", "config_version", b"config_version", "currency", b"currency", "deposit_id", b"deposit_id", "device_serial", b"device_serial", "device_simulated", b"device_simulated", "session_id", b"session_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "account_masked", b"account_masked", "box_period_id", b"box_period_id", "config_version", b"config_version", "currency", b"currency", "deposit_id", b"deposit_id", "device_serial", b"device_serial", "device_simulated", b"device_simulated", "offline", b"offline", "session_id", b"session_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

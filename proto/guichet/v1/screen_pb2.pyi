@@ -206,6 +206,12 @@ class _NoticeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Notice.ValueTy
     NOTICE_PRINT_FAILED: _Notice.ValueType  # 9
     NOTICE_STATEMENT_FAILED: _Notice.ValueType  # 10
     NOTICE_PIN_PAD_OUT: _Notice.ValueType  # 11
+    NOTICE_OFFLINE_DEPOSIT: _Notice.ValueType  # 12
+    """Before the first note: the host is away, a deposit is possible all the same, so much of it; go on?"""
+    NOTICE_OFFLINE_OTHER_CARD: _Notice.ValueType  # 13
+    """The host is away, and this card may not deposit without it."""
+    NOTICE_OFFLINE_USED_UP: _Notice.ValueType  # 14
+    """The host is away, and what may be deposited without it today has been."""
 
 class Notice(_Notice, metaclass=_NoticeEnumTypeWrapper): ...
 
@@ -222,6 +228,12 @@ NOTICE_CASH_OUT: Notice.ValueType  # 8
 NOTICE_PRINT_FAILED: Notice.ValueType  # 9
 NOTICE_STATEMENT_FAILED: Notice.ValueType  # 10
 NOTICE_PIN_PAD_OUT: Notice.ValueType  # 11
+NOTICE_OFFLINE_DEPOSIT: Notice.ValueType  # 12
+"""Before the first note: the host is away, a deposit is possible all the same, so much of it; go on?"""
+NOTICE_OFFLINE_OTHER_CARD: Notice.ValueType  # 13
+"""The host is away, and this card may not deposit without it."""
+NOTICE_OFFLINE_USED_UP: Notice.ValueType  # 14
+"""The host is away, and what may be deposited without it today has been."""
 Global___Notice: _TypeAlias = Notice  # noqa: Y015
 
 @_typing.final
@@ -423,8 +435,11 @@ class AttractView(_message.Message):
     AVAILABLE_FIELD_NUMBER: _builtins.int
     UNAVAILABLE_FIELD_NUMBER: _builtins.int
     PAPER_FIELD_NUMBER: _builtins.int
+    HOST_AWAY_FIELD_NUMBER: _builtins.int
     paper: _builtins.bool
     """False: no receipts and no statements on paper now."""
+    host_away: _builtins.bool
+    """The host does not answer: what is available is available without it, to some cards."""
     @_builtins.property
     def available(self) -> _containers.RepeatedScalarFieldContainer[Global___Service.ValueType]:
         """What a card would open now."""
@@ -439,10 +454,11 @@ class AttractView(_message.Message):
         available: _abc.Iterable[Global___Service.ValueType] | None = ...,
         unavailable: _abc.Iterable[Global___Service.ValueType] | None = ...,
         paper: _builtins.bool = ...,
+        host_away: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["available", b"available", "paper", b"paper", "unavailable", b"unavailable"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["available", b"available", "host_away", b"host_away", "paper", b"paper", "unavailable", b"unavailable"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -601,6 +617,8 @@ class DepositView(_message.Message):
     HOST_AWAY_FIELD_NUMBER: _builtins.int
     NOTE_BACK_FIELD_NUMBER: _builtins.int
     NO_RECEIPT_FIELD_NUMBER: _builtins.int
+    CARD_MASKED_FIELD_NUMBER: _builtins.int
+    LEFT_FIELD_NUMBER: _builtins.int
     stage: Global___DepositStage.ValueType
     account_masked: _builtins.str
     host_away: _builtins.bool
@@ -609,6 +627,8 @@ class DepositView(_message.Message):
     """Why the last note came back, when it did."""
     no_receipt: _builtins.bool
     """No paper receipt at the end."""
+    card_masked: _builtins.str
+    """Set in place of account_masked where the deposit began while the host was away: whose account it is, the host will say."""
     @_builtins.property
     def total(self) -> _money_pb2.Money:
         """What lies in the box of this deposit so far."""
@@ -618,6 +638,10 @@ class DepositView(_message.Message):
     @_builtins.property
     def current_note(self) -> _money_pb2.Money:
         """The note of the moment."""
+
+    @_builtins.property
+    def left(self) -> _money_pb2.Money:
+        """What may still be deposited then."""
 
     def __init__(
         self,
@@ -630,10 +654,12 @@ class DepositView(_message.Message):
         host_away: _builtins.bool = ...,
         note_back: Global___NoteBack.ValueType = ...,
         no_receipt: _builtins.bool = ...,
+        card_masked: _builtins.str = ...,
+        left: _money_pb2.Money | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["current_note", b"current_note", "total", b"total"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["current_note", b"current_note", "left", b"left", "total", b"total"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_masked", b"account_masked", "current_note", b"current_note", "host_away", b"host_away", "no_receipt", b"no_receipt", "note_back", b"note_back", "notes", b"notes", "stage", b"stage", "total", b"total"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_masked", b"account_masked", "card_masked", b"card_masked", "current_note", b"current_note", "host_away", b"host_away", "left", b"left", "no_receipt", b"no_receipt", "note_back", b"note_back", "notes", b"notes", "stage", b"stage", "total", b"total"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -677,6 +703,7 @@ class DepositResultView(_message.Message):
     RECEIPT_FIELD_NUMBER: _builtins.int
     RECEIPT_CODE_FIELD_NUMBER: _builtins.int
     STOP_FIELD_NUMBER: _builtins.int
+    CARD_MASKED_FIELD_NUMBER: _builtins.int
     deposit_id: _builtins.str
     account_masked: _builtins.str
     state: Global___DepositState.ValueType
@@ -685,6 +712,8 @@ class DepositResultView(_message.Message):
     """The receipt as text, to be shown as a code where paper fails."""
     stop: Global___DepositStop.ValueType
     """Why the deposit ended, where the customer did not end it."""
+    card_masked: _builtins.str
+    """Set in place of account_masked where the deposit began while the host was away."""
     @_builtins.property
     def total(self) -> _money_pb2.Money: ...
     @_builtins.property
@@ -705,10 +734,11 @@ class DepositResultView(_message.Message):
         receipt: Global___ReceiptState.ValueType = ...,
         receipt_code: _builtins.str = ...,
         stop: Global___DepositStop.ValueType = ...,
+        card_masked: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["total", b"total"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_masked", b"account_masked", "deposit_id", b"deposit_id", "in_doubt", b"in_doubt", "notes", b"notes", "receipt", b"receipt", "receipt_code", b"receipt_code", "state", b"state", "stop", b"stop", "total", b"total"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_masked", b"account_masked", "card_masked", b"card_masked", "deposit_id", b"deposit_id", "in_doubt", b"in_doubt", "notes", b"notes", "receipt", b"receipt", "receipt_code", b"receipt_code", "state", b"state", "stop", b"stop", "total", b"total"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -825,6 +855,7 @@ class NoticeView(_message.Message):
     NOTICE_FIELD_NUMBER: _builtins.int
     CODE_FIELD_NUMBER: _builtins.int
     CONTROLS_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
     notice: Global___Notice.ValueType
     code: _builtins.str
     """Short and stable, for the engineer; may be empty."""
@@ -832,16 +863,21 @@ class NoticeView(_message.Message):
     def controls(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Shown as buttons, in this order: "continue", "back", "done", "no"."""
 
+    @_builtins.property
+    def amount(self) -> _money_pb2.Money:
+        """For OFFLINE_DEPOSIT: how much can be deposited."""
+
     def __init__(
         self,
         *,
         notice: Global___Notice.ValueType = ...,
         code: _builtins.str = ...,
         controls: _abc.Iterable[_builtins.str] | None = ...,
+        amount: _money_pb2.Money | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "controls", b"controls", "notice", b"notice"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "code", b"code", "controls", b"controls", "notice", b"notice"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

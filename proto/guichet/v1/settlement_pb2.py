@@ -23,25 +23,26 @@ _sym_db = _symbol_database.Default()
 
 
 from guichet.v1 import money_pb2 as guichet_dot_v1_dot_money__pb2
+from guichet.v1 import offline_pb2 as guichet_dot_v1_dot_offline__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bguichet/v1/settlement.proto\x12\nguichet.v1\x1a\x16guichet/v1/money.proto\"\x99\x02\n\rDepositAdvice\x12\x13\n\x0bterminal_id\x18\x01 \x01(\t\x12\x12\n\ndeposit_id\x18\x02 \x01(\t\x12\x12\n\nsession_id\x18\x03 \x01(\t\x12\x12\n\naccount_id\x18\x04 \x01(\t\x12\x10\n\x08\x63urrency\x18\x05 \x01(\t\x12\x15\n\rbox_period_id\x18\x06 \x01(\t\x12\x15\n\rdevice_serial\x18\x07 \x01(\t\x12\x18\n\x10\x64\x65vice_simulated\x18\x08 \x01(\x08\x12\x14\n\x0c\x63losed_at_us\x18\t \x01(\x03\x12&\n\x05notes\x18\n \x03(\x0b\x32\x17.guichet.v1.NoteOutcome\x12\r\n\x05\x65poch\x18\x0b \x01(\x04\x12\x10\n\x08sequence\x18\x0c \x01(\x04\"~\n\x0bNoteOutcome\x12\x0f\n\x07note_id\x18\x01 \x01(\t\x12\x16\n\x0eoutcome_number\x18\x02 \x01(\r\x12$\n\x07outcome\x18\x03 \x01(\x0e\x32\x13.guichet.v1.Outcome\x12 \n\x05value\x18\x04 \x01(\x0b\x32\x11.guichet.v1.Money\"\xa2\x01\n\x10SettlementAnswer\x12\x13\n\x0bterminal_id\x18\x01 \x01(\t\x12\x12\n\ndeposit_id\x18\x02 \x01(\t\x12\x13\n\x0b\x61\x64vice_hash\x18\x03 \x01(\x0c\x12%\n\x05notes\x18\x04 \x03(\x0b\x32\x16.guichet.v1.NoteAnswer\x12\x15\n\rbusiness_date\x18\x05 \x01(\t\x12\x12\n\nvalue_date\x18\x06 \x01(\t\"\x93\x01\n\nNoteAnswer\x12\x0f\n\x07note_id\x18\x01 \x01(\t\x12\x16\n\x0eoutcome_number\x18\x02 \x01(\r\x12$\n\x07\x62ooking\x18\x03 \x01(\x0e\x32\x13.guichet.v1.Booking\x12 \n\x05value\x18\x04 \x01(\x0b\x32\x11.guichet.v1.Money\x12\x14\n\x0c\x63laim_number\x18\x05 \x01(\t*\x8d\x01\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x14\n\x10OUTCOME_CREDITED\x10\x01\x12\x14\n\x10OUTCOME_RETURNED\x10\x02\x12\x14\n\x10OUTCOME_IN_DOUBT\x10\x03\x12\x11\n\rOUTCOME_FOUND\x10\x04\x12\x14\n\x10OUTCOME_WITHHELD\x10\x05*\x8f\x01\n\x07\x42ooking\x12\x17\n\x13\x42OOKING_UNSPECIFIED\x10\x00\x12\x14\n\x10\x42OOKING_CUSTOMER\x10\x01\x12\x14\n\x10\x42OOKING_SUSPENSE\x10\x02\x12\x14\n\x10\x42OOKING_IN_DOUBT\x10\x03\x12\x13\n\x0f\x42OOKING_NOTHING\x10\x04\x12\x14\n\x10\x42OOKING_CONFLICT\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bguichet/v1/settlement.proto\x12\nguichet.v1\x1a\x16guichet/v1/money.proto\x1a\x18guichet/v1/offline.proto\"\xc4\x02\n\rDepositAdvice\x12\x13\n\x0bterminal_id\x18\x01 \x01(\t\x12\x12\n\ndeposit_id\x18\x02 \x01(\t\x12\x12\n\nsession_id\x18\x03 \x01(\t\x12\x12\n\naccount_id\x18\x04 \x01(\t\x12\x10\n\x08\x63urrency\x18\x05 \x01(\t\x12\x15\n\rbox_period_id\x18\x06 \x01(\t\x12\x15\n\rdevice_serial\x18\x07 \x01(\t\x12\x18\n\x10\x64\x65vice_simulated\x18\x08 \x01(\x08\x12\x14\n\x0c\x63losed_at_us\x18\t \x01(\x03\x12&\n\x05notes\x18\n \x03(\x0b\x32\x17.guichet.v1.NoteOutcome\x12\r\n\x05\x65poch\x18\x0b \x01(\x04\x12\x10\n\x08sequence\x18\x0c \x01(\x04\x12)\n\x07offline\x18\r \x01(\x0b\x32\x18.guichet.v1.OfflineStart\"~\n\x0bNoteOutcome\x12\x0f\n\x07note_id\x18\x01 \x01(\t\x12\x16\n\x0eoutcome_number\x18\x02 \x01(\r\x12$\n\x07outcome\x18\x03 \x01(\x0e\x32\x13.guichet.v1.Outcome\x12 \n\x05value\x18\x04 \x01(\x0b\x32\x11.guichet.v1.Money\"\xa2\x01\n\x10SettlementAnswer\x12\x13\n\x0bterminal_id\x18\x01 \x01(\t\x12\x12\n\ndeposit_id\x18\x02 \x01(\t\x12\x13\n\x0b\x61\x64vice_hash\x18\x03 \x01(\x0c\x12%\n\x05notes\x18\x04 \x03(\x0b\x32\x16.guichet.v1.NoteAnswer\x12\x15\n\rbusiness_date\x18\x05 \x01(\t\x12\x12\n\nvalue_date\x18\x06 \x01(\t\"\x93\x01\n\nNoteAnswer\x12\x0f\n\x07note_id\x18\x01 \x01(\t\x12\x16\n\x0eoutcome_number\x18\x02 \x01(\r\x12$\n\x07\x62ooking\x18\x03 \x01(\x0e\x32\x13.guichet.v1.Booking\x12 \n\x05value\x18\x04 \x01(\x0b\x32\x11.guichet.v1.Money\x12\x14\n\x0c\x63laim_number\x18\x05 \x01(\t*\x8d\x01\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x14\n\x10OUTCOME_CREDITED\x10\x01\x12\x14\n\x10OUTCOME_RETURNED\x10\x02\x12\x14\n\x10OUTCOME_IN_DOUBT\x10\x03\x12\x11\n\rOUTCOME_FOUND\x10\x04\x12\x14\n\x10OUTCOME_WITHHELD\x10\x05*\x8f\x01\n\x07\x42ooking\x12\x17\n\x13\x42OOKING_UNSPECIFIED\x10\x00\x12\x14\n\x10\x42OOKING_CUSTOMER\x10\x01\x12\x14\n\x10\x42OOKING_SUSPENSE\x10\x02\x12\x14\n\x10\x42OOKING_IN_DOUBT\x10\x03\x12\x13\n\x0f\x42OOKING_NOTHING\x10\x04\x12\x14\n\x10\x42OOKING_CONFLICT\x10\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'guichet.v1.settlement_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_OUTCOME']._serialized_start=795
-  _globals['_OUTCOME']._serialized_end=936
-  _globals['_BOOKING']._serialized_start=939
-  _globals['_BOOKING']._serialized_end=1082
-  _globals['_DEPOSITADVICE']._serialized_start=68
-  _globals['_DEPOSITADVICE']._serialized_end=349
-  _globals['_NOTEOUTCOME']._serialized_start=351
-  _globals['_NOTEOUTCOME']._serialized_end=477
-  _globals['_SETTLEMENTANSWER']._serialized_start=480
-  _globals['_SETTLEMENTANSWER']._serialized_end=642
-  _globals['_NOTEANSWER']._serialized_start=645
-  _globals['_NOTEANSWER']._serialized_end=792
+  _globals['_OUTCOME']._serialized_start=864
+  _globals['_OUTCOME']._serialized_end=1005
+  _globals['_BOOKING']._serialized_start=1008
+  _globals['_BOOKING']._serialized_end=1151
+  _globals['_DEPOSITADVICE']._serialized_start=94
+  _globals['_DEPOSITADVICE']._serialized_end=418
+  _globals['_NOTEOUTCOME']._serialized_start=420
+  _globals['_NOTEOUTCOME']._serialized_end=546
+  _globals['_SETTLEMENTANSWER']._serialized_start=549
+  _globals['_SETTLEMENTANSWER']._serialized_end=711
+  _globals['_NOTEANSWER']._serialized_start=714
+  _globals['_NOTEANSWER']._serialized_end=861
 # @@protoc_insertion_point(module_scope)

@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from guichet.v1 import money_pb2 as _money_pb2
+from guichet.v1 import offline_pb2 as _offline_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -106,6 +107,7 @@ class DepositAdvice(_message.Message):
     NOTES_FIELD_NUMBER: _builtins.int
     EPOCH_FIELD_NUMBER: _builtins.int
     SEQUENCE_FIELD_NUMBER: _builtins.int
+    OFFLINE_FIELD_NUMBER: _builtins.int
     terminal_id: _builtins.str
     deposit_id: _builtins.str
     session_id: _builtins.str
@@ -125,6 +127,12 @@ class DepositAdvice(_message.Message):
     def notes(self) -> _containers.RepeatedCompositeFieldContainer[Global___NoteOutcome]:
         """At most 420 outcomes of 220 notes; a deposit may have several advices. Notes that were returned are listed too: they settle nothing and explain much."""
 
+    @_builtins.property
+    def offline(self) -> _offline_pb2.OfflineStart:
+        """Set where the deposit began while the host was away; account_id is empty then, and the host finds the card's account.
+        The same bytes in every advice of a deposit.
+        """
+
     def __init__(
         self,
         *,
@@ -140,10 +148,11 @@ class DepositAdvice(_message.Message):
         notes: _abc.Iterable[Global___NoteOutcome] | None = ...,
         epoch: _builtins.int = ...,
         sequence: _builtins.int = ...,
+        offline: _offline_pb2.OfflineStart | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["offline", b"offline"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "box_period_id", b"box_period_id", "closed_at_us", b"closed_at_us", "currency", b"currency", "deposit_id", b"deposit_id", "device_serial", b"device_serial", "device_simulated", b"device_simulated", "epoch", b"epoch", "notes", b"notes", "sequence", b"sequence", "session_id", b"session_id", "terminal_id", b"terminal_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "box_period_id", b"box_period_id", "closed_at_us", b"closed_at_us", "currency", b"currency", "deposit_id", b"deposit_id", "device_serial", b"device_serial", "device_simulated", b"device_simulated", "epoch", b"epoch", "notes", b"notes", "offline", b"offline", "sequence", b"sequence", "session_id", b"session_id", "terminal_id", b"terminal_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -10,6 +10,7 @@ from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from guichet.v1 import health_pb2 as _health_pb2
 from guichet.v1 import journal_pb2 as _journal_pb2
+from guichet.v1 import offline_pb2 as _offline_pb2
 from guichet.v1 import replication_pb2 as _replication_pb2
 import builtins as _builtins
 import sys
@@ -255,6 +256,7 @@ class Welcome(_message.Message):
     HELD_HASH_FIELD_NUMBER: _builtins.int
     HOST_TIME_US_FIELD_NUMBER: _builtins.int
     CHECKPOINT_FIELD_NUMBER: _builtins.int
+    OFFLINE_LIMITS_FIELD_NUMBER: _builtins.int
     EARLIER_FIELD_NUMBER: _builtins.int
     held_sequence: _builtins.int
     """The last sequence of this epoch that the host holds durably, 0 for none. The terminal sends what follows."""
@@ -265,6 +267,10 @@ class Welcome(_message.Message):
     @_builtins.property
     def checkpoint(self) -> _replication_pb2.SignedCheckpoint:
         """The host's countersignature of that entry; absent where it holds none."""
+
+    @_builtins.property
+    def offline_limits(self) -> _offline_pb2.SignedOfflineLimits:
+        """The newest list for this terminal; absent where there never was one."""
 
     @_builtins.property
     def earlier(self) -> _containers.RepeatedCompositeFieldContainer[_replication_pb2.EpochHeld]:
@@ -279,11 +285,12 @@ class Welcome(_message.Message):
         held_hash: _builtins.bytes = ...,
         host_time_us: _builtins.int = ...,
         checkpoint: _replication_pb2.SignedCheckpoint | None = ...,
+        offline_limits: _offline_pb2.SignedOfflineLimits | None = ...,
         earlier: _abc.Iterable[_replication_pb2.EpochHeld] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "offline_limits", b"offline_limits"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "earlier", b"earlier", "held_hash", b"held_hash", "held_sequence", b"held_sequence", "host_time_us", b"host_time_us"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "earlier", b"earlier", "held_hash", b"held_hash", "held_sequence", b"held_sequence", "host_time_us", b"host_time_us", "offline_limits", b"offline_limits"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -295,12 +302,19 @@ class Noted(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    OFFLINE_LIMITS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def offline_limits(self) -> _offline_pb2.SignedOfflineLimits:
+        """With the answer to a heartbeat: a list that is newer than what this connection has been told."""
+
     def __init__(
         self,
+        *,
+        offline_limits: _offline_pb2.SignedOfflineLimits | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["offline_limits", b"offline_limits"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["offline_limits", b"offline_limits"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

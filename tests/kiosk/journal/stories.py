@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from hashlib import sha256
 
 from guichet.journal.records import Fact
+from guichet.offline import DAY_US
 from guichet.v1 import journal_pb2 as pb
-from guichet.v1 import money_pb2
+from guichet.v1 import money_pb2, offline_pb2
 
 DENOMINATIONS = ((500, "EUR"), (1000, "EUR"), (2000, "EUR"), (2000, "USD"))
 
@@ -25,6 +26,8 @@ class Story:
 
     def __init__(self, seed: int) -> None:
         self._dice = random.Random(seed)
+        self._offline_dice = random.Random(f"{seed}/offline")
+        self._host_time_us = 20_000 * DAY_US
         self._number = 0
         self._period = ""
         self._unanswered: list[pb.AdviceSigned] = []
@@ -74,6 +77,9 @@ class Story:
         if self._dice.random() < 0.05:
             yield from self._cleared()
             yield self._new_box()
+        if self._offline_dice.random() < 0.2:
+            yield [pb.OfflineLimitsReceived(content=b"limits %d" % self._number, signature=b"s")]
+            yield [pb.TimeTrusted(boot_id="boot", since_boot_us=self._number, host_time_us=self._host_time_us)]
         yield [pb.EventsRead(device_serial="REAL", mark=self._number)]
 
     def _deposit(self, session: str) -> Iterator[Together]:
@@ -82,6 +88,7 @@ class Story:
             pb.DepositOpened(
                 deposit_id=deposit, session_id=session, account_id="a", account_masked="**** 1", currency="EUR",
                 box_period_id=self._period, device_serial=device, device_simulated=device == "SIM",
+                offline=self._without_host(),
             )
         ]  # fmt: skip
         yield [pb.AcceptanceOpened(deposit_id=deposit)]
@@ -110,6 +117,17 @@ class Story:
             self._to_clear = note
         closed = pb.DepositClosed(deposit_id=deposit)
         yield [closed, self._advice(deposit)] if told else [closed]
+
+    def _without_host(self) -> offline_pb2.OfflineStart | None:
+        """How a deposit began, in one of three; a day has some ten of them."""
+        dice = self._offline_dice
+        if dice.random() > 0.35:
+            return None
+        self._host_time_us += dice.randrange(DAY_US // 5)
+        return offline_pb2.OfflineStart(
+            sealed_pan=b"sealed", card_masked="**** 1234", limits_number=1, bin=dice.choice(("476173", "54133300")),
+            currency="EUR", started_at_us=self._host_time_us, card_mark=dice.randrange(4),
+        )  # fmt: skip
 
     def _cleared(self) -> Iterator[Together]:
         """The device is done with the last note: it says so late."""

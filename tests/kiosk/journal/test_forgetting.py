@@ -11,10 +11,12 @@ from guichet.ids import DepositId
 from guichet.journal.chain import Entry, next_entry
 from guichet.journal.records import Fact, encode, from_wire
 from guichet.money import Currency, Money
+from guichet.offline import DAY_US, OfflineStart, start_of
 from guichet.v1 import journal_pb2 as pb
-from guichet.v1 import money_pb2
+from guichet.v1 import money_pb2, offline_pb2
 from kiosk.journal import snapshot
 from kiosk.journal.folds import Fold, NotePhase
+from kiosk.journal.offline import Card, Use
 from tests.kiosk.journal.standing import Memory
 from tests.kiosk.journal.stories import DENOMINATIONS, Story
 from tests.kiosk.terminal.standing import TERMINAL
@@ -58,6 +60,7 @@ def answers(fold: Fold, session: str, sequence: int) -> dict[str, object]:
         "outbox": list(fold.outbox.items()),
         "of the outbox": [fold.deposits.get(advice.deposit_id) for advice in fold.outbox.values()],
         "cap": [fold.value_decided_after(place, currency) for place in places for currency in currencies],
+        "without the host": (fold.offline.limits, fold.offline.trusted, fold.offline_uses(fold.offline.day)),
         "devices": (fold.marks, fold.tables, fold.table_hashes, fold.simulated),
     }
 
@@ -71,6 +74,55 @@ def test_it_answers_whatever_is_asked_as_one_that_remembers_everything(seed: int
         session = fact.session_id if isinstance(fact, pb.SessionOpened) else session
         assert answers(fold, session, entry.sequence) == answers(memory, session, entry.sequence)
     assert len(fold.notes) < len(memory.notes) / 2, "and it has forgotten most"
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_days_use_without_the_host_is_what_the_records_of_that_day_have_put_into_the_box(seed: int) -> None:
+    """Counted without any fold: by card, what lies in the box or may, and in how many deposits."""
+    fold, day, most = Fold(), 0, 0
+    starts = dict[str, OfflineStart]()
+    values, deposits, states = dict[str, int](), dict[str, str](), dict[str, str]()
+    for entry, fact in told(300 + seed, 60):
+        fold.apply(entry, fact)
+        match fact:
+            case pb.DepositOpened() if fact.HasField("offline"):
+                starts[fact.deposit_id] = start_of(fact.offline)
+                day = starts[fact.deposit_id].day
+            case pb.NoteEscrowed():
+                values[fact.note_id] = fact.value.minor if fact.value.currency == "EUR" else 0
+                deposits[fact.note_id], states[fact.note_id] = fact.deposit_id, "on its way"
+            case pb.NoteStacked() | pb.NoteInDoubt():
+                states[fact.note_id] = "in"
+            case pb.ReturnIntended() | pb.NoteReturned():
+                states[fact.note_id] = "out"
+            case _:
+                continue
+        used = Counter[str]()
+        for note, deposit in deposits.items():
+            if deposit in starts and starts[deposit].day == day and states[note] != "out":
+                used[deposit] += values[note]
+        by_card: dict[Card, Use] = {}
+        for deposit, minor in used.items():
+            card = Card.of(starts[deposit])
+            by_card[card] = by_card.get(card, Use()) + Use.of_deposit(minor)
+        found = fold.offline_uses(day)
+        assert found == {card: use for card, use in by_card.items() if use != Use()}
+        most = max(most, len(found))
+        assert fold.offline_uses(day + 1) == {}, "another day is another day"
+    assert most >= 3
+
+
+def test_what_a_day_has_used_goes_with_the_day() -> None:
+    fold = folded(*(fact for together in Story(9).days(60) for fact in together))
+    before = fold.offline.day
+    assert fold.offline.forgotten
+    start = offline_pb2.OfflineStart(
+        sealed_pan=b"s", card_masked="**** 1234", limits_number=1, bin="476173", currency="EUR", card_mark=1,
+        started_at_us=(before + 1) * DAY_US,
+    )  # fmt: skip
+    fold.apply(*next(chained(iter([pb.DepositOpened(deposit_id="d", currency="EUR", offline=start)]))))
+    assert fold.offline.forgotten == {}
+    assert fold.offline_uses(before + 1) == {}
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -101,7 +101,7 @@ def test_what_was_durable_is_there_after_any_power_cut_and_nothing_is_taken_for_
 def test_a_journal_that_does_not_sync_each_commit_loses_some_here(disk: Disk, tmp_path: Path) -> None:
     """So the cuts are such as a commit must survive."""
     lost = 0
-    for seed in range(10):
+    for seed in range(24):
         place = tmp_path / str(seed)
         place.mkdir()
         disk.began = {}

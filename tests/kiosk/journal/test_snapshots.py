@@ -21,11 +21,13 @@ from guichet.ids import DepositId, DeviceSerial
 from guichet.journal.chain import Entry, entry_hash, entry_seal, snapshot_seal
 from guichet.journal.records import Fact, decode, encode, fact_of
 from guichet.money import MAX_MINOR, Currency, Money
+from guichet.offline import OfflineStart
 from guichet.v1 import journal_pb2 as pb
 from kiosk.journal import snapshot
 from kiosk.journal.faults import Fault, JournalError
 from kiosk.journal.file import SNAPSHOTS_KEPT
 from kiosk.journal.folds import Advice, BoxPeriod, Deposit, Fold, Note, NotePhase
+from kiosk.journal.offline import Card, Offline, TrustedTime, Use
 from kiosk.journal.snapshot import VERSION, Snapshot, SnapshotError
 from kiosk.journal.store import Journal, kept_stopped, read_stopped
 from tests.kiosk.journal.standing import incident, opened
@@ -92,9 +94,18 @@ NOTE = st.builds(
     Note, TEXT, TEXT, PHASE, st.none() | MONEY, NUMBER, TEXT, TEXT, st.none() | NUMBER, NUMBER, NUMBER,
     st.tuples(NUMBER, NUMBER), st.lists(st.tuples(NUMBER, PHASE), max_size=2).map(tuple), st.booleans(),
 )  # fmt: skip
+START = st.builds(
+    OfflineStart, st.binary(min_size=1, max_size=5), st.just("**** 1234"), st.integers(1, 2**63 - 1),
+    st.sampled_from(["476173", "54133300"]), st.just(Currency("EUR")), st.integers(0, 2**60), st.integers(0, 1023),
+)  # fmt: skip
 DEPOSIT = st.builds(
     Deposit, TEXT, TEXT, TEXT, TEXT, st.just(Currency("EUR")), TEXT, TEXT, st.booleans(),
-    st.lists(TEXT, max_size=2).map(tuple), st.booleans(), st.booleans(),
+    st.lists(TEXT, max_size=2).map(tuple), st.booleans(), st.booleans(), st.none() | START,
+)  # fmt: skip
+CARD = st.builds(Card, TEXT, TEXT, NUMBER)
+OFFLINE = st.builds(
+    Offline, BYTES, st.none() | st.builds(TrustedTime, TEXT, NUMBER, NUMBER), NUMBER,
+    st.dictionaries(CARD, st.builds(Use, NUMBER, NUMBER), max_size=3),
 )  # fmt: skip
 ADVICE = st.builds(Advice, TEXT, BYTES, BYTES, NUMBER)
 FOLD = st.builds(
@@ -113,6 +124,7 @@ FOLD = st.builds(
     st.none() | TEXT,
     st.none() | TEXT,
     st.booleans(), st.booleans(), st.booleans(),
+    OFFLINE,
 )  # fmt: skip
 
 
@@ -130,26 +142,31 @@ def test_every_fold_comes_back_as_it_was_in_its_own_order_and_is_encoded_alike(f
 def test_nothing_of_a_fold_is_left_out() -> None:
     """Whoever gives the fold a field gives the snapshot one."""
     assert len(FOLD_FIELDS) == len(Fold.__dataclass_fields__)
-    assert len(snapshot.encode(Fold()).split(b'":')) == len(FOLD_FIELDS) + 1
+    assert len(OFFLINE_FIELDS) == len(Offline.__dataclass_fields__)
+    assert len(snapshot.encode(Fold()).split(b'":')) == len(FOLD_FIELDS) + len(OFFLINE_FIELDS) + 1
 
 
 FOLD_FIELDS = (
     "session", "box_period", "notes", "deposits", "outbox", "answers", "marks", "tables", "table_hashes", "simulated",
-    "forgotten", "last_note", "open_deposit_id", "moved_since_cleared", "box_was_out", "count_due",
+    "forgotten", "last_note", "open_deposit_id", "moved_since_cleared", "box_was_out", "count_due", "offline",
 )  # fmt: skip
+OFFLINE_FIELDS = ("limits", "trusted", "latest_us", "forgotten")
 
 
 def test_who_changes_what_a_fold_comes_to_counts_the_version_up(days: Fold) -> None:
     """A terminal would find its own snapshots wrong, and stop. Where this is red, see kiosk.journal.snapshot.VERSION,
     and then put the new figures here.
     """
-    assert (VERSION, sha256(snapshot.encode(days)).hexdigest()[:16]) == (1, "17b7db43cbc31130")
+    assert (VERSION, sha256(snapshot.encode(days)).hexdigest()[:16]) == (2, "a7fe357b6fa15bcd")
+
+
+HEAD, OTHER = b"%d\n" % VERSION, b"%d\n" % (VERSION + 1)
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        (b"1\n", b"2\n"), (b"1\n", b""), (b'"session"', b'"sessions"'), (b'"notes":[', b'"notes":{'),
+        (HEAD, OTHER), (HEAD, b""), (b'"session"', b'"sessions"'), (b'"notes":[', b'"notes":{'),
         (b'"count_due":false', b'"count_due":0'), (b'"phase":"', b'"phase":"X'), (b'"minor":', b'"minor":1.0,"x":'),
         (b'"currency":"EUR"', b'"currency":"XXX"'), (b'"answer":"', b'"answer":"*'),
         (b'"simulated":["', b'"simulated":[1,"'),
@@ -397,7 +414,7 @@ def test_snapshots_of_another_version_are_not_used_and_new_ones_are_taken(
     kept = kept_stopped(path).snapshots
     with edited(path) as connection:
         for one in kept:
-            put(connection, Snapshot(one.epoch, one.sequence, one.hash, b"2\nwho knows what"))
+            put(connection, Snapshot(one.epoch, one.sequence, one.hash, OTHER + b"who knows what"))
     last = read_stopped(path)[-1].sequence
     with reading(monkeypatch) as read, opened(path, snapshot_every=EVERY) as (journal, _):
         assert read.sequences == list(range(1, last + 1))
@@ -410,7 +427,7 @@ def test_snapshots_of_another_version_are_not_used_and_new_ones_are_taken(
 def test_one_that_cannot_be_read_though_its_seal_is_good_is_not_gone_by(path: Path, days: Fold) -> None:
     before = kept_stopped(path).snapshots[1]
     with edited(path) as connection:
-        put(connection, Snapshot(before.epoch, before.sequence, before.hash, b"1\n{}"))
+        put(connection, Snapshot(before.epoch, before.sequence, before.hash, HEAD + b"{}"))
     assert live(path, []) == days
 
 

@@ -34,6 +34,7 @@ _LINES = [
     ("2025-11-20", "Card payment, Tram", -150),
 ]
 _NUMBER = "*************4417"
+_CARD = "**** 0010"
 _CLAIM = "C-7F3A-20931"
 _RECEIPT = (
     "GUICHET RECEIPT\nTerminal RIGA-017\nDeposit 4F2A91C7\n2025-11-21 14:32\nAccount ****4417\n"
@@ -226,4 +227,81 @@ def _contents() -> dict[str, pb.View]:
         ),
         "out-of-service-all": pb.View(out_of_service=pb.OutOfServiceView(code="journal-full")),
         "unreadable": pb.View(),
+        "attract-host-away": pb.View(
+            attract=pb.AttractView(
+                available=[pb.SERVICE_DEPOSIT], unavailable=[pb.SERVICE_STATEMENT], paper=True, host_away=True
+            )
+        ),
+        "attract-host-away-no-paper": pb.View(
+            attract=pb.AttractView(available=[pb.SERVICE_DEPOSIT], unavailable=[pb.SERVICE_STATEMENT], host_away=True)
+        ),
+        "notice-offline-deposit": pb.View(
+            notice=pb.NoticeView(
+                notice=pb.NOTICE_OFFLINE_DEPOSIT, code="host", controls=["continue", "back"], amount=eur(1_234_550)
+            )
+        ),
+        "notice-offline-other-card": pb.View(
+            notice=pb.NoticeView(notice=pb.NOTICE_OFFLINE_OTHER_CARD, code="offline-other-bin", controls=["done"])
+        ),
+        "notice-offline-used-up": pb.View(
+            notice=pb.NoticeView(notice=pb.NOTICE_OFFLINE_USED_UP, code="offline-card-used-up", controls=["done"])
+        ),
+        "deposit-offline-first": pb.View(
+            deposit=pb.DepositView(
+                stage=pb.DEPOSIT_STAGE_INSERT_FIRST,
+                card_masked=_CARD,
+                total=eur(0),
+                left=eur(20_000),
+                host_away=True,
+                no_receipt=True,
+            )
+        ),
+        "deposit-offline-limit": pb.View(
+            deposit=pb.DepositView(
+                stage=pb.DEPOSIT_STAGE_RETURNING,
+                card_masked=_CARD,
+                total=eur(18_500),
+                notes=notes(e100=1, e50=1, e20=1, e10=1, e5=1),
+                left=eur(1_500),
+                host_away=True,
+                note_back=pb.NOTE_BACK_LIMIT,
+            )
+        ),
+        "result-offline": pb.View(
+            deposit_result=pb.DepositResultView(
+                deposit_id="0193-7f3a4f2a91c7",
+                card_masked=_CARD,
+                total=eur(12_000),
+                notes=notes(e50=2, e20=1),
+                state=pb.DEPOSIT_STATE_PROVISIONAL,
+                receipt=pb.RECEIPT_STATE_OFFERED,
+                stop=pb.DEPOSIT_STOP_LIMIT,
+            )
+        ),
+        "result-offline-code": pb.View(
+            deposit_result=pb.DepositResultView(
+                deposit_id="0193-7f3a4f2a91c7",
+                card_masked=_CARD,
+                total=eur(12_000),
+                notes=notes(e50=2, e20=1),
+                state=pb.DEPOSIT_STATE_PROVISIONAL,
+                receipt=pb.RECEIPT_STATE_ON_SCREEN,
+                receipt_code=_RECEIPT,
+            )
+        ),
+        "result-offline-booked": pb.View(
+            deposit_result=pb.DepositResultView(
+                deposit_id="0193-7f3a4f2a91c7",
+                card_masked=_CARD,
+                total=eur(12_000),
+                notes=notes(e50=2, e20=1),
+                state=pb.DEPOSIT_STATE_CREDITED,
+                receipt=pb.RECEIPT_STATE_PRINTED,
+            )
+        ),
+        "result-offline-empty": pb.View(
+            deposit_result=pb.DepositResultView(
+                deposit_id="0193-7f3a4f2a91c7", card_masked=_CARD, total=eur(0), state=pb.DEPOSIT_STATE_EMPTY
+            )
+        ),
     }

@@ -46,7 +46,7 @@ TABLES = {
     "DepositStage": [texts.STAGES],
     "NoteBack": [texts.NOTES_BACK],
     "DepositStop": [texts.DEPOSIT_STOPS],
-    "DepositState": [texts.DEPOSIT_STATES],
+    "DepositState": [texts.DEPOSIT_STATES, texts.DEPOSIT_STATES_BY_CARD],
     "ReceiptState": [texts.RECEIPTS],
     "Notice": [texts.NOTICES],
 }
@@ -323,3 +323,45 @@ def test_out_of_service_says_what_still_works() -> None:
 def test_while_the_terminal_is_away_there_is_nothing_to_touch() -> None:
     scene = presenters.away(WORDS)
     assert (scene.name, scene.view_id, scene.buttons, scene.title) == (SceneName.AWAY, None, (), "A moment, please")
+
+
+# ---- while the host is away ----------------------------------------------------------------------------------------
+
+
+def test_nobody_is_here_and_the_host_is_away_says_what_works_and_what_does_not() -> None:
+    scene = present(VIEWS["attract-host-away"])
+    assert scene.title == "Insert your card"
+    assert "bank system does not answer" in scene.lead
+    assert isinstance(scene.body, Invitation)
+    assert [(offer.label, offer.available) for offer in scene.body.offers] == [
+        ("Deposit cash", True),
+        ("Account statement", False),
+    ]
+
+
+def test_before_a_deposit_without_the_host_the_amount_is_the_largest_thing_and_going_on_is_asked() -> None:
+    scene = present(VIEWS["notice-offline-deposit"])
+    assert (scene.title, scene.hero) == ("Notes can be taken up to", "€12,345.50")
+    assert {button.control: button.label for button in scene.buttons} == {
+        "continue": "Yes, deposit",
+        "back": "No, take card",
+    }
+
+
+def test_a_deposit_without_the_host_names_the_card_and_what_is_left() -> None:
+    scene = present(VIEWS["deposit-offline-limit"])
+    assert scene.lead == "To the account of card ••••\N{NO-BREAK SPACE}0010\nUp to €15.00 more"
+    assert isinstance(scene.body, Tally)
+    assert "over the limit" in scene.body.hint
+
+
+@pytest.mark.parametrize(
+    ("name", "lead"),
+    [
+        ("result-offline", "The money goes to the account of card ••••\N{NO-BREAK SPACE}0010 as soon as it does."),
+        ("result-offline-booked", "Booked to the account of card ••••\N{NO-BREAK SPACE}0010."),
+        ("result-offline-empty", "No account has changed."),
+    ],
+)
+def test_its_result_names_the_card_because_nobody_here_knows_the_account(name: str, lead: str) -> None:
+    assert present(VIEWS[name]).lead.endswith(lead)

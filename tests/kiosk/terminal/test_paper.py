@@ -7,11 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from drivers.api.cash import Presence
 from drivers.api.document import Document, QrCode, Row, Text
+from guichet.ids import SessionId
+from guichet.money import Currency, parse_money
+from guichet.offline import OfflineStart
 from guichet.v1 import customer_pb2, screen_pb2
 from guichet.v1 import journal_pb2 as pb
 from guichet.v1 import settlement_pb2 as settlement
 from kiosk.terminal.flows.result import result_view
+from kiosk.terminal.offline import Opening
 from kiosk.terminal.paper import (
     Imprint,
     StatementError,
@@ -22,7 +27,7 @@ from kiosk.terminal.paper import (
     summarise,
 )
 from tests.kiosk.settlement.standing import stated
-from tests.kiosk.terminal.standing import TEN, TWENTY, Rig
+from tests.kiosk.terminal.standing import TAKEN, TEN, TWENTY, Rig, identity
 
 IMPRINT = Imprint("GVA-0001", "2026-01-31 14:05 UTC", training=False)
 
@@ -51,6 +56,30 @@ def rig(tmp_path: Path) -> Rig:
     rig.one_note(TEN, 9)
     rig.one_note(TWENTY, 10)
     return rig
+
+
+START = OfflineStart(b"sealed", "**** 0010", 1, "476173", Currency("EUR"), 1, 7)
+
+
+def test_a_deposit_that_began_without_the_host_names_its_card_and_its_whole_number(tmp_path: Path) -> None:
+    rig = Rig(tmp_path / "journal.db")
+    rig.answered(Presence.PATH_EMPTY, who=identity())
+    rig.ready()
+    opening = Opening(parse_money("100 EUR"), lambda _: START)
+    account = customer_pb2.Account(currency="EUR")
+    deposit = rig.desk.open_deposit(SessionId("session"), account, TAKEN, "v1", opening)
+    rig.desk.accept()
+    rig.one_note(TWENTY)
+    provisional = receipt(rig, None)
+    assert provisional[1] == "PROVISIONAL RECEIPT"
+    assert "Card|**** 0010" in provisional
+    assert deposit in provisional
+    assert not [line for line in provisional if line.startswith("Account")]
+    assert any("It is booked to the account of this card" in line for line in provisional)
+    booked = receipt(rig, answer_to(rig))
+    assert booked[1] == "CASH DEPOSIT"
+    assert "Card|**** 0010" in booked
+    assert "Booked on|2026-01-31" in booked
 
 
 def answer_to(rig: Rig) -> settlement.SettlementAnswer:

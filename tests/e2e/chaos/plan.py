@@ -1,0 +1,113 @@
+"""What goes wrong and when, from a seed. Pure: what the people do meanwhile, and what the machine makes of it, is not in it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Kind(Enum):
+    """What goes wrong."""
+
+    KILL_TERMINAL = "kill -9 terminal"
+    KILL_HOST = "kill -9 host"
+    KILL_CASH = "kill -9 cash"
+    KILL_PINPAD = "kill -9 pinpad"
+    KILL_PRINTER = "kill -9 printer"
+    KILL_SCREEN = "kill -9 screen"
+    CUT_POWER = "power of cash off"
+    STOP_TERMINAL = "stop terminal"
+    STOP_HOST = "stop host"
+    CUT_NETWORK = "network cut"
+    FILL_DISK = "disk full"
+    MOVE_CLOCK = "clock moved"
+
+    @property
+    def kills(self) -> str:
+        """Whose process dies; empty where none does."""
+        return self.value.removeprefix("kill -9 ") if self.value.startswith("kill -9 ") else ""
+
+    @property
+    def stops(self) -> str:
+        """Whose process is stopped."""
+        return self.value.removeprefix("stop ") if self.value.startswith("stop ") else ""
+
+
+class Moment(Enum):
+    """From when the delay counts."""
+
+    NOTE = "after a note was pushed in"
+    START = "after the terminal was last started again"
+    ANY = "after what went wrong before"
+
+
+@dataclass(frozen=True, slots=True)
+class Mishap:
+    """One thing that goes wrong, ``delay`` seconds after its moment and for ``seconds``: so long a process is dead, the
+    cable pulled, the clock off by ``hours``. ``notes``: how many are pushed in first, where the moment is one of a note.
+    """
+
+    kind: Kind
+    moment: Moment
+    notes: int
+    delay: float
+    seconds: float = 0.0
+    hours: int = 0
+
+
+_KILLS = {
+    Kind.KILL_TERMINAL: 62,
+    Kind.KILL_HOST: 20,
+    Kind.KILL_CASH: 10,
+    Kind.KILL_PINPAD: 3,
+    Kind.KILL_PRINTER: 2,
+    Kind.KILL_SCREEN: 3,
+}
+_OTHERS = {
+    Kind.CUT_POWER: 5,
+    Kind.STOP_TERMINAL: 3,
+    Kind.STOP_HOST: 3,
+    Kind.CUT_NETWORK: 5,
+    Kind.FILL_DISK: 3,
+    Kind.MOVE_CLOCK: 3,
+}
+_OTHERS_A_KILL = 0.25
+_MOMENTS = {Moment.NOTE: 45, Moment.START: 40, Moment.ANY: 15}
+_NOTE_SECONDS = 0.7
+"""What a note takes from the mouth to being cleared, and as much again."""
+_START_SECONDS = 1.2
+"""What a terminal takes to recover and to open the slot again."""
+_ANY_SECONDS = 1.0
+_DEAD_SECONDS = 1.2
+_LAST_SECONDS = {Kind.FILL_DISK: (0.5, 2.0), Kind.MOVE_CLOCK: (0.0, 20.0)}
+_SHORT = (0.1, 1.5)
+
+
+def mishaps(seed: int, kills: int, without: frozenset[Kind] = frozenset()) -> Iterator[Mishap]:
+    """What goes wrong in a run of so many kills, in order, without what this machine cannot do."""
+    dice = random.Random(f"chaos {seed}")
+    while kills:
+        other = dice.random() < _OTHERS_A_KILL / (1 + _OTHERS_A_KILL)
+        kind = _one_of(dice, _OTHERS if other else _KILLS)
+        mishap = _mishap(dice, kind)
+        if kind not in without:
+            kills -= bool(kind.kills)
+            yield mishap
+
+
+def _one_of(dice: random.Random, weights: dict[Kind, int]) -> Kind:
+    return dice.choices(list(weights), list(weights.values()))[0]
+
+
+def _mishap(dice: random.Random, kind: Kind) -> Mishap:
+    moment = dice.choices(list(_MOMENTS), list(_MOMENTS.values()))[0]
+    notes = dice.choice((1, 1, 2)) if moment is Moment.NOTE else 0
+    longest = {Moment.NOTE: _NOTE_SECONDS, Moment.START: _START_SECONDS, Moment.ANY: _ANY_SECONDS}[moment]
+    delay = dice.uniform(0, longest)
+    if kind.kills:
+        # Most are back at once: the more lives, the more deaths.
+        return Mishap(kind, moment, notes, delay, dice.choice((0.0, 0.0, dice.uniform(0, _DEAD_SECONDS))))
+    hours = dice.choice((-48, -5, -1, 1, 3, 48)) if kind is Kind.MOVE_CLOCK else 0
+    return Mishap(kind, moment, notes, delay, dice.uniform(*_LAST_SECONDS.get(kind, _SHORT)), hours)

@@ -215,8 +215,8 @@ class Terminal:
         )
 
     async def _come_to_rest(self, hurry: asyncio.Event) -> None:
-        """No planned stop with a session open or a note on its way: nobody new is served, and what moves may finish. Where
-        nothing can be recorded any more, nothing is decided in this life: the device holds what it has to say for the next.
+        """No planned stop with a session open or a note on its way: nobody new is served, and what moves may finish.
+        Where nothing can be recorded any more, nothing is decided in this life: the next one asks the device.
         """
         self.sessions.serve_no_more()
         with contextlib.suppress(TimeoutError):

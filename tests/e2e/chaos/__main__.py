@@ -3,8 +3,8 @@
 A host, a terminal and its devices run as in the field, people deposit notes, and processes are killed, stopped, cut off
 from each other and from their disk at times from the seed; after each kill the books are compared with the paper.
 
-The seed gives the same plan, but real processes do not run twice alike: a failure may need some tries to come again. So it
-prints what happened, in order; GUICHET_KEEP=1 keeps the folder with journal, books and logs.
+The seed gives the same plan, but real processes do not run twice alike: a failure may need some tries to come again.
+So it prints what happened, in order; GUICHET_KEEP=1 keeps the folder with journal, books and logs.
 
 Exit status: 0, everything added up; 1, it did not; 2, the words make no sense, or the machine did not come up.
 """
@@ -35,11 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(143))  # What was mounted and started is taken away.
     try:
-        if arguments.kills < 1:
-            raise ValueError("--kills is at least 1")
-        if arguments.sabotage:
-            return _sabotaged(arguments)
-        return _run(arguments)
+        return _sabotaged(arguments) if arguments.sabotage else _run(arguments)
     except (ValueError, sabotage.NoSuchSabotage, StartError, PcscdUnavailable) as error:
         print(error, file=sys.stderr)
         return 2
@@ -49,7 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=_COMMAND, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--kills", type=int, default=100, help="how many (100)")
+    parser.add_argument("--kills", type=_at_least_one, default=100, help="how many (100)")
     parser.add_argument("--seed", type=int, default=1, help="of what goes wrong when, and of the people (1)")
     parser.add_argument("--no-counter", action="store_true", help="a validator that does not count what it stacks")
     parser.add_argument("--no-screen", action="store_true", help="no window, which takes a good part of the time")
@@ -57,6 +53,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--trace", action="store_true", help="print everything that happens")
     parser.add_argument("--json", action="store_true", help="print what it came to as JSON")
     return parser
+
+
+def _at_least_one(word: str) -> int:
+    if not word.isdecimal() or int(word) < 1:
+        raise argparse.ArgumentTypeError(f"at least 1, not {word!r}")
+    return int(word)
 
 
 def _run(arguments: argparse.Namespace) -> int:

@@ -1,8 +1,8 @@
-"""What the paper, the journal's file and the host's database say, each read by itself and by no code of the product's: the
-simulator's file as JSON, the others by plain SQL.
+"""What the paper, the journal's file and the host's database say, each read by itself and by no code of the product's:
+the simulator's file as JSON, the others by plain SQL.
 
-The terminal and the host may run while they are read, and one is read after the other. So each comparison is between what
-was read before and what was read after: what can only grow must have grown that far.
+The terminal and the host may run while they are read, and one is read after the other. So each comparison is between
+what was read before and what was read after: what can only grow must have grown that far.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""A run from its beginning to its end: the machine comes up, things go wrong, everything is compared, nothing is left."""
+"""A run from beginning to end: the machine comes up, things go wrong, everything is compared, nothing is left."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,17 +36,17 @@ def chaos(base: Path, wishes: Wishes, tell: Callable[[str], None]) -> Tally:
     :class:`kiosk.workbench.processes.StartError` where the machine does not come up.
     """
     with _small_disk(base / "kiosk", wishes.kills, tell) as disk:
-        with Machine(base, counter=wishes.counter, screen=wishes.screen) as machine:
+        machine = Machine(base, counter=wishes.counter, screen=wishes.screen)
+        with machine:
             tally = _go_wrong(machine, wishes, disk, tell)
         if not tally.found:
-            tally.found = "; ".join(_checks(base, tally))
+            tally.found = "; ".join(_checks(base, wishes, tally))
     return tally
 
 
 def _go_wrong(machine: Machine, wishes: Wishes, disk: SmallDisk | None, tell: Callable[[str], None]) -> Tally:
-    without = frozenset({Kind.FILL_DISK} if disk is None else ()) | (
-        frozenset() if wishes.screen else {Kind.KILL_SCREEN}
-    )
+    cannot = {Kind.FILL_DISK: disk is None, Kind.KILL_SCREEN: not wishes.screen}
+    without = frozenset(kind for kind, true in cannot.items() if true)
     run = Run(machine, wishes.seed, disk, tell, counter=wishes.counter)
     try:
         for mishap in mishaps(wishes.seed, wishes.kills, without):
@@ -59,15 +59,15 @@ def _go_wrong(machine: Machine, wishes: Wishes, disk: SmallDisk | None, tell: Ca
     return run.tally
 
 
-def _checks(base: Path, tally: Tally) -> Iterator[str]:
-    """When everything has stopped: the five counts of the demo, which know of no doubt; with one, what the product's own
-    checks find.
+def _checks(base: Path, wishes: Wishes, tally: Tally) -> Iterator[str]:
+    """When everything has stopped: the five counts of the demo, where the device counts and nothing is in doubt; else
+    what the product's own checks find.
     """
-    yield from own_checks(base) if tally.in_doubt else compare(base).findings
+    yield from compare(base).findings if wishes.counter and not tally.in_doubt else own_checks(base)
 
 
 @contextmanager
-def _small_disk(folder: Path, kills: int, tell: Callable[[str], None]) -> Iterator[SmallDisk | None]:
+def _small_disk(folder: Path, kills: int, tell: Callable[[str], None]) -> Generator[SmallDisk | None]:
     try:
         disk = SmallDisk(folder, kills)
     except NoSmallDisk as why:

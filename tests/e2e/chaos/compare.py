@@ -28,12 +28,12 @@ class Comparing:
         """In the middle of everything. Raises :class:`Wrong`.
 
         * The journal's file has every record that it had, in one chain.
-        * Conservation, by value: credited + found <= in the box <= credited + found + in doubt + not yet decided, by the
-          journal. Of the last there is at most one note: the one that was in the device when the terminal died.
+        * Conservation, by value: credited + found <= in the box <= credited + found + in doubt + not yet decided, by
+          the journal. Of the last there is at most one note: the one that was in the device when the terminal died.
         * The host has no record that the journal has not, none that it had is gone, and no place is claimed twice.
-        * Of a note the host has what the journal has, or had before: value, account, outcome. Its postings to a customer
-          are the notes that it credited, it credited nobody more than he pushed in and lies in the box, and every
-          ledger's balance is zero.
+        * Of a note the host has what the journal has, or had before: value, account, outcome. Its postings to a
+          customer are the notes that it credited, it credited nobody more than he pushed in and lies in the box, and
+          every ledger's balance is zero.
         * Whatever the journal says is settled, the host has on disk.
         """
         self.times += 1

@@ -1,5 +1,5 @@
-"""The machine on which chaos happens: the whole kiosk of the end-to-end tests, started again without waiting for it, with
-a clock that can be moved and, where it can be had, a disk of its own that can be filled up.
+"""The machine on which chaos happens: the whole kiosk of the end-to-end tests, started again without waiting for it,
+with a clock that can be moved and, where it can be had, a disk of its own that can be filled up.
 
 The way to the host is cut at the cables of these tests, not in a network namespace: a cable is there without root, and
 cuts the sessions and the delivery without one alike. What hangs instead of breaking off is had by SIGSTOP of the host.
@@ -17,9 +17,9 @@ from pathlib import Path
 from kiosk.workbench.processes import Process
 from tests.e2e.whole_kiosk import OFFSCREEN, CabledStack
 
-PACE = 0.06
+PACE = 0.1
 TIMINGS = (
-    "escrow_hold = 0.1\nsettlement_wait = 2\nreplication_wait = 2\ncustomer = 15\nnotice = 5\ndevice_grace = 60"
+    "escrow_hold = 0\nsettlement_wait = 2\nreplication_wait = 2\ncustomer = 15\nnotice = 5\ndevice_grace = 60"
     "\nlate_delivery = 1\nnote_taken = 6\nnote_moves = 30\nlook_again = 0.5"
 )
 SIZE = "270x480"

@@ -1,5 +1,5 @@
-"""People at the kiosk, one after the other, for as long as the run lasts: they look at the view of the moment and do what
-it asks for, by the screen's own contract and the outsides of the devices. Whatever dies, they try again.
+"""People at the kiosk, one after the other, for as long as the run lasts: they look at the view of the moment and do
+what it asks for, by the screen's own contract and the outsides of the devices. Whatever dies, they try again.
 """
 
 from __future__ import annotations
@@ -76,7 +76,8 @@ class Glass:
                 self._see(None)
 
     def _attach(self) -> None:
-        self._touches = touches = SimpleQueue()
+        touches: SimpleQueue[pb.AttachRequest | None] = SimpleQueue()
+        self._touches = touches
         with grpc.insecure_channel(f"unix:{self._socket}", options=_OPTIONS) as channel:
             responses = ScreenStub(channel).Attach(_from(touches))
             self._call = responses
@@ -111,6 +112,7 @@ class People:
         self.last_push = time.monotonic()
         self.pushes: list[Push] = []
         self.sessions = 0
+        self.ended = 0
         self._broken: Exception | None = None
         self._new_session("anna")
         self._thread = threading.Thread(target=self._live, name="people", daemon=True)
@@ -207,6 +209,7 @@ class People:
             elif first:
                 self._acted_on, self._acted_at = view, time.monotonic()
                 self._glass.touch(view, "finish")
+                self.ended += 1
             return
         said = self._tell("cash", f"insert {self._notes[0]}")
         if said.startswith("note "):
@@ -220,5 +223,3 @@ class People:
             return self._stack.tell(device, line)
         except (OSError, ValueError):
             return ""
-
-

@@ -1,4 +1,4 @@
-"""What goes wrong and when, from a seed. Pure: what the people do meanwhile, and what the machine makes of it, is not in it."""
+"""What goes wrong and when, from a seed. Pure: what people do meanwhile, and what comes of it, is not here."""
 
 from __future__ import annotations
 
@@ -39,6 +39,7 @@ class Moment(Enum):
     """From when the delay counts."""
 
     NOTE = "after a note was pushed in"
+    END = "after somebody ended a deposit"
     START = "after the terminal was last started again"
     ANY = "after what went wrong before"
 
@@ -46,7 +47,7 @@ class Moment(Enum):
 @dataclass(frozen=True, slots=True)
 class Mishap:
     """One thing that goes wrong, ``delay`` seconds after its moment and for ``seconds``: so long a process is dead, the
-    cable pulled, the clock off by ``hours``. ``notes``: how many are pushed in first, where the moment is one of a note.
+    cable pulled, the clock off by ``hours``. ``notes``: how many are pushed in first, where the moment is a note's.
     """
 
     kind: Kind
@@ -58,15 +59,15 @@ class Mishap:
 
 
 _KILLS = {
-    Kind.KILL_TERMINAL: 62,
-    Kind.KILL_HOST: 20,
-    Kind.KILL_CASH: 10,
+    Kind.KILL_TERMINAL: 66,
+    Kind.KILL_HOST: 18,
+    Kind.KILL_CASH: 5,
     Kind.KILL_PINPAD: 3,
     Kind.KILL_PRINTER: 2,
-    Kind.KILL_SCREEN: 3,
+    Kind.KILL_SCREEN: 4,
 }
 _OTHERS = {
-    Kind.CUT_POWER: 5,
+    Kind.CUT_POWER: 8,
     Kind.STOP_TERMINAL: 3,
     Kind.STOP_HOST: 3,
     Kind.CUT_NETWORK: 5,
@@ -74,12 +75,20 @@ _OTHERS = {
     Kind.MOVE_CLOCK: 3,
 }
 _OTHERS_A_KILL = 0.25
-_MOMENTS = {Moment.NOTE: 45, Moment.START: 40, Moment.ANY: 15}
+_MOMENTS = {Moment.NOTE: 35, Moment.END: 10, Moment.START: 45, Moment.ANY: 10}
 _NOTE_SECONDS = 0.7
 """What a note takes from the mouth to being cleared, and as much again."""
 _START_SECONDS = 1.2
 """What a terminal takes to recover and to open the slot again."""
+_END_SECONDS = 0.15
+"""What it takes to close a deposit, to deliver it and to hear that it is booked, and as much again."""
 _ANY_SECONDS = 1.0
+_LONGEST = {
+    Moment.NOTE: _NOTE_SECONDS,
+    Moment.END: _END_SECONDS,
+    Moment.START: _START_SECONDS,
+    Moment.ANY: _ANY_SECONDS,
+}
 _DEAD_SECONDS = 1.2
 _LAST_SECONDS = {Kind.FILL_DISK: (0.5, 2.0), Kind.MOVE_CLOCK: (0.0, 20.0)}
 _SHORT = (0.1, 1.5)
@@ -104,8 +113,7 @@ def _one_of(dice: random.Random, weights: dict[Kind, int]) -> Kind:
 def _mishap(dice: random.Random, kind: Kind) -> Mishap:
     moment = dice.choices(list(_MOMENTS), list(_MOMENTS.values()))[0]
     notes = dice.choice((1, 1, 2)) if moment is Moment.NOTE else 0
-    longest = {Moment.NOTE: _NOTE_SECONDS, Moment.START: _START_SECONDS, Moment.ANY: _ANY_SECONDS}[moment]
-    delay = dice.uniform(0, longest)
+    delay = dice.uniform(0, _LONGEST[moment])
     if kind.kills:
         # Most are back at once: the more lives, the more deaths.
         return Mishap(kind, moment, notes, delay, dice.choice((0.0, 0.0, dice.uniform(0, _DEAD_SECONDS))))

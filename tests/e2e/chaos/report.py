@@ -18,8 +18,9 @@ def words(tally: Tally) -> str:
     """For the end of a run."""
     return (
         f"{tally.kills.total()} kills -9 ({_counted(tally.kills)}) and besides: {_counted(tally.others) or 'nothing'}; "
-        f"{tally.lives} lives of the terminal, {tally.comparisons} comparisons; {tally.sessions} sessions, {tally.notes} "
-        f"notes, {tally.in_box} in the box, {tally.in_doubt} in doubt, {tally.records} records; {tally.seconds:.0f} s"
+        f"{tally.lives} lives of the terminal, {tally.comparisons} comparisons; {tally.sessions} sessions, "
+        f"{tally.notes} notes, {tally.in_box} in the box, {tally.in_doubt} in doubt, {tally.records} records; "
+        f"{tally.seconds:.0f} s"
     )
 
 

@@ -1,12 +1,13 @@
 """One run of chaos: people deposit, things go wrong by the plan, and after each kill the books are compared.
 
-A kill is SIGKILL to a real process. At once the books are compared as it has left them; then it is started again, and the
-books are compared once more when the terminal serves, or says why it does not. The next kill may come before that: then
-that second comparison is the first one of the next. Faults that last are mended when their time has come, whatever else goes
-wrong meanwhile.
+A kill is SIGKILL to a real process. At once the books are compared as it has left them; then it is started again, and
+the books are compared once more when the terminal serves, or says why it does not. The next kill may come before that:
+then that second comparison is the first one of the next. Faults that last are mended when their time has come, whatever
+else goes wrong meanwhile.
 
-In the end nothing goes wrong any more, the last customer goes, and within a bound everything must be settled and agree to the
-last note; the product's own checks must find nothing, and every incident must be one that a fault of this run explains.
+In the end nothing goes wrong any more, the last customer goes, and within a bound everything must be settled and agree
+to the last note; the product's own checks must find nothing, and every incident must be one that a fault of this run
+explains.
 
 The plan is the seed's; what meets what is not: real processes do not run twice alike.
 """
@@ -30,7 +31,7 @@ from tests.e2e.chaos.machine import Machine, SmallDisk
 from tests.e2e.chaos.person import PINS, People
 from tests.e2e.chaos.plan import Kind, Mishap, Moment
 
-_LOOK_SECONDS = 0.02
+_LOOK_SECONDS = 0.01
 _NOTE_SECONDS = 15.0
 _SERVES_SECONDS = 120.0
 _REST_SECONDS = 120.0
@@ -93,7 +94,7 @@ class Run:
 
     def go_wrong(self, mishap: Mishap) -> None:
         """One of the plan, at its moment. Raises :class:`Wrong`."""
-        if mishap.moment is Moment.NOTE:
+        if mishap.moment in (Moment.NOTE, Moment.END):
             self._until_it_serves()
         self._wait_for(mishap)
         if mishap.kind.kills:
@@ -208,16 +209,24 @@ class Run:
         """For its moment, while what is due is mended."""
         match mishap.moment:
             case Moment.NOTE:
-                wanted, deadline = len(self._people.pushes) + mishap.notes, time.monotonic() + _NOTE_SECONDS
-                while len(self._people.pushes) < wanted and time.monotonic() < deadline:
-                    self._look_on()
-                since = time.monotonic()
+                wanted = len(self._people.pushes) + mishap.notes
+                since = self._some_time(lambda: len(self._people.pushes) >= wanted)
+            case Moment.END:
+                ended = self._people.ended
+                since = self._some_time(lambda: self._people.ended > ended)
             case Moment.START:
                 since = self._started
             case Moment.ANY:
                 since = time.monotonic()
         while time.monotonic() < since + mishap.delay:
             self._look_on(since + mishap.delay - time.monotonic())
+
+    def _some_time(self, true: Callable[[], bool]) -> float:
+        """Wait for what people do, unless what went wrong before keeps them from it; gives when that was."""
+        deadline = time.monotonic() + _NOTE_SECONDS
+        while not true() and time.monotonic() < deadline:
+            self._look_on()
+        return time.monotonic()
 
     def _look_on(self, longest: float = _LOOK_SECONDS) -> None:
         """A moment passes; what is due is mended, and whoever died by himself is found."""
@@ -237,7 +246,7 @@ class Run:
             self._look_on()
 
     def _until_it_serves(self) -> None:
-        """The terminal serves, or says why not and a fault of this moment is the reason; then the books are compared."""
+        """It serves, or says why not, and a fault of this moment is the reason; then the books are compared."""
         if not self._recovering:
             return
         self._recovering = False

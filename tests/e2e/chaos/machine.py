@@ -7,6 +7,7 @@ cuts the sessions and the delivery without one alike. What hangs instead of brea
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
 import subprocess
@@ -25,6 +26,8 @@ TIMINGS = (
 SIZE = "270x480"
 _DISK_BYTES = 32 << 20
 _DISK_BYTES_A_KILL = 100 << 10
+_CLONE_NEWNS = 0x00020000
+"""unshare(2); os.unshare is there from Python 3.12 on."""
 _SCRIPT = Path(__file__).with_name("terminal.py")
 
 
@@ -87,12 +90,17 @@ class Machine(CabledStack):
 
 
 class SmallDisk:
-    """The terminal's data on a file system of its own. Raises :class:`NoSmallDisk` where there can be none."""
+    """The terminal's data on a file system of its own, which only this process and what it starts can see: whatever
+    ends them, no mount stays behind. Make it before there are other threads. Raises :class:`NoSmallDisk`.
+    """
 
     def __init__(self, folder: Path, kills: int) -> None:
         self._folder = folder
         if os.geteuid() != 0:
             raise NoSmallDisk("only root can mount a small disk under the journal")
+        if ctypes.CDLL(None).unshare(_CLONE_NEWNS):
+            raise NoSmallDisk("no mount namespace can be had here")
+        subprocess.run(("mount", "--make-rprivate", "/"), check=True)
         folder.mkdir(parents=True, exist_ok=True)
         size = _DISK_BYTES + kills * _DISK_BYTES_A_KILL
         words = ("mount", "-t", "tmpfs", "-o", f"size={size},mode=700", "guichet-chaos", str(folder))

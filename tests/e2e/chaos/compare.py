@@ -12,7 +12,9 @@ from tests.simulation.checker import Face
 
 
 class Comparing:
-    """Looks again and again, and keeps what it has seen: nothing of that may go away."""
+    """Looks again and again, and keeps what it has seen: nothing of that may go away. ``incidents``: by code, what both
+    ends have said that a person should look at.
+    """
 
     def __init__(self, base: Path, pushes: Sequence[Push]) -> None:
         self._notes = base / "metal" / "cash.json"
@@ -21,6 +23,7 @@ class Comparing:
         self._pushes = pushes
         self._advices = frozenset[bytes]()
         self._held = 0
+        self.incidents = Counter[str]()
         self.book = Book()
         self.times = 0
 
@@ -44,6 +47,7 @@ class Comparing:
         self._held_by_host(host)
         self._known_to_host(later)
         self._booked(host, paper_later)
+        self.incidents = self.book.incidents + later.incidents
 
     def at_rest(self) -> None:
         """When nothing goes wrong any more and everything has been delivered: the same, and all counts are exact. What
@@ -64,10 +68,6 @@ class Comparing:
         booked = {note: (one.state, one.face) for note, one in host.notes.items() if one.state != "returned"}
         differ = {note for note in told.keys() | booked.keys() if told.get(note) != booked.get(note)}
         self._needs(not differ, f"journal and host differ about {[(told.get(n), booked.get(n)) for n in differ]}")
-
-    def incidents(self) -> Counter[str]:
-        """What both ends say that a person should look at."""
-        return self.book.incidents + read_host(self._host).incidents
 
     def caught_up(self) -> bool:
         """The host holds what the journal has, and nothing is open or on its way."""

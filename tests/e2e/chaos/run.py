@@ -113,6 +113,7 @@ class Run:
         self._until(self._caught_up, _REST_SECONDS, lambda: "not everything is settled and delivered")
         self._comparing.at_rest()
         self._explained()
+        self._no_crash()
 
     def count(self) -> None:
         """What it has come to so far."""
@@ -294,16 +295,20 @@ class Run:
         except sqlite3.OperationalError:
             if not self._is_on(Kind.STOP_HOST):  # One that stands still in the middle of a commit may hold its lock.
                 raise
+        self._explained()
 
     def _explained(self) -> None:
+        """Every incident and every doubt is one that something which went wrong before explains."""
         went_wrong = {Kind(text) for text in self.tally.others}
+        for code, count in self._comparing.incidents.items():
+            if not EXPLAINED.get(code, frozenset[Kind]()) & went_wrong:
+                raise Wrong(f"{count} incidents {code!r}, and nothing that went wrong explains one")
         cuts = self.tally.kills["cash"] + self.tally.others[Kind.CUT_POWER.value]
         doubts, most = self._comparing.book.doubts, 0 if self._counter else cuts
         if doubts > most:
             raise Wrong(f"{doubts} notes were put in doubt, and {most} can be explained")
-        for code, count in self._comparing.incidents().items():
-            if not EXPLAINED.get(code, frozenset[Kind]()) & went_wrong:
-                raise Wrong(f"{count} incidents {code!r}, and nothing that went wrong explains one")
+
+    def _no_crash(self) -> None:
         for name in ("terminal", "host"):
             log = (self._machine.base / "log" / f"{name}.log").read_text(encoding="utf-8", errors="replace")
             crashed = [line for line in log.splitlines() if "task.crashed" in line or line.startswith("Traceback")]

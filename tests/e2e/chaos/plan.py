@@ -48,6 +48,7 @@ class Moment(Enum):
 class Mishap:
     """One thing that goes wrong, ``delay`` seconds after its moment and for ``seconds``: so long a process is dead, the
     cable pulled, the clock off by ``hours``. ``notes``: how many are pushed in first, where the moment is a note's.
+    ``hangs``: so long the process hears and says nothing before it is killed, as with one that a watchdog kills.
     """
 
     kind: Kind
@@ -56,6 +57,7 @@ class Mishap:
     delay: float
     seconds: float = 0.0
     hours: int = 0
+    hangs: float = 0.0
 
 
 _KILLS = {
@@ -74,8 +76,14 @@ _OTHERS = {
     Kind.FILL_DISK: 3,
     Kind.MOVE_CLOCK: 3,
 }
+_AT_THE_END = {Kind.KILL_TERMINAL: 40, Kind.KILL_HOST: 45, Kind.CUT_NETWORK: 15}
+"""When a deposit is delivered, what matters is at its two ends."""
 _OTHERS_A_KILL = 0.25
-_MOMENTS = {Moment.NOTE: 35, Moment.END: 10, Moment.START: 45, Moment.ANY: 10}
+_HANGING = frozenset({Kind.KILL_TERMINAL, Kind.KILL_HOST})
+_HANGS = 0.2
+"""How many of these hang before."""
+_HANGING_SECONDS = 0.8
+_MOMENTS = {Moment.NOTE: 34, Moment.END: 12, Moment.START: 45, Moment.ANY: 9}
 _NOTE_SECONDS = 0.7
 """What a note takes from the mouth to being cleared, and as much again."""
 _START_SECONDS = 1.2
@@ -98,24 +106,27 @@ def mishaps(seed: int, kills: int, without: frozenset[Kind] = frozenset()) -> It
     """What goes wrong in a run of so many kills, in order, without what this machine cannot do."""
     dice = random.Random(f"chaos {seed}")
     while kills:
-        other = dice.random() < _OTHERS_A_KILL / (1 + _OTHERS_A_KILL)
-        kind = _one_of(dice, _OTHERS if other else _KILLS)
-        mishap = _mishap(dice, kind)
-        if kind not in without:
-            kills -= bool(kind.kills)
+        mishap = _mishap(dice)
+        if mishap.kind not in without:
+            kills -= bool(mishap.kind.kills)
             yield mishap
 
 
-def _one_of(dice: random.Random, weights: dict[Kind, int]) -> Kind:
+def _kind(dice: random.Random, moment: Moment) -> Kind:
+    other = dice.random() < _OTHERS_A_KILL / (1 + _OTHERS_A_KILL)
+    weights = _AT_THE_END if moment is Moment.END else _OTHERS if other else _KILLS
     return dice.choices(list(weights), list(weights.values()))[0]
 
 
-def _mishap(dice: random.Random, kind: Kind) -> Mishap:
+def _mishap(dice: random.Random) -> Mishap:
     moment = dice.choices(list(_MOMENTS), list(_MOMENTS.values()))[0]
+    kind = _kind(dice, moment)
     notes = dice.choice((1, 1, 2)) if moment is Moment.NOTE else 0
     delay = dice.uniform(0, _LONGEST[moment])
     if kind.kills:
         # Most are back at once: the more lives, the more deaths.
-        return Mishap(kind, moment, notes, delay, dice.choice((0.0, 0.0, dice.uniform(0, _DEAD_SECONDS))))
+        dead = dice.choice((0.0, 0.0, dice.uniform(0, _DEAD_SECONDS)))
+        hangs = dice.uniform(0, _HANGING_SECONDS) if kind in _HANGING and dice.random() < _HANGS else 0.0
+        return Mishap(kind, moment, notes, delay, dead, hangs=hangs)
     hours = dice.choice((-48, -5, -1, 1, 3, 48)) if kind is Kind.MOVE_CLOCK else 0
     return Mishap(kind, moment, notes, delay, dice.uniform(*_LAST_SECONDS.get(kind, _SHORT)), hours)

@@ -99,6 +99,7 @@ class Run:
         self._wait_for(mishap)
         if mishap.kind.kills:
             self._until(lambda: mishap.kind.kills not in self._dead, _NOTE_SECONDS, lambda: "it is not started again")
+            self._hang(mishap.kind.kills, mishap.hangs)
             self._kill(mishap.kind, mishap.seconds)
         elif not self._is_on(mishap.kind):
             self._disturb(mishap)
@@ -130,6 +131,16 @@ class Run:
         self._people.end()
 
     # --- what goes wrong ----------------------------------------------------------------------------------------------
+
+    def _hang(self, name: str, seconds: float) -> None:
+        """It neither hears nor says anything for a while: what is on its way to it will die with it."""
+        if not seconds:
+            return
+        self._machine.process(name).signal(signal.SIGSTOP)
+        self._note(f"{name} hangs for {seconds:.1f} s")
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            self._look_on(until - time.monotonic())
 
     def _kill(self, kind: Kind, down: float) -> None:
         name = kind.kills

@@ -77,9 +77,14 @@ class Machine(CabledStack):
             (run / left).unlink(missing_ok=True)
         process.start()
 
+    def power_off(self) -> None:
+        """The validator's power is cut; one whose simulator is just starting, when it has started."""
+        self.process("cash").wait_for(lambda: self._answers("cash"), "control socket")
+        self.tell("cash", "power off")
+
     def power_on(self) -> None:
         """The validator's power is back, unless its simulator has died meanwhile: then it comes with that one."""
-        with suppress(OSError):
+        with suppress(OSError, ValueError):
             self.tell("cash", "power on")
 
     def move_clock(self, hours: int) -> None:

@@ -23,19 +23,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from guichet.v1 import health_pb2, local_pb2
-from kiosk.diagnostics.local_client import TerminalNotRunning, status
 from tests.e2e.chaos.books import Wrong
 from tests.e2e.chaos.compare import Comparing
+from tests.e2e.chaos.faults import Faults
 from tests.e2e.chaos.machine import Machine, SmallDisk
 from tests.e2e.chaos.person import PINS, People
 from tests.e2e.chaos.plan import Kind, Mishap, Moment
+from tests.e2e.chaos.service import asked, why_not
 
 _LOOK_SECONDS = 0.01
 _NOTE_SECONDS = 15.0
 _SERVES_SECONDS = 120.0
 _REST_SECONDS = 120.0
-_WORKING = (health_pb2.DEVICE_STATE_READY, health_pb2.DEVICE_STATE_WARNING)
 
 EXPLAINED = {
     "clock-off": frozenset({Kind.MOVE_CLOCK}),
@@ -79,7 +78,8 @@ class Run:
         self, machine: Machine, seed: int, disk: SmallDisk | None, tell: Callable[[str], None], *, counter: bool
     ) -> None:
         self._machine = machine
-        self._disk = disk
+        self._socket = machine.base / "run" / "terminal.sock"
+        self._faults = Faults(machine, disk)
         self._counter = counter
         self._tell = tell
         self._people = People(machine, random.Random(f"people {seed}"), _only_accounts(machine.base))
@@ -166,40 +166,13 @@ class Run:
         kind = mishap.kind
         if kind.stops in self._dead or (kind is Kind.CUT_POWER and "cash" in self._dead):
             return
-        self._do(mishap)
+        self._faults.do(mishap)
         self.tally.others[kind.value] += 1
         self._note(f"{kind.value} for {mishap.seconds:.1f} s" + (f", {mishap.hours} hours" if mishap.hours else ""))
-        self._repair_in(mishap.seconds, kind, lambda: self._undo(kind))
+        self._repair_in(mishap.seconds, kind, lambda: self._over(kind))
 
-    def _do(self, mishap: Mishap) -> None:
-        match mishap.kind:
-            case Kind.CUT_POWER:
-                self._machine.tell("cash", "power off")
-            case Kind.STOP_TERMINAL | Kind.STOP_HOST:
-                self._machine.process(mishap.kind.stops).signal(signal.SIGSTOP)
-            case Kind.CUT_NETWORK:
-                self._machine.pull_cables()
-            case Kind.FILL_DISK if self._disk is not None:
-                self._disk.fill()
-            case Kind.MOVE_CLOCK:
-                self._machine.move_clock(mishap.hours)
-            case _:
-                raise ValueError(f"nobody can do that here: {mishap.kind.value}")
-
-    def _undo(self, kind: Kind) -> None:
-        match kind:
-            case Kind.CUT_POWER if "cash" not in self._dead:
-                self._machine.power_on()
-            case Kind.STOP_TERMINAL | Kind.STOP_HOST:
-                self._machine.process(kind.stops).signal(signal.SIGCONT)
-            case Kind.CUT_NETWORK:
-                self._machine.plug_cables_in()
-            case Kind.FILL_DISK if self._disk is not None:
-                self._disk.make_room()
-            case Kind.MOVE_CLOCK:
-                self._machine.move_clock(0)
-            case _:
-                pass
+    def _over(self, kind: Kind) -> None:
+        self._faults.undo(kind)
         self._recovering = True
         self._note(f"over: {kind.value}")
 
@@ -262,22 +235,13 @@ class Run:
         if not self._recovering:
             return
         self._recovering = False
-        self._until(self._serves_or_says_why_not, _SERVES_SECONDS, lambda: f"out of service: {self._why_not()}")
+        self._until(self._serves_or_says_why_not, _SERVES_SECONDS, lambda: f"out of service: {why_not(self._socket)}")
         self._compare()
 
     def _serves_or_says_why_not(self) -> bool:
         if "terminal" in self._dead or self._is_on(Kind.STOP_TERMINAL):
             return True  # It cannot say anything; it will be asked when it can.
-        return self._why_not() <= self._reasons()
-
-    def _why_not(self) -> set[str]:
-        """What the terminal itself says is out."""
-        now = self._status()
-        if now is None:
-            return {"terminal"}
-        out = {one.name for one in now.health.devices if one.state not in _WORKING}
-        out |= set() if now.host_connected else {"host"}
-        return out | ({"journal"} if now.health.journal_fault else set())
+        return why_not(self._socket) <= self._reasons()
 
     def _reasons(self) -> set[str]:
         """What cannot work now."""
@@ -287,14 +251,8 @@ class Run:
         reasons |= {"cash"} if Kind.CUT_POWER in on else set()
         return reasons | ({"journal", "cash", "card", "pinpad", "printer"} if Kind.FILL_DISK in on else set())
 
-    def _status(self) -> local_pb2.GetStatusResponse | None:
-        try:
-            return status(self._machine.base / "run" / "terminal.sock")
-        except (TerminalNotRunning, RuntimeError):
-            return None
-
     def _caught_up(self) -> bool:
-        now = self._status()
+        now = asked(self._socket)
         closed = now is not None and now.health.open_deposits == 0 and not now.session_open
         return closed and self._comparing.caught_up()
 

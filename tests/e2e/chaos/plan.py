@@ -127,6 +127,8 @@ def _mishap(dice: random.Random) -> Mishap:
         # Most are back at once: the more lives, the more deaths.
         dead = dice.choice((0.0, 0.0, dice.uniform(0, _DEAD_SECONDS)))
         hangs = dice.uniform(0, _HANGING_SECONDS) if kind in _HANGING and dice.random() < _HANGS else 0.0
+        if hangs and moment is Moment.END:
+            delay /= 10  # It should hang before it has heard what comes now.
         return Mishap(kind, moment, notes, delay, dead, hangs=hangs)
     hours = dice.choice((-48, -5, -1, 1, 3, 48)) if kind is Kind.MOVE_CLOCK else 0
     return Mishap(kind, moment, notes, delay, dice.uniform(*_LAST_SECONDS.get(kind, _SHORT)), hours)

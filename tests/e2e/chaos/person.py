@@ -22,7 +22,7 @@ PINS = {"anna": "1234", "boris": "4321"}
 FACES = ("5 EUR", "10 EUR", "20 EUR", "50 EUR", "100 EUR", "20 USD", "unreadable")
 _WEIGHTS = (5, 5, 5, 5, 2, 1, 1)
 _LOOK_SECONDS = 0.1
-_AGAIN_SECONDS = 2.0
+_AGAIN_SECONDS = 0.3
 _OPTIONS = (("grpc.use_local_subchannel_pool", 1), ("grpc.enable_retries", 0))
 _OPEN = (pb.DEPOSIT_STAGE_INSERT_FIRST, pb.DEPOSIT_STAGE_INSERT_MORE)
 

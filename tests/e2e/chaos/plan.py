@@ -61,8 +61,8 @@ class Mishap:
 
 
 _KILLS = {
-    Kind.KILL_TERMINAL: 66,
-    Kind.KILL_HOST: 18,
+    Kind.KILL_TERMINAL: 70,
+    Kind.KILL_HOST: 14,
     Kind.KILL_CASH: 5,
     Kind.KILL_PINPAD: 3,
     Kind.KILL_PRINTER: 2,
@@ -83,7 +83,7 @@ _HANGING = frozenset({Kind.KILL_TERMINAL, Kind.KILL_HOST})
 _HANGS = 0.2
 """How many of these hang before."""
 _HANGING_SECONDS = 0.8
-_MOMENTS = {Moment.NOTE: 34, Moment.END: 12, Moment.START: 45, Moment.ANY: 9}
+_MOMENTS = {Moment.NOTE: 30, Moment.END: 12, Moment.START: 50, Moment.ANY: 8}
 _NOTE_SECONDS = 0.7
 """What a note takes from the mouth to being cleared, and as much again."""
 _START_SECONDS = 1.2
@@ -121,7 +121,7 @@ def _kind(dice: random.Random, moment: Moment) -> Kind:
 def _mishap(dice: random.Random) -> Mishap:
     moment = dice.choices(list(_MOMENTS), list(_MOMENTS.values()))[0]
     kind = _kind(dice, moment)
-    notes = dice.choice((1, 1, 2)) if moment is Moment.NOTE else 0
+    notes = dice.choice((1, 1, 1, 2)) if moment is Moment.NOTE else 0
     delay = dice.uniform(0, _LONGEST[moment])
     if kind.kills:
         # Most are back at once: the more lives, the more deaths.

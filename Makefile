@@ -59,6 +59,11 @@ simulate: ## Terminals, devices, disks, network and host from a seed, in virtual
 	@requirements/setup test
 	@$(python) -m tests.simulation --seeds $(SEEDS) --start $(START) $(if $(SABOTAGE),--sabotage $(SABOTAGE)) $(ARGS)
 
+.PHONY: chaos
+chaos: ## Kill -9, cut off and fill up the real processes at random times, the books compared each time (ARGS="--kills 1000 --seed 7")
+	@requirements/setup test
+	@$(python) -m tests.e2e.chaos $(ARGS)
+
 .PHONY: fuzz
 fuzz: ## Ten million inputs, guided by coverage, for every decoder of the devices (ARGS="--decoder ccnet-framing --runs 100000")
 	@requirements/setup test

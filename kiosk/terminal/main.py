@@ -229,7 +229,9 @@ class Terminal:
         )
 
     async def _come_to_rest(self, hurry: asyncio.Event) -> None:
-        """No planned stop with a session open or a note on its way: nobody new is served, and what moves may finish."""
+        """No planned stop with a session open or a note on its way: nobody new is served, and what moves may finish.
+        Where nothing can be recorded any more, nothing is decided in this life: the next one asks the device.
+        """
         self.sessions.serve_no_more()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_SESSION_SECONDS):
@@ -239,7 +241,7 @@ class Terminal:
         self.parts.desk.on_change(moved.set)
         try:
             async with asyncio.timeout(_NOTE_SECONDS):
-                while self.parts.desk.undecided:
+                while self.parts.desk.undecided and self.journal.failure is None:
                     moved.clear()
                     await moved.wait()
         except TimeoutError:

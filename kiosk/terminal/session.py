@@ -128,10 +128,10 @@ class Sessions:
 
     def _why_not(self) -> str:
         parts = self._parts
+        if parts.journal.failure is not None:
+            return parts.journal.failure.fault.value  # Also where that is why it is stopping.
         if self._closing:
             return "stopping"
-        if parts.journal.failure is not None:
-            return parts.journal.failure.fault.value
         if not parts.link.connected:
             return "host-refused" if parts.link.refused else "host"
         return "card-reader" if not works(parts.card) else "pin-pad"

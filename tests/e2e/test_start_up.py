@@ -198,6 +198,35 @@ def test_a_full_disk_takes_deposits_off_before_a_note_and_loses_none(kiosk: Kios
     assert kiosk.books().since(before) == Books(Counter(), Counter(), Counter())
 
 
+def test_a_disk_that_fills_up_under_a_note_on_its_way_to_the_box_stops_the_terminal_no_longer_than_it_is_full(
+    kiosk: Kiosk, small_disk: Path
+) -> None:
+    before, log = kiosk.books(), kiosk.stack.base / "log" / "terminal.log"
+    kiosk.sign_in()
+    kiosk.begin_deposit()
+    kiosk.stack.tell("cash", "pace 1")
+    kiosk.person.insert("20 EUR")
+    kiosk.stack.tell("cash", "wait stacking")
+    leave_free(small_disk, 0)
+    kiosk.person.take_card()
+    said = len(log.read_text(encoding="utf-8"))
+    seen: set[str] = set()
+
+    def has_let_go() -> bool:
+        seen.update(kiosk.person.look().texts)
+        return "terminal.stopped" in log.read_text(encoding="utf-8")[said:]
+
+    # Nothing can be decided before there is room: nobody waits for that, and the reason is shown from first to last.
+    kiosk.until(has_let_go, "the terminal to give up what it cannot record")
+    kiosk.person.wait_until(lambda seen: seen.says("Code journal-full"), "the reason")
+    assert not [text for text in seen if "Code stopping" in text]
+    assert "terminal.note-on-its-way" not in log.read_text(encoding="utf-8")[said:]
+
+    (small_disk / "ballast").unlink()
+    kiosk.until(kiosk.in_service, "the terminal to serve again")
+    assert kiosk.books().since(before) == one("20.00 EUR")
+
+
 @pytest.fixture
 def journal_file(kiosk: Kiosk) -> Iterator[Path]:
     """The journal of a terminal that has stopped. Whatever becomes of it, the next test has one that it serves with."""

@@ -8,7 +8,7 @@ import pytest
 
 COMMANDS = [
     *("run", "demo", "test", "lint", "bench", "simulate", "image", "image-test"),
-    *("coverage", "generate", "lock", "fresh", "clean", "soak", "matrix", "fuzz"),
+    *("coverage", "generate", "lock", "fresh", "clean", "soak", "matrix", "fuzz", "chaos"),
 ]
 # A make that runs these tests hands its own flags and variables down.
 ENVIRONMENT = {

@@ -113,10 +113,10 @@ def hunt_all(start: int, seeds: int, workers: int) -> int:
     return 1 if missed else 0
 
 
-def run(one: Sabotage, words: Sequence[str]) -> int:
-    """``make simulate`` in a copy with ``one`` in it; gives its exit status."""
+def run(one: Sabotage, words: Sequence[str], module: str = "tests.simulation") -> int:
+    """A command of the tests, ``make simulate``'s or another, in a copy with ``one`` in it; gives its exit status."""
     with tempfile.TemporaryDirectory(prefix=f"sabotage-{one.name}-") as folder:
         environment = applied(one, Path(folder))
         return subprocess.run(
-            [sys.executable, "-m", "tests.simulation", *words], cwd=folder, env=environment, check=False
+            [sys.executable, "-m", module, *words], cwd=folder, env=environment, check=False
         ).returncode

@@ -64,7 +64,7 @@ def compare(base: Path) -> Comparison:
         *([f"the journal credits {dict(journal)}, in the box are {dict(physical)}"] if journal != physical else []),
         *([f"the device counts {counter}"] if not unreadable and counter != physical.total() else []),
         *([f"deposits' postings are {postings}, the notes {value}"] if postings != value else []),
-        *_own_checks(base),
+        *own_checks(base),
     ]
     return Comparison(physical, host, journal, counter, postings, tuple(findings))
 
@@ -125,7 +125,7 @@ def _last_counted(journal: Journal) -> int | None:
     return counted
 
 
-def _own_checks(base: Path) -> Iterator[str]:
+def own_checks(base: Path) -> Iterator[str]:
     """The host's own checks of its books, and the journal's chain."""
     config, data = str(base / "host.toml"), str(base / "host")  # The folder may have been moved since.
     for words in (("guichet-host", "verify"), ("guichet-host", "reconcile")):

@@ -16,11 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from guichet.journal.records import decode, fact_of
+from guichet.journal.records import decode, fact_of, from_wire
 from guichet.money import Currency, Money
 from guichet.v1 import journal_pb2
 from kiosk.journal.faults import JournalError
-from kiosk.journal.folds import NotePhase
 from kiosk.journal.key import key_file, load_key
 from kiosk.journal.store import Journal
 from kiosk.terminal.enrolment import load_identity
@@ -110,8 +109,17 @@ def _journal(base: Path) -> tuple[Counter[str], int | None, list[str]]:
 
 
 def _credited(journal: Journal) -> Counter[str]:
-    counts = journal.fold.box_counts()
-    return Counter({str(value): count for (_, value, kind), count in counts.items() if kind is NotePhase.CLEARED})
+    """By its records, whichever box the notes went into: each note by its last outcome."""
+    values, stacked = dict[str, str](), dict[str, bool]()
+    for entry in journal.everything():
+        match fact_of(decode(entry.record)):
+            case journal_pb2.NoteEscrowed() as fact:
+                values[fact.note_id] = str(from_wire(fact.value))
+            case (journal_pb2.NoteStacked() | journal_pb2.NoteReturned() | journal_pb2.NoteInDoubt()) as fact:
+                stacked[fact.note_id] = isinstance(fact, journal_pb2.NoteStacked)
+            case _:
+                pass
+    return Counter(values[note] for note, credited in stacked.items() if credited)
 
 
 def _last_counted(journal: Journal) -> int | None:

@@ -6,6 +6,7 @@ go.
 # pyright: reportUnknownMemberType=false
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -291,15 +292,14 @@ def test_what_is_not_before_the_base_is_never_removed(path: Path, old: Base, sta
     connection.close()
 
 
-def edited(path: Path, *statements: str, values: Sequence[object] = ()) -> None:
+def edited(path: Path, *statements: str, values: Sequence[bytes] = ()) -> None:
     """Somebody has the disk, and not the key."""
-    connection = apsw.Connection(str(path))
-    connection.execute("PRAGMA locking_mode=EXCLUSIVE")
-    rows = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'").fetchall()
-    for name in [str(row[0]) for row in rows]:
+    connection = sqlite3.connect(path, isolation_level=None)
+    for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'").fetchall():
         connection.execute(f"DROP TRIGGER {name}")
     for statement in statements:
         connection.execute(statement, values if "?" in statement else ())
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.close()
 
 

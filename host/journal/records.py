@@ -105,6 +105,7 @@ def keep_batch(connection: Connection, terminal: TerminalId, entries: Sequence[E
     if intake.forked:
         rows = [_row(terminal, entry, now_us) for entry in intake.forked]
         connection.execute(insert_unless_there(journal_forks).on_conflict_do_nothing(), rows)
+        _read(connection, terminal, intake.forked, now_us)
         open_incidents(connection, () if on_a_branch else (_fork_incident(terminal, intake.forked[0]),), now_us)
     return Kept(last, len(intake.new), intake.forked[0].sequence if intake.forked else None)
 

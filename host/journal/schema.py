@@ -42,8 +42,8 @@ class AdviceColumns(TypedColumns):
     when it last was, from here, without success.
     """
 
+    terminal_id = Column(String(16), ForeignKey("terminals.terminal_id"), primary_key=True)
     advice_hash: Named[bytes] = Column(primary_key=True)
-    terminal_id = Column(String(16), ForeignKey("terminals.terminal_id"), nullable=False)
     epoch: Named[int] = Column(BIG)
     sequence: Named[int] = Column(BIG)
     received_at_us: Named[int] = Column(BIG)

@@ -4,14 +4,15 @@ restored from a backup and their answers with them. They were signed when they w
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, and_, or_, select, update
+from sqlalchemy import Connection, delete, or_, select, update
 
 from guichet.ids import TerminalId
 from guichet.journal.records import RecordError, decode
-from host.journal.schema import journal_advices, journal_entries
+from host.journal.schema import journal_advices, journal_entries, journal_forks
 from host.ledger.schema import advices
 
 
@@ -33,16 +34,13 @@ def waiting_advices(
     limit: int,
     terminal: TerminalId | None = None,
 ) -> tuple[WaitingAdvice, ...]:
-    """Those without an answer, in the order of their journals, of all terminals or of one; none that was tried since
-    ``tried_before_us``.
+    """Those that are not known to have an answer, in the order of their journals, of all terminals or of one; none that
+    was tried since ``tried_before_us``.
     """
-    a, e = journal_advices.c, journal_entries.c
-    same = and_(e.terminal_id == a.terminal_id, e.epoch == a.epoch, e.sequence == a.sequence)
+    a = journal_advices.c
     query = (
-        select(a.advice_hash, a.terminal_id, e.record)
-        .join_from(journal_advices, journal_entries, same)
-        .outerjoin(advices, advices.c.advice_hash == a.advice_hash)
-        .where(advices.c.advice_hash.is_(None), a.received_at_us < received_before_us)
+        select(a.advice_hash, a.terminal_id, a.epoch, a.sequence)
+        .where(a.received_at_us < received_before_us)
         .where(or_(a.tried_us.is_(None), a.tried_us < tried_before_us))
         .order_by(a.terminal_id, a.epoch, a.sequence)
         .limit(limit)
@@ -50,16 +48,39 @@ def waiting_advices(
     if terminal is not None:
         query = query.where(a.terminal_id == terminal)
     rows = connection.execute(query).all()
-    found = (_advice(digest, TerminalId(terminal), record) for digest, terminal, record in rows)
+    records = ((row, _records(connection, *row[1:])) for row in rows)
+    found = (_advice(row[0], TerminalId(row[1]), these) for row, these in records)
     return tuple(advice for advice in found if advice is not None)
 
 
-def _advice(digest: bytes, terminal: TerminalId, record: bytes) -> WaitingAdvice | None:
-    try:
-        signed = decode(record).advice_signed
-    except RecordError:
-        return None
-    return WaitingAdvice(digest, terminal, signed.content, signed.signature)
+def _records(connection: Connection, terminal: str, epoch: int, sequence: int) -> list[bytes]:
+    """What is held at a place, and what a branch has there."""
+    return [
+        record
+        for table in (journal_entries, journal_forks)
+        for record in connection.execute(
+            select(table.c.record).where(
+                table.c.terminal_id == terminal, table.c.epoch == epoch, table.c.sequence == sequence
+            )
+        ).scalars()
+    ]
+
+
+def _advice(digest: bytes, terminal: TerminalId, records: Iterable[bytes]) -> WaitingAdvice | None:
+    for record in records:
+        try:
+            signed = decode(record).advice_signed
+        except RecordError:
+            continue
+        if hashlib.sha256(signed.content).digest() == digest:
+            return WaitingAdvice(digest, terminal, signed.content, signed.signature)
+    return None
+
+
+def forget_answered(connection: Connection) -> None:
+    """Nothing is to be done any more about advices that have their answer: only where they stood is forgotten."""
+    answered = select(advices.c.advice_hash).where(advices.c.advice_hash == journal_advices.c.advice_hash)
+    connection.execute(delete(journal_advices).where(answered.exists()))
 
 
 def note_tries(connection: Connection, hashes: Iterable[bytes], now_us: int) -> None:

@@ -8,12 +8,11 @@ import asyncio
 import logging
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import SQLAlchemyError
 
 from guichet.v1 import terminal_link_pb2 as pb
 from host.assembly import Host
 from host.fleet.incidents import Incident, open_incidents
-from host.journal.waiting import WaitingAdvice, note_tries, waiting_advices
+from host.journal.waiting import WaitingAdvice, forget_answered, note_tries, waiting_advices
 from host.log import event, failure
 from host.services.deposits import settle
 from host.services.desk import SettlementDesk
@@ -35,8 +34,8 @@ async def settle_from_journals(host: Host, desk: SettlementDesk) -> None:
         try:
             while await settle_waiting(host, desk, GRACE_US) == _MOST:
                 pass
-        except SQLAlchemyError as error:
-            failure(_log, "journals.store-failed", error)
+        except Exception as error:  # whatever it is, the next look may do better, and the log says it
+            failure(_log, "journals.failed", error)
 
 
 async def settle_waiting(host: Host, desk: SettlementDesk, grace_us: int) -> int:
@@ -50,6 +49,7 @@ async def settle_waiting(host: Host, desk: SettlementDesk, grace_us: int) -> int
             connection, received_before_us=now_us - grace_us, tried_before_us=now_us - _AGAIN_US, limit=_MOST
         )
 
+    await host.store.run(forget_answered)
     found = await host.store.read(find)
     refused: list[tuple[WaitingAdvice, str]] = []
     for advice in found:

@@ -11,7 +11,7 @@ from guichet.ids import TerminalId
 from guichet.journal.chain import Entry
 from guichet.journal.checkpoint import Checkpoint, countersigned
 from guichet.journal.export import to_message
-from guichet.limits import MAX_RECORDS_PER_BATCH
+from guichet.limits import MAX_MESSAGE_BYTES, MAX_RECORDS_PER_BATCH
 from guichet.v1 import replication_pb2 as pb
 from guichet.v1 import replication_pb2_grpc
 from host.assembly import Host
@@ -41,7 +41,7 @@ class JournalsService(replication_pb2_grpc.JournalsServicer):
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "a place out of range")
         after, count = (request.after_epoch, request.after_sequence), 0
         while entries := await self._some(terminal, after):
-            for part in _by_epoch(entries):
+            for part in _in_parts(entries):
                 yield await self._told(terminal, part)
             after, count = (entries[-1].epoch, entries[-1].sequence), count + len(entries)
         event(_log, "journal.fetched", terminal=terminal, entries=count)
@@ -59,10 +59,14 @@ class JournalsService(replication_pb2_grpc.JournalsServicer):
         return response
 
 
-def _by_epoch(entries: tuple[Entry, ...]) -> list[list[Entry]]:
+def _in_parts(entries: tuple[Entry, ...]) -> list[list[Entry]]:
+    """Each of one epoch, and no larger than a message may be, with room to spare."""
     parts: list[list[Entry]] = []
+    size = 0
     for entry in entries:
-        if not parts or parts[-1][0].epoch != entry.epoch:
+        size += len(entry.record)
+        if not parts or parts[-1][0].epoch != entry.epoch or size > MAX_MESSAGE_BYTES // 2:
             parts.append([])
+            size = len(entry.record)
         parts[-1].append(entry)
     return parts

@@ -179,7 +179,8 @@ def _short(value: object) -> str:
 @dataclass(frozen=True, slots=True)
 class _Verified:
     """``broken``: what is wrong, empty where nothing is; ``begins``: the place of the first entry, where earlier ones
-    were removed; ``snapshots``: how many were compared, None where none could be.
+    were removed; ``snapshots``: how many were compared, None where none could be; ``countersigned``: the base has this
+    terminal's seal, and its checkpoints are signed by its host.
     """
 
     entries: int
@@ -187,6 +188,7 @@ class _Verified:
     sealed: bool
     snapshots: int | None
     begins: str
+    countersigned: bool = False
 
     @property
     def words(self) -> str:
@@ -195,7 +197,8 @@ class _Verified:
             return f"BROKEN: {self.broken}"
         seals = "every seal is this terminal's" if self.sealed else "seals not looked at, for want of the key (--key)"
         compared = "" if self.snapshots is None else f", {self.snapshots} snapshots say the same"
-        removed = f", begins at {self.begins}: what lies before was settled and countersigned" if self.begins else ""
+        why = "settled and countersigned" if self.countersigned else "removed; rightly? --config tells"
+        removed = f", begins at {self.begins}: what lies before was {why}" if self.begins else ""
         return f"{self.entries} entries, chain intact, {seals}{compared}{removed}"
 
 
@@ -204,7 +207,8 @@ def _verify(arguments: argparse.Namespace) -> int:
     if arguments.json:
         told = {"entries": verified.entries, "intact": not verified.broken}
         told |= {"sealed": verified.sealed and not verified.broken, "snapshots": verified.snapshots}
-        print(json.dumps({**told, "begins": verified.begins, "broken": verified.broken}))
+        told |= {"begins": verified.begins, "countersigned": verified.countersigned}
+        print(json.dumps({**told, "broken": verified.broken}))
     else:
         say(verified.words)
     return 1 if verified.broken else 0
@@ -236,7 +240,8 @@ def _verified(arguments: argparse.Namespace) -> _Verified:
         if error.fault is not Fault.BROKEN:
             raise
         return _Verified(count, str(error), sealed, None, begins)
-    return _Verified(count, "", sealed, snapshots, begins)
+    looked = kept is not None and kept.base is not None and key is not None and arguments.config is not None
+    return _Verified(count, "", sealed, snapshots, begins, looked)
 
 
 def _anchor(entries: _Entries, base: Base | None) -> tuple[int, int, bytes] | None:

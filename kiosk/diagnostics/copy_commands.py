@@ -7,6 +7,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,6 +66,8 @@ def _write(out: Path, identity: Identity, entries: Sequence[Entry]) -> None:
     try:
         with begun.open("wb") as file:
             file.writelines(write_export(head, entries, signer))
+            file.flush()
+            os.fsync(file.fileno())  # Whoever pulls the stick out now has it.
         begun.rename(out)
     except OSError as error:
         raise failed(out, error) from error
@@ -79,7 +82,7 @@ def restore_journal(arguments: argparse.Namespace) -> int:
         return 2
     config = load_config(arguments.config)
     try:
-        restored = restore(config.data, config.host, arguments.salvaged)
+        restored = restore(config.data, config.host, arguments.salvaged, arguments.key)
     except (EnrolmentError, FetchError, RestoreError) as error:
         say(f"guichet-kiosk journal: {error}")
         return 1
@@ -106,8 +109,9 @@ class Restored:
         return f"restored {self.from_host} entries from the host{more}; what is written now is epoch {self.epoch}"
 
 
-def restore(data: Path, host: str, salvaged: Path | None = None) -> Restored:
-    """Fetch, put together, write. ``host``: host:port in place of the enrolment's; empty otherwise. Raises
+def restore(data: Path, host: str, salvaged: Path | None = None, key_of_salvaged: Path | None = None) -> Restored:
+    """Fetch, put together, write. ``host``: host:port in place of the enrolment's; empty otherwise.
+    ``key_of_salvaged``: what that was sealed with, where it is of another disk. Raises
     :class:`kiosk.terminal.enrolment.EnrolmentError`, :class:`kiosk.terminal.copy.FetchError`,
     :class:`kiosk.journal.restore.RestoreError` and :class:`kiosk.journal.faults.JournalError`.
     """
@@ -115,7 +119,8 @@ def restore(data: Path, host: str, salvaged: Path | None = None) -> Restored:
     journal = data / "journal.db"
     if journal.exists():
         raise RestoreError(f"{journal} is there: move it and its log away first; nothing was done")
-    own = read_stopped(salvaged, key) if salvaged is not None else []
+    its_key = key if key_of_salvaged is None else load_key(key_of_salvaged)
+    own = read_stopped(salvaged, its_key) if salvaged is not None else []
     held = asyncio.run(fetch_journal(identity, host or identity.target))
     entries = merged(held, own)
     write_restored(journal, key, identity.epoch, entries)

@@ -25,6 +25,7 @@ from guichet.journal.chain import (
     base_seal,
     check_seal,
     check_snapshot_seal,
+    checkpoint_seal,
     entry_seal,
     milestone_seal,
     snapshot_seal,
@@ -57,7 +58,9 @@ CREATE TABLE snapshots (
 ) STRICT;
 CREATE TRIGGER snapshots_are_never_changed BEFORE UPDATE ON snapshots
     BEGIN SELECT RAISE(ABORT, 'a snapshot is never changed'); END;
-CREATE TABLE checkpoints (number INTEGER PRIMARY KEY, content BLOB NOT NULL, signature BLOB NOT NULL) STRICT;
+CREATE TABLE checkpoints (
+    number INTEGER PRIMARY KEY, content BLOB NOT NULL, signature BLOB NOT NULL, seal BLOB NOT NULL
+) STRICT;
 CREATE TABLE milestones (
     epoch INTEGER NOT NULL, sequence INTEGER NOT NULL, hash BLOB NOT NULL, state BLOB NOT NULL,
     content BLOB NOT NULL, signature BLOB NOT NULL, seal BLOB NOT NULL,
@@ -88,8 +91,8 @@ DELETE FROM snapshots WHERE number NOT IN (
 )
 """
 _SNAPSHOTS = "SELECT epoch, sequence, hash, state, seal FROM snapshots ORDER BY epoch, sequence, number"
-_KEEP_CHECKPOINT = "INSERT OR REPLACE INTO checkpoints (number, content, signature) VALUES (1, ?, ?)"
-_CHECKPOINT = "SELECT content, signature FROM checkpoints"
+_KEEP_CHECKPOINT = "INSERT OR REPLACE INTO checkpoints (number, content, signature, seal) VALUES (1, ?, ?, ?)"
+_CHECKPOINT = "SELECT content, signature, seal FROM checkpoints"
 _INSERT_MILESTONE = "INSERT INTO milestones VALUES (?, ?, ?, ?, ?, ?, ?)"
 _MILESTONES = "SELECT * FROM milestones ORDER BY epoch, sequence"
 _REMOVE_MILESTONES = "DELETE FROM milestones WHERE (epoch, sequence) <= (?, ?)"
@@ -168,7 +171,8 @@ class JournalFile:
                 self._connection.execute(_INSERT_SNAPSHOT, (*place, snapshot_seal(key, *place)))
                 self._connection.execute(_REMOVE_SNAPSHOTS, (SNAPSHOTS_KEPT,))
             if checkpoint is not None:
-                self._connection.execute(_KEEP_CHECKPOINT, (checkpoint.content, checkpoint.signature))
+                seal = checkpoint_seal(key, checkpoint.content)
+                self._connection.execute(_KEEP_CHECKPOINT, (checkpoint.content, checkpoint.signature, seal))
             if milestone is not None:
                 row = _milestone_row(milestone)
                 self._connection.execute(_INSERT_MILESTONE, (*row, _milestone_seal(key, milestone)))
@@ -205,7 +209,12 @@ class JournalFile:
         """The last that was kept."""
         with _explained(self._path, self._connection):
             row = self._connection.execute(_CHECKPOINT).fetchone()
-        return None if row is None else self._countersigned(row[0], row[1])
+        if row is None:
+            return None
+        by = self._countersigned(row[0], row[1])
+        if self._key is not None and row[2] != checkpoint_seal(self._key, by.content):
+            raise ChainError(by.checkpoint.sequence, "has a checkpoint that was not sealed with this terminal's key")
+        return by
 
     def milestones(self) -> list[Milestone]:
         """In the order of their entries, with good seals where there is a key."""
@@ -277,10 +286,11 @@ class JournalFile:
     # --- entries ------------------------------------------------------------------------------------------------------
 
     def ends(self) -> list[Entry]:
-        """The last entry of every epoch, in order."""
+        """The last entry of every epoch, in order, from that of the base on."""
         with _explained(self._path, self._connection):
             found: list[Entry] = []
-            row = self._connection.execute(_NEXT_EPOCH, (0,)).fetchone()
+            first = self.base.place[0] - 1 if self.base is not None else 0
+            row = self._connection.execute(_NEXT_EPOCH, (first,)).fetchone()
             while row is not None:
                 last = self._connection.execute(_LAST_OF, row).fetchone()
                 if last is not None:

@@ -60,14 +60,26 @@ def write_restored(path: Path, key: bytes, epoch: int, entries: Sequence[Entry])
     finally:
         file.close()
     try:
-        begun.rename(path)
-        directory = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        _put_in_place(begun, path)
     except OSError as error:
         raise failed(path, error) from error
+
+
+def _put_in_place(begun: Path, path: Path) -> None:
+    """Under its name, which nobody may have taken meanwhile: a terminal may have been started."""
+    try:
+        os.link(begun, path)
+    except FileExistsError as error:
+        raise RestoreError(
+            f"{path} came to be there meanwhile: stop the terminal, and look; nothing was done"
+        ) from error
+    finally:
+        begun.unlink()
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
 
 
 def _in_parts(entries: Sequence[Entry]) -> Iterable[Sequence[Entry]]:

@@ -99,19 +99,21 @@ def due_base(milestones: Sequence[Milestone], now: Fold, newest: Countersigned, 
 
 
 def is_done_with(then: Fold, now: Fold) -> bool:
-    """Whether nothing that was remembered ``then`` is open ``now``: no deposit, no note, no advice. A note that is in
-    doubt in a box that is out, and of which the host has said so, is not: a count closes it, and no record does.
+    """Whether nothing that was remembered ``then`` is open ``now``: no deposit, no note, no advice. What is remembered
+    and decided, closed and answered is not open; nor is a note in doubt in a box that is out, of which the host has
+    said so: a count closes it, and no record does.
     """
-    doubts = {note_id for note_id, note in now.notes.items() if _is_the_hosts(note, now)}
-    deposits = {name for name, one in now.deposits.items() if not (one.notes and doubts.issuperset(one.notes))}
+    notes = {note_id for note_id, note in now.notes.items() if _is_open(note, now)}
+    advised = {advice.deposit_id for advice in now.outbox.values()}
+    deposits = {name for name, one in now.deposits.items() if not one.closed or not notes.isdisjoint(one.notes)}
     return (
-        then.deposits.keys().isdisjoint(deposits)
-        and then.notes.keys().isdisjoint(now.notes.keys() - doubts)
+        then.deposits.keys().isdisjoint(deposits | advised)
+        and then.notes.keys().isdisjoint(notes)
         and then.outbox.keys().isdisjoint(now.outbox)
     )
 
 
-def _is_the_hosts(note: Note, now: Fold) -> bool:
+def _is_open(note: Note, now: Fold) -> bool:
     period = now.box_period.box_period_id if now.box_period is not None else None
-    over = note.phase is NotePhase.IN_DOUBT and note.box_period_id != period
-    return over and not now.is_owed(note)
+    doubtful = note.phase is NotePhase.IN_DOUBT and note.box_period_id == period
+    return note.open or doubtful or now.is_owed(note)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from guichet.ids import TerminalId
 from guichet.journal.chain import Entry, check_hash, next_entry
-from guichet.journal.records import Fact, encode
+from guichet.journal.records import Fact, decode, encode
 from guichet.seams import Clock
 from kiosk.journal.faults import Fault, JournalError, failed
 from kiosk.journal.file import JournalFile
@@ -83,8 +83,12 @@ class Journal:
         snapshots is not read. ``snapshot_every``: entries between two of these, at least.
 
         Raises :class:`kiosk.journal.faults.JournalError` when another process has it, when WAL is not to be had, when
-        the file is damaged, when its chain is broken, or when something in it was not sealed with this key.
+        the file is damaged, when its chain is broken, or when something in it was not sealed with this key; and where
+        there is none though this is not the terminal's first epoch: it is to be restored, never begun anew.
         """
+        if writer.epoch > 1 and not path.exists():
+            text = f"{path}: epoch {writer.epoch} follows others: guichet-kiosk journal restore brings their journal"
+            raise JournalError(Fault.ABSENT, text)
         behind = _behind_damage(path)
         with _explained(path):
             file = JournalFile.open(path, writer.key, may_begin=behind is None)
@@ -186,8 +190,8 @@ class Journal:
         entry: to lose it costs nothing but another one.
         """
         known = self._pending or self._checkpoint
-        if known is None or by.checkpoint.host_time_us > known.checkpoint.host_time_us:
-            self._pending = by
+        if known is None or by.checkpoint.place >= known.checkpoint.place:
+            self._pending = by  # The later place, not the later time: the host's clock may have been wrong once.
 
     def _due_milestone(self) -> Milestone | None:
         if self._pending is None:
@@ -206,10 +210,15 @@ class Journal:
             if removed or self._checkpoint is None or not self.fold.at_rest:
                 return removed
             base = due_base(self._file.milestones(), self.fold, self._checkpoint, self.keep_us)
-            if base is None:
+            if base is None or not self._is_old_here_too(base):
                 return 0
             self._file.rest_on(base)
             return self._file.remove_some(most)
+
+    def _is_old_here_too(self, base: Base) -> bool:
+        """By our own clock, as its record says: one step of the host's must not make everything go."""
+        entry = self._file.at(*base.place)
+        return entry is not None and self._clock.wall_us() - decode(entry.record).recorded_at_us >= self.keep_us
 
     @property
     def base(self) -> Base | None:
@@ -228,12 +237,13 @@ class Journal:
         """
         return self.of_epoch(self.epoch, from_sequence, limit)
 
-    def everything(self) -> Iterator[Entry]:
-        """Every entry of every epoch, in order. Raises as :meth:`entries`."""
+    def behind(self, place: Place, limit: int) -> list[Entry]:
+        """The next entries behind a place, of every epoch, in order; at most ``limit``. Raises as :meth:`entries`."""
         with self._failing():
-            for entry in self._file.read():
+            entries = list(self._file.read(place[0], place[1] + 1, limit))
+            for entry in entries:
                 check_hash(entry)
-                yield entry
+        return entries
 
     def at(self, epoch: int, sequence: int) -> Entry | None:
         """The entry of one place, of whatever epoch. Raises :class:`kiosk.journal.faults.JournalError`."""

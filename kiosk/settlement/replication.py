@@ -99,11 +99,18 @@ class Replicator:
         return self._comparison.standing is Standing.FORKED
 
     @property
+    def doubted(self) -> bool:
+        """The host holds other entries in our places, or more than this disk: whose the money is that came since,
+        nobody knows.
+        """
+        return self._comparison.standing is not Standing.CONTINUES
+
+    @property
     def refused(self) -> bool:
         """Whether this terminal may take no money, although the host is there: it did not take the last batch, for
         another reason than being busy; the journal is forked; or the host holds more of it than this disk.
         """
-        return self._comparison.standing is not Standing.CONTINUES or self._refusal is not None
+        return self.doubted or self._refusal is not None
 
     @property
     def held_place(self) -> Place:
@@ -172,6 +179,11 @@ class Replicator:
         epoch, held = self.held_place
         return epoch if self._last_of(epoch) > held else None
 
+    def _first_of(self, epoch: int) -> int:
+        """The first sequence that we have there."""
+        base = self._journal.base
+        return base.place[1] if base is not None and base.place[0] == epoch else 1
+
     def _last_of(self, epoch: int) -> int:
         """The last sequence that we have there."""
         if epoch != self._journal.epoch:
@@ -194,7 +206,9 @@ class Replicator:
         self._tell()
 
     def _keep(self, signed: replication_pb2.SignedCheckpoint) -> None:
-        """The host's word about an entry of ours; another is none."""
+        """The host's word about an entry of ours; another is none, and none is of use while it lacks earlier ones."""
+        if self.held_place[0] != self._journal.epoch:
+            return
         try:
             checkpoint = check_checkpoint(signed, self._host_key, self._terminal)
         except BadCheckpoint as error:
@@ -223,7 +237,7 @@ class Replicator:
         except HostRefused as error:
             if error.code != pb.REFUSAL_CODE_FORK:
                 raise
-            if error.sequence == first > 1 and not branch.found:
+            if error.sequence == first > self._first_of(branch.epoch) and not branch.found:
                 branch.next = max(1, first - MAX_RECORDS_PER_BATCH)  # They part before it, perhaps.
                 return
         branch.next, branch.found = last + 1, True

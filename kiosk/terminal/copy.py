@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator
+
 import grpc
 
 from guichet.ids import TerminalId
@@ -15,8 +18,8 @@ from kiosk.terminal.channels import OpenChannel, open_channel
 from kiosk.terminal.enrolment import Identity
 
 _OPTIONS = (("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),)
-# Between two messages; the whole may take long.
-_SECONDS = 600.0
+# For each part; the whole may take long.
+_SECONDS = 60.0
 
 
 class FetchError(Exception):
@@ -31,17 +34,30 @@ async def fetch_journal(identity: Identity, target: str, open_channel: OpenChann
     ends: dict[int, tuple[int, bytes]] = {}
     async with open_channel(target, identity.channel_credentials(), _OPTIONS) as channel:
         try:
-            async for part in JournalsStub(channel).Fetch(pb.FetchRequest(), timeout=_SECONDS):
+            async for part in _parts(JournalsStub(channel).Fetch(pb.FetchRequest())):
                 entries += [Entry(e.epoch, e.sequence, e.previous_hash, e.hash, e.record) for e in part.entries]
                 if part.HasField("checkpoint"):
                     said = check_checkpoint(part.checkpoint, identity.host_signing_key, identity.terminal_id)
                     ends[said.epoch] = (said.sequence, said.hash)
+        except TimeoutError as error:
+            raise FetchError(f"the host at {target} has not sent the next part for {_SECONDS:.0f} s") from error
         except grpc.aio.AioRpcError as error:
             raise FetchError(f"the host at {target} says {error.code().name}: {error.details()}") from error
         except BadCheckpoint as error:
             raise FetchError(str(error)) from error
     _check(entries, ends, identity.terminal_id)
     return entries
+
+
+async def _parts(call: AsyncIterable[pb.FetchResponse]) -> AsyncIterator[pb.FetchResponse]:
+    parts = aiter(call)
+    while True:
+        async with asyncio.timeout(_SECONDS):
+            try:
+                part = await anext(parts)
+            except StopAsyncIteration:
+                return
+        yield part
 
 
 def _check(entries: list[Entry], ends: dict[int, tuple[int, bytes]], terminal: TerminalId) -> None:

@@ -16,6 +16,7 @@ from kiosk.journal.store import Journal
 from kiosk.terminal.fitted import Fitted
 from kiosk.terminal.line_follower import LineFollower
 
+_A_FEW = 256
 MOST_FOLLOWERS = 8
 """So many may look at the devices' lines at once: each takes memory of a process that has better to do."""
 
@@ -85,12 +86,14 @@ class LocalTerminal(LocalTerminalServicer):
             await context.abort(grpc.StatusCode.UNAVAILABLE, "the journal could not be opened")
             return
         try:
-            found = self._journal.everything() if request.everything else self._journal.entries(request.from_sequence)
-            entries = list(found)
+            place = (0, 0) if request.everything else (self._journal.epoch, request.from_sequence - 1)
+            # A little at a time: there may be hundreds of thousands, and a note may be on its way meanwhile.
+            while some := self._journal.behind(place, _A_FEW):
+                for entry in some:
+                    yield pb.ReadJournalResponse(entry=to_message(entry))
+                place = (some[-1].epoch, some[-1].sequence)
         except JournalError as error:
             await context.abort(grpc.StatusCode.DATA_LOSS, f"{error.fault.value}: {error.text}")
-        for entry in entries:
-            yield pb.ReadJournalResponse(entry=to_message(entry))
 
     async def TraceLine(
         self,

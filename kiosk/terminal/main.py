@@ -60,8 +60,12 @@ class Terminal:
         writer = identity.writer(key)
         self.journal = seams.open_journal(config.journal, writer, seams.clock)
         self.journal.keep_us = config.keep_days * DAY_US
-        self._devices = self._open_devices()
-        self.parts = self._assemble(identity, card_key(key))
+        try:
+            self._devices = self._open_devices()
+            self.parts = self._assemble(identity, card_key(key))
+        except BaseException:
+            self.journal.close()  # Whoever looks again would find it taken, by ourselves.
+            raise
         self.sessions = Sessions(self.parts, self.journal.fold.session)
         self._incident_clock_off = False
         self.parts.link.on_change(self._compare_clocks)

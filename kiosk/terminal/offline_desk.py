@@ -100,9 +100,10 @@ class OfflineDesk:
         """The host is there, or gone. Where it is there and lets this terminal in no more, it is not away, and what it
         allowed for that time is over, also when it cannot be reached later.
         """
-        if welcome is None:
+        if welcome is None or self._replicator.doubted:
             trusted = self._journal.fold.offline.trusted
-            if self._link.refused and trusted is not None and trusted.boot_id:
+            ended = self._link.refused or self._replicator.doubted
+            if ended and trusted is not None and trusted.boot_id:
                 self._guarded(lambda: self._record(journal_pb2.TimeTrusted()))
             return
         self._guarded(partial(self._trust, welcome.host_time_us))

@@ -80,6 +80,7 @@ class OutOfService:
         writer = self._identity.writer(load_key(key_file(self._config.data)))
         journal = self._seams.open_journal(self._config.journal, writer, self._seams.clock)
         try:
+            journal.ends()  # A start reads them too.
             return journal.can_take_a_note()
         finally:
             journal.close()

@@ -23,6 +23,8 @@ _BIN = re.compile(r"[0-9]{6,8}", re.ASCII)
 _MASKED = re.compile(r"\*{4} [0-9]{4}", re.ASCII)
 _MAX_SEALED = 1_024
 _MAX_NUMBER = 2**63 - 1
+# A day later is still a number that a database takes.
+_LATEST_US = _MAX_NUMBER - DAY_US
 
 
 class OfflineError(ValueError):
@@ -149,7 +151,7 @@ class OfflineStart:
             raise OfflineError(f"a sealed card number has 1 to {_MAX_SEALED} bytes")
         if _MASKED.fullmatch(self.card_masked) is None or _BIN.fullmatch(self.bin) is None:
             raise OfflineError("a card is masked down to four digits, and a BIN has 6 to 8")
-        if not 1 <= self.limits_number <= _MAX_NUMBER or not 0 <= self.started_at_us <= _MAX_NUMBER:
+        if not 1 <= self.limits_number <= _MAX_NUMBER or not 0 <= self.started_at_us <= _LATEST_US:
             raise OfflineError("a number or a time out of range")
         if not 0 <= self.card_mark < 2**MARK_BITS:
             raise OfflineError(f"a card's mark has {MARK_BITS} bits")

@@ -5,13 +5,15 @@ them.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import grpc
 import pytest
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import func, select, text
+from sqlalchemy import Connection, func, select, text
 
 from guichet.ids import TerminalId
 from guichet.journal.chain import Entry
@@ -22,8 +24,7 @@ from guichet.v1 import terminal_link_pb2 as pb
 from guichet.v1.replication_pb2_grpc import JournalsStub
 from host.cli import main as host_main
 from host.commands.common import CommandError
-from host.commands.take_in import TakenIn, take_in_export
-from host.config import HostConfig
+from host.commands.take_in import TakenIn, take_in
 from host.fleet.incidents import list_incidents
 from host.fleet.standing import withdraw
 from host.journal.records import keep_batch
@@ -39,6 +40,8 @@ from tests.host.bench import ANNA, Bench
 from tests.host.terminal import OUTCOME_IN_DOUBT, BenchTerminal, Note, deposit_id
 from tests.host.test_link import DEADLINE, batch, line, started
 from tests.host.test_settlement import answer
+
+T = TypeVar("T")
 
 
 def incidents(bench: Bench) -> list[tuple[str, str]]:
@@ -298,9 +301,11 @@ def exported(terminal: BenchTerminal, path: Path, entries: list[Entry] | None = 
 
 
 def taken(bench: Bench, path: Path) -> TakenIn:
-    config = HostConfig(data=bench.host.config.data)
-    with bench.engine.begin() as connection:
-        return take_in_export(connection, read_export(path.read_bytes()), config, bench.host.seams)
+    def write(operation: Callable[[Connection], T]) -> T:
+        with bench.engine.begin() as connection:
+            return operation(connection)
+
+    return take_in(read_export(path.read_bytes()), bench.host.settlement, write, bench.clock.now_us)
 
 
 def test_an_export_is_taken_in_as_if_it_had_come_by_the_link_and_settles(bench: Bench, tmp_path: Path) -> None:
@@ -329,14 +334,58 @@ def test_an_export_with_a_branch_a_gap_or_an_epoch_that_was_not_given_says_so(be
     terminal.write(started("another life"))
     forked = taken(bench, exported(terminal, tmp_path / "forked"))
     assert forked.wrong == ["another entry is held at 1/3: both are kept"]
-    for _ in range(6):
+    for _ in range(600):
         terminal.write(started("another life"))
+    advised(terminal, 7, Note(7))
     gap = taken(bench, exported(terminal, tmp_path / "gap", terminal.entries[7:]))
     assert gap.wrong == ["the host holds up to 4 of epoch 1, the batch begins at 8"]
+    assert gap.settled == 1, "what was signed is settled, whatever becomes of the journal around it"
     terminal.epoch, terminal.entries = 9, []
     terminal.write(started())
     unknown = taken(bench, exported(terminal, tmp_path / "unknown"))
     assert unknown.wrong == ["epoch 9 was not given to T-1"]
+
+
+def test_what_a_branch_advises_is_settled_to_suspense_also_if_its_disk_never_speaks_again(
+    bench: Bench, tmp_path: Path
+) -> None:
+    terminal = bench.enrol("T-1")
+    for _ in range(4):
+        terminal.write(started())
+    held(bench, terminal)
+    terminal.entries = terminal.entries[:2]
+    advised(terminal, 1, Note(1, 5_000))
+    forked = taken(bench, exported(terminal, tmp_path / "forked"))
+    assert forked.settled == 1
+    with bench.engine.begin() as connection:
+        rows = connection.execute(select(note_outcomes.c.value_minor, note_outcomes.c.booking)).all()
+        assert [(row[0], row[1].value) for row in rows] == [(5_000, "suspense")]
+
+
+async def test_a_branch_that_came_by_the_link_is_settled_too(bench: Bench, ports: Ports) -> None:
+    terminal = bench.enrol("T-1")
+    for _ in range(4):
+        terminal.write(started())
+    held(bench, terminal)
+    terminal.entries = terminal.entries[:2]
+    advised(terminal, 1, Note(1, 5_000))
+    held(bench, terminal)
+    bench.clock.now_us += GRACE_US + 1
+    assert await looked(bench, ports) == 1
+    with bench.engine.begin() as connection:
+        assert [row[0].value for row in connection.execute(select(note_outcomes.c.booking))] == ["suspense"]
+
+
+def test_an_export_of_a_revoked_key_extends_no_journal_that_has_a_newer_one(bench: Bench, tmp_path: Path) -> None:
+    old = bench.enrol("T-1")
+    advised(old, 1, Note(1))
+    with bench.engine.begin() as connection:
+        withdraw(connection, old.name, Withdrawal.REVOKED, bench.clock.now_us)
+    bench.enrol("T-1")
+    stolen = taken(bench, exported(old, tmp_path / "export"))
+    assert (stolen.kept, stolen.settled) == (0, 1)
+    assert "sealed by a key that was revoked" in stolen.wrong[0]
+    assert "export-after-revocation" in [code for code, _ in incidents(bench)]
 
 
 def test_an_export_that_another_sealed_is_not_taken_in(bench: Bench, tmp_path: Path) -> None:

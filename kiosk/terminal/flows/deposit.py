@@ -266,6 +266,9 @@ async def _records_are_safe(parts: Parts, progress: _Progress) -> bool:
     last = parts.journal.last
     if last is None:
         return True
+    if parts.replicator.doubted:
+        progress.finish = Ended.LIMIT
+        return False
     if parts.link.connected:
         # Where the host is there and does not take them, the next look asks again, until the customer's time is over.
         return await parts.replicator.wait_held(last.sequence, parts.config.timings.replication_wait)

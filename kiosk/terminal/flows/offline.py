@@ -31,14 +31,21 @@ async def offline_flow(parts: Parts, card: Card, session_id: SessionId) -> None:
     """One deposit of ``card``. Raises :class:`kiosk.terminal.refusal.Refused` where it may not deposit now, and
     :class:`kiosk.terminal.front.SessionOver` for a customer who is gone.
     """
+    allowed = _allowed(parts, card)
+    if not await _wants_to(parts, allowed) or not await cash_is_ready(parts):
+        return
+    # Asked again: while somebody reads, the host may have refused the terminal, or a limit may have run out.
+    allowed = _allowed(parts, card)
+    account = customer_pb2.Account(currency=allowed.limit.currency.code)
+    await make_deposit(parts, session_id, account, parts.offline.opening(card, allowed))
+
+
+def _allowed(parts: Parts, card: Card) -> Allowed:
     allowed = parts.offline.allowance(card)
     if isinstance(allowed, Reason):
         parts.log.event("offline.refused", reason=allowed.value)
         raise Refused(_NOTICES[allowed], allowed.value, journal.SESSION_END_HOST)
-    if not await _wants_to(parts, allowed) or not await cash_is_ready(parts):
-        return
-    account = customer_pb2.Account(currency=allowed.limit.currency.code)
-    await make_deposit(parts, session_id, account, parts.offline.opening(card, allowed))
+    return allowed
 
 
 async def _wants_to(parts: Parts, allowed: Allowed) -> bool:

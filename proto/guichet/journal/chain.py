@@ -24,6 +24,7 @@ SEAL_KEY_BYTES = 32
 _DOMAIN = b"guichet/v1/journal-entry\0"
 _SEAL_DOMAIN = b"guichet/v1/journal-seal\0"
 _SNAPSHOT_DOMAIN = b"guichet/v1/journal-snapshot\0"
+_CHECKPOINT_DOMAIN = b"guichet/v1/journal-checkpoint-kept\0"
 _MILESTONE_DOMAIN = b"guichet/v1/journal-milestone\0"
 _BASE_DOMAIN = b"guichet/v1/journal-base\0"
 
@@ -65,6 +66,11 @@ def snapshot_seal(key: bytes, epoch: int, sequence: int, digest: bytes, state: b
     """
     place = epoch.to_bytes(8, "big") + sequence.to_bytes(8, "big")
     return hmac.digest(key, _SNAPSHOT_DOMAIN + place + digest + state, "sha256")
+
+
+def checkpoint_seal(key: bytes, content: bytes) -> bytes:
+    """HMAC-SHA256 with ``key`` over the domain and the content of a checkpoint whose signature was looked at."""
+    return hmac.digest(key, _CHECKPOINT_DOMAIN + content, "sha256")
 
 
 def milestone_seal(key: bytes, snapshot: bytes, checkpoint: bytes) -> bytes:

@@ -111,7 +111,7 @@ def _journal(base: Path) -> tuple[Counter[str], int | None, list[str]]:
 def _credited(journal: Journal) -> Counter[str]:
     """By its records, whichever box the notes went into: each note by its last outcome."""
     values, stacked = dict[str, str](), dict[str, bool]()
-    for entry in journal.everything():
+    for entry in journal.behind((0, 0), -1):
         match fact_of(decode(entry.record)):
             case journal_pb2.NoteEscrowed() as fact:
                 values[fact.note_id] = str(from_wire(fact.value))

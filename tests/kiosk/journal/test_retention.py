@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from guichet.v1 import journal_pb2 as pb
 from guichet.v1 import money_pb2
 from kiosk.journal import snapshot
 from kiosk.journal.faults import Fault, JournalError
+from kiosk.journal.file import JournalFile
 from kiosk.journal.replay import verify_links, verify_snapshots
 from kiosk.journal.retention import Base, Countersigned
 from kiosk.journal.store import DAY_US, KEEP_DAYS, Journal, kept_stopped, read_stopped
@@ -30,7 +32,14 @@ from tests.kiosk.settlement.standing import HOST
 from tests.kiosk.terminal.standing import TERMINAL, WRITER, Clock
 
 EVERY = 20
+CLOCK = Clock()
+"""The terminal's, which goes as the host's does, unless a test says otherwise."""
 EURO = money_pb2.Money(minor=500, currency="EUR")
+
+
+@pytest.fixture(autouse=True)
+def first_day() -> None:
+    CLOCK.wall = DAY_US
 
 
 @pytest.fixture
@@ -39,9 +48,10 @@ def path(tmp_path: Path) -> Path:
 
 
 def says(journal: Journal, day: int) -> None:
-    """The host countersigns what there is, on that day of its clock."""
+    """The host countersigns what there is, on that day of its clock and of ours."""
     last = journal.last
     assert last is not None
+    CLOCK.wall = day * DAY_US
     said = Checkpoint(TERMINAL, last.epoch, last.sequence, last.hash, day * DAY_US)
     signed = countersigned(said, HOST)
     journal.keep_checkpoint(Countersigned(said, signed.content, signed.signature))
@@ -87,7 +97,7 @@ def lives(journal: Journal, first: int, count: int) -> None:
 
 
 def test_what_is_settled_countersigned_and_old_goes(path: Path) -> None:
-    with opened(path, snapshot_every=EVERY) as (journal, _):
+    with opened(path, snapshot_every=EVERY, clock=CLOCK) as (journal, _):
         journal.append(pb.BoxPeriodOpened(box_period_id="p", device_serial="D"))
         lives(journal, 0, 10)
         says(journal, 1)
@@ -106,17 +116,13 @@ def test_what_is_settled_countersigned_and_old_goes(path: Path) -> None:
     assert kept.base is not None
     assert verify_links(entries, kept.base.begins) == len(entries)
     assert verify_snapshots(kept.snapshots, entries, kept.base) == len(kept.snapshots) > 0
-    with opened(path, snapshot_every=EVERY) as (journal, connection):
+    with opened(path, snapshot_every=EVERY, clock=CLOCK) as (journal, connection):
         assert snapshot.encode(journal.fold) == before
         assert journal.fold.box_counts() == counts
         assert counts.total() == 21
         connection.execute("DELETE FROM snapshots")
-    with opened(path, snapshot_every=EVERY) as (journal, _):
+    with opened(path, snapshot_every=EVERY, clock=CLOCK) as (journal, _):
         assert snapshot.encode(journal.fold) == before, "also from the base alone"
-
-
-def far_future(_: Clock) -> int:
-    return 4_000_000_000_000_000
 
 
 def countersign_none(journal: Journal) -> None:
@@ -131,15 +137,31 @@ def countersign_young(journal: Journal) -> None:
 
 @pytest.mark.parametrize("countersign", [countersign_none, countersign_young])
 def test_what_the_host_has_not_countersigned_long_ago_by_its_own_clock_stays(
-    path: Path, countersign: Callable[[Journal], None], monkeypatch: pytest.MonkeyPatch
+    path: Path, countersign: Callable[[Journal], None]
 ) -> None:
-    with opened(path, snapshot_every=EVERY) as (journal, _):
+    with opened(path, snapshot_every=EVERY, clock=CLOCK) as (journal, _):
         lives(journal, 0, 10)
         countersign(journal)
-        monkeypatch.setattr(Clock, "wall_us", far_future)  # The terminal's clock is of no account.
+        CLOCK.wall = 10_000 * DAY_US  # The terminal's clock alone makes nothing go.
         lives(journal, 60, 10)
         assert retire(journal) == 0
         assert journal.base is None
+
+
+def test_one_step_of_the_hosts_clock_makes_nothing_go_and_is_over_with_the_next_word(path: Path) -> None:
+    with opened(path, snapshot_every=EVERY, clock=CLOCK) as (journal, _):
+        lives(journal, 0, 10)
+        says(journal, 1)
+        lives(journal, 10, 5)
+        says(journal, 5_000)
+        CLOCK.wall = 3 * DAY_US
+        lives(journal, 15, 1)
+        assert retire(journal) == 0
+        says(journal, 4)
+        lives(journal, 20, 5)
+        says(journal, 4 + KEEP_DAYS)
+        lives(journal, 30, 1)
+        assert retire(journal) > 0
 
 
 def grown_old(journal: Journal) -> None:
@@ -161,7 +183,7 @@ OPEN: dict[str, Sequence[Fact]] = {
 
 @pytest.mark.parametrize("name", OPEN)
 def test_what_is_open_stays_with_all_that_came_after_it_however_old(path: Path, name: str) -> None:
-    with opened(path, snapshot_every=EVERY) as (journal, _):
+    with opened(path, snapshot_every=EVERY, clock=CLOCK) as (journal, _):
         journal.append(pb.BoxPeriodOpened(box_period_id="p", device_serial="D"))
         for fact in OPEN[name]:
             journal.append(fact)
@@ -172,22 +194,28 @@ def test_what_is_open_stays_with_all_that_came_after_it_however_old(path: Path, 
 
 def test_a_doubt_that_only_a_count_can_close_keeps_nothing_and_is_remembered(path: Path) -> None:
     """The box is out, the host has it as in doubt: no record will ever decide it."""
-    doubt = deposit(90, period="before", outcome=pb.NoteInDoubt(note_id="n90", outcome_number=1))
-    with opened(path, snapshot_every=EVERY) as (journal, _):
+    doubt = list(deposit(90, period="before", outcome=pb.NoteInDoubt(note_id="n90", outcome_number=1)))
+    good: list[Fact] = [
+        pb.NoteEscrowed(note_id="good", deposit_id="d90", value=EURO),
+        pb.StackIntended(note_id="good"),
+        pb.NoteStacked(note_id="good", outcome_number=1),
+        pb.NoteCleared(note_id="good"),
+    ]
+    with opened(path, snapshot_every=EVERY, clock=CLOCK) as (journal, _):
         journal.append(pb.BoxPeriodOpened(box_period_id="before", device_serial="D"))
-        for fact in doubt:
+        for fact in (*doubt[:2], *good, *doubt[2:]):
             journal.append(fact)
         journal.append(pb.BoxPeriodOpened(box_period_id="p", device_serial="D"))
         lives(journal, 0, 8)
         grown_old(journal)
         assert retire(journal) > 50
         assert [note.note_id for note in journal.fold.in_doubt] == ["n90"]
-    with opened(path, snapshot_every=EVERY) as (journal, _):
+    with opened(path, snapshot_every=EVERY, clock=CLOCK) as (journal, _):
         assert [note.note_id for note in journal.fold.in_doubt] == ["n90"]
 
 
 def test_nothing_goes_while_somebody_is_served(path: Path) -> None:
-    with opened(path, snapshot_every=EVERY) as (journal, _):
+    with opened(path, snapshot_every=EVERY, clock=CLOCK) as (journal, _):
         lives(journal, 0, 10)
         grown_old(journal)
         journal.append(pb.SessionOpened(session_id="now"))
@@ -197,7 +225,7 @@ def test_nothing_goes_while_somebody_is_served(path: Path) -> None:
 
 
 def test_it_goes_a_little_at_a_time_and_a_stop_between_changes_nothing(path: Path) -> None:
-    with opened(path, snapshot_every=EVERY) as (journal, _):
+    with opened(path, snapshot_every=EVERY, clock=CLOCK) as (journal, _):
         lives(journal, 0, 10)
         grown_old(journal)
         assert journal.retire(7) == 7
@@ -205,7 +233,7 @@ def test_it_goes_a_little_at_a_time_and_a_stop_between_changes_nothing(path: Pat
     entries, kept = read_stopped(path, WRITER.key), kept_stopped(path, WRITER.key)
     assert kept.base is not None
     assert verify_links(entries, kept.base.begins) == len(entries), "what is still to go is not there any more"
-    with opened(path, snapshot_every=EVERY) as (journal, connection):
+    with opened(path, snapshot_every=EVERY, clock=CLOCK) as (journal, connection):
         assert snapshot.encode(journal.fold) == before
         assert retire(journal) == kept.base.place[1] - 8
         assert connection.execute("SELECT count(*) FROM entries").fetchone() == (len(entries),)
@@ -213,7 +241,7 @@ def test_it_goes_a_little_at_a_time_and_a_stop_between_changes_nothing(path: Pat
 
 def test_years_of_it_keep_little_more_than_was_asked_for(path: Path) -> None:
     sizes, firsts = list[int](), list[int]()
-    with opened(path, snapshot_every=EVERY) as (journal, connection):
+    with opened(path, snapshot_every=EVERY, clock=CLOCK) as (journal, connection):
         connection.execute("PRAGMA synchronous=OFF")  # Speed; what is kept does not depend on it.
         for day in range(1, 4 * KEEP_DAYS):
             lives(journal, 2 * day, 2)
@@ -230,7 +258,7 @@ def test_years_of_it_keep_little_more_than_was_asked_for(path: Path) -> None:
     assert len(set(firsts)) > 15
     assert milestones is not None
     assert milestones[0] <= 9
-    with opened(path, snapshot_every=EVERY) as (journal, _):
+    with opened(path, snapshot_every=EVERY, clock=CLOCK) as (journal, _):
         assert journal.fold.at_rest
 
 
@@ -241,7 +269,10 @@ def test_whatever_happens_it_is_as_if_everything_were_still_there(path: Path, se
     day = gone = 0
     days = list(Story(seed).days(60))
     for part in range(0, len(days), 60):
-        with opened(path, snapshot_every=EVERY) as (journal, one), opened(twin, snapshot_every=EVERY) as (other, two):
+        with (
+            opened(path, snapshot_every=EVERY, clock=CLOCK) as (journal, one),
+            opened(twin, snapshot_every=EVERY, clock=CLOCK) as (other, two),
+        ):
             assert snapshot.encode(journal.fold) == snapshot.encode(other.fold)
             one.execute("PRAGMA synchronous=OFF")
             two.execute("PRAGMA synchronous=OFF")
@@ -262,7 +293,7 @@ def test_whatever_happens_it_is_as_if_everything_were_still_there(path: Path, se
 @pytest.fixture
 def old(path: Path) -> Base:
     """A journal that begins with a base; the base."""
-    with opened(path, snapshot_every=EVERY) as (journal, _):
+    with opened(path, snapshot_every=EVERY, clock=CLOCK) as (journal, _):
         lives(journal, 0, 10)
         grown_old(journal)
         retire(journal)
@@ -322,8 +353,24 @@ def test_a_journal_that_somebody_else_has_shortened_is_broken(path: Path, old: B
     assert refused.value.fault is Fault.BROKEN
 
 
+def test_a_checkpoint_whose_time_somebody_has_written_makes_nothing_go(path: Path) -> None:
+    with opened(path, snapshot_every=EVERY, clock=CLOCK) as (journal, _):
+        lives(journal, 0, 10)
+        says(journal, 1)
+        lives(journal, 10, 1)
+    file = JournalFile.open_stopped(path, WRITER.key)
+    by = file.checkpoint()
+    file.close()
+    assert by is not None
+    later = countersigned(replace(by.checkpoint, host_time_us=900 * DAY_US), HOST).content
+    edited(path, "UPDATE checkpoints SET content = ?", values=(later,))
+    with pytest.raises(JournalError) as refused:
+        Journal.open(path, WRITER, Clock())
+    assert refused.value.fault is Fault.BROKEN
+
+
 def test_a_milestone_that_was_edited_stops_the_terminal_before_anything_goes(path: Path) -> None:
-    with opened(path, snapshot_every=EVERY) as (journal, _):
+    with opened(path, snapshot_every=EVERY, clock=CLOCK) as (journal, _):
         lives(journal, 0, 10)
         grown_old(journal)
     edited(path, "UPDATE milestones SET content = ?", values=(b"",))
@@ -356,7 +403,7 @@ def test_a_base_of_another_version_is_only_needed_where_there_is_no_snapshot(
 
 
 def test_a_disk_that_fails_while_entries_go_ends_it_as_everywhere(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with opened(path, snapshot_every=EVERY) as (journal, _):
+    with opened(path, snapshot_every=EVERY, clock=CLOCK) as (journal, _):
         lives(journal, 0, 10)
         grown_old(journal)
 

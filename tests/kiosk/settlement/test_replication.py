@@ -20,6 +20,7 @@ from guichet.v1 import journal_pb2, replication_pb2
 from guichet.v1 import terminal_link_pb2 as pb
 from kiosk.journal.faults import Fault, JournalError
 from kiosk.journal.file import JournalFile
+from kiosk.journal.restore import write_restored
 from kiosk.journal.store import Journal, Writer
 from kiosk.settlement.courier import HostAway, HostRefused
 from kiosk.settlement.replication import Replicator
@@ -347,6 +348,7 @@ async def test_a_disk_without_what_the_host_holds_of_earlier_ones_takes_no_money
 ) -> None:
     copying.write(3)
     copying.host.entries = [to_message(entry) for entry in copying.journal.entries(1)]
+    write_restored(tmp_path / "fresh.db", WRITER.key, 2, [])
     fresh = Copying(tmp_path / "fresh.db", replace(WRITER, epoch=2))
     fresh.host.entries = list(copying.host.entries)
     fresh.write(1)

@@ -21,8 +21,8 @@ def upgrade() -> None:
     """Create the table and fill it."""
     advices = op.create_table(
         "journal_advices",
-        sa.Column("advice_hash", sa.LargeBinary(), nullable=False),
         sa.Column("terminal_id", sa.String(length=16), nullable=False),
+        sa.Column("advice_hash", sa.LargeBinary(), nullable=False),
         sa.Column("epoch", BIG, nullable=False),
         sa.Column("sequence", BIG, nullable=False),
         sa.Column("received_at_us", BIG, nullable=False),
@@ -30,18 +30,18 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["terminal_id"], ["terminals.terminal_id"], name=op.f("fk_journal_advices_terminal_id")
         ),
-        sa.PrimaryKeyConstraint("advice_hash", name=op.f("pk_journal_advices")),
+        sa.PrimaryKeyConstraint("terminal_id", "advice_hash", name=op.f("pk_journal_advices")),
     )
     op.create_index(op.f("ix_journal_advices_received_at_us"), "journal_advices", ["received_at_us"])
     connection = op.get_bind()
     query = sa.text("SELECT terminal_id, epoch, sequence, received_at_us, record FROM journal_entries")
-    found: dict[bytes, dict[str, object]] = {}
+    found: dict[tuple[str, bytes], dict[str, object]] = {}
     for terminal, epoch, sequence, received, record in connection.execute(query):
         content = _advice_in(record)
         if content:
             digest = hashlib.sha256(content).digest()
             place = {"terminal_id": terminal, "epoch": epoch, "sequence": sequence}
-            found.setdefault(digest, {"advice_hash": digest, **place, "received_at_us": received})
+            found.setdefault((terminal, digest), {"advice_hash": digest, **place, "received_at_us": received})
     if found:
         op.bulk_insert(advices, list(found.values()))
 

@@ -405,3 +405,16 @@ def test_the_command_says_what_it_cannot_read(tmp_path: Path, capsys: pytest.Cap
     assert host_main(["migrate", "--data", str(data)]) == 0
     assert host_main(["operator", "take-in", str(file), "--data", str(data)]) == 1
     assert "the part at byte 1 is cut short, or is none" in capsys.readouterr().err
+
+
+async def test_a_journal_of_large_records_is_given_back_in_parts_that_a_message_takes(
+    bench: Bench, ports: Ports
+) -> None:
+    terminal = bench.enrol("T-1")
+    for number in range(250):
+        terminal.write(journal_pb2.Incident(code="large", text=f"{number}" + "x" * 30_000))
+    held(bench, terminal)
+    parts = await fetched(terminal, ports)
+    assert len(parts) > 2
+    assert [entry.sequence for part in parts for entry in part.entries] == list(range(1, 251))
+    assert [part.HasField("checkpoint") for part in parts] == [False] * (len(parts) - 1) + [True]

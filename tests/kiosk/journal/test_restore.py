@@ -90,3 +90,29 @@ def test_where_the_disk_fails_there_is_no_half_a_journal(tmp_path: Path, monkeyp
     monkeypatch.undo()
     write_restored(tmp_path / "journal.db", WRITER.key, 2, chain(1, 2_500))
     assert len(read_stopped(tmp_path / "journal.db")) == 2_500
+
+
+def test_a_terminal_that_was_started_meanwhile_keeps_what_it_began(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, goes_on = tmp_path / "journal.db", JournalFile.goes_on
+
+    def started(file: JournalFile) -> None:
+        goes_on(file)
+        path.write_bytes(b"another's")
+
+    monkeypatch.setattr(JournalFile, "goes_on", started)
+    with pytest.raises(RestoreError, match="came to be there meanwhile"):
+        write_restored(path, WRITER.key, 2, chain(1, 3))
+    assert path.read_bytes() == b"another's"
+    assert [file.name for file in tmp_path.iterdir() if "begun" in file.name] == []
+
+
+def test_a_later_epoch_never_begins_without_what_came_before_it(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    with pytest.raises(JournalError, match="guichet-kiosk journal restore") as refused:
+        Journal.open(path, replace(WRITER, epoch=2), Clock())
+    assert refused.value.fault is Fault.ABSENT
+    assert list(tmp_path.iterdir()) == []
+    write_restored(path, WRITER.key, 2, [])
+    Journal.open(path, replace(WRITER, epoch=2), Clock()).close()

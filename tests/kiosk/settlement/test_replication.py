@@ -21,10 +21,12 @@ from guichet.v1 import terminal_link_pb2 as pb
 from kiosk.journal.faults import Fault, JournalError
 from kiosk.journal.file import JournalFile
 from kiosk.journal.restore import write_restored
-from kiosk.journal.store import Journal, Writer
+from kiosk.journal.store import DAY_US, Journal, Writer
 from kiosk.settlement.courier import HostAway, HostRefused
 from kiosk.settlement.replication import Replicator
 from kiosk.settlement.waiting import Backoff
+from tests.kiosk.journal.standing import opened
+from tests.kiosk.journal.test_retention import CLOCK, EVERY, grown_old, lives, retire
 from tests.kiosk.settlement.standing import HOST, Answer, Host, RealTime, log
 from tests.kiosk.terminal.standing import SIGNER, WRITER
 
@@ -312,6 +314,35 @@ async def test_a_fork_that_the_host_finds_stops_it_too(copying: Copying) -> None
     await copying.host.until(lambda: copying.replicator.forked and copying.host.branch != set())
     assert copying.replicator.refused
     assert [sequence for sequence, _ in sorted(copying.host.branch)] == [4, 5]
+
+
+async def test_a_branch_that_parts_before_what_this_disk_still_has_is_sent_from_there_once(tmp_path: Path) -> None:
+    CLOCK.wall = DAY_US
+    with opened(tmp_path / "journal.db", snapshot_every=EVERY, clock=CLOCK) as (journal, _):
+        lives(journal, 0, 10)
+        grown_old(journal)
+        assert retire(journal) > 0
+        base = journal.base
+        assert base is not None
+        copying = Copying(tmp_path / "unused.db", journal=journal)
+        last: Entry | None = None
+        for number in range(400):
+            record = encode(WRITER.terminal, 0, journal_pb2.Incident(code="theirs", text=str(number)))
+            last = next_entry(WRITER.epoch, last, record)
+            copying.host.entries.append(to_message(last))
+        copying.run()
+        copying.host.connect()
+        await copying.host.until(lambda: copying.replicator.forked)
+        branch = {(entry.sequence, entry.hash) for entry in journal.entries(1)}
+        await copying.host.until(lambda: copying.host.branch == branch)
+        sent = len(copying.host.batches)
+        for _ in range(50):
+            await asyncio.sleep(0)
+        assert len(copying.host.batches) == sent
+        assert min(sequence for sequence, _ in branch) == base.place[1]
+        assert copying.task is not None
+        copying.task.cancel()
+        await asyncio.gather(copying.task, return_exceptions=True)
 
 
 # --- epochs before this one -----------------------------------------------------------------------------------------

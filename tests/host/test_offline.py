@@ -415,7 +415,7 @@ def other(**fields: object) -> offline_pb2.OfflineStart:
         other(sealed_pan=b""), other(sealed_pan=bytes(1_025)), other(card_masked="4761739001010010"),
         other(card_masked=""), other(limits_number=0), other(bin="47617"), other(bin="476173900"),
         other(currency="XXX"),
-        other(started_at_us=-1), other(card_mark=1_024),
+        other(started_at_us=-1), other(started_at_us=2**63 - 1), other(card_mark=1_024),
     ],
 )  # fmt: skip
 def test_a_start_that_cannot_be_one_is_a_bad_advice(bench: Bench, bad: offline_pb2.OfflineStart) -> None:

@@ -208,6 +208,17 @@ def test_after_a_reboot_nobody_knows_the_time_until_the_host_says_it(alone: Stan
     assert left(again.desk) == parse_money("60 EUR")
 
 
+def test_a_host_that_holds_another_journal_ends_it_also_for_the_next_process(alone: Standing) -> None:
+    """Whose the money would be that came onto one branch of two, nobody could say."""
+    other = welcome()
+    other.held_sequence, other.held_hash = 1, bytes(32)
+    alone.link.connect(other)
+    alone.link.disconnect()
+    assert left(alone.desk) is Reason.NO_TRUSTED_TIME
+    again = alone.restarted()
+    assert left(again.desk) is Reason.NO_TRUSTED_TIME
+
+
 def test_a_host_that_is_there_and_refuses_this_terminal_ends_it_until_it_lets_it_in_again(alone: Standing) -> None:
     alone.link.refuse()
     alone.link.disconnect()

@@ -176,11 +176,20 @@ def _first_covered(counts: Sequence[Pieces], notes: Iterable[BoxNote]) -> list[C
 
 def resting_place(doubt: BoxNote, own: str, counts: Sequence[Pieces], notes: Iterable[BoxNote]) -> str | None:
     """In whose box a doubt lies that persons decide to credit: that of a counted period with a piece over, else that of
-    one that nobody has counted, the note's ``own`` before others. None where all were counted and no piece is left.
+    one that nobody has counted, the note's ``own`` before others. None where all were counted and no piece is left, and
+    while one of them is :func:`waiting`: the piece may belong to a note whose settlement is on its way.
     """
-    here, counted = list(notes), {count.box_period_id: count for count in counts}
+    if waiting(doubt, notes := tuple(notes)):
+        return None
+    counted = {count.box_period_id: count for count in counts}
     candidates = sorted(doubt.periods, key=lambda period: (period != own, period))
     for period in (period for period in candidates if period in counted):
-        if any(line.value == doubt.value and line.over > 0 for line in judge(counted[period], here)):
+        if any(line.value == doubt.value and line.over > 0 for line in judge(counted[period], notes)):
             return period
     return next((period for period in candidates if period not in counted), None)
+
+
+def waiting(doubt: BoxNote, notes: Iterable[BoxNote]) -> tuple[str, ...]:
+    """The periods, in order, in whose box ``doubt`` may lie and a note of its denomination that is not settled yet."""
+    unsettled = (note for note in notes if note.standing is Standing.UNSETTLED and note.value == doubt.value)
+    return tuple(sorted({period for note in unsettled for period in note.periods & doubt.periods}))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -21,9 +21,9 @@ from host.claims.schema import claim_confirmations, claim_proposals
 from host.console.schema import operators
 from host.ledger.booking import before
 from host.ledger.evidence import Finding
-from host.ledger.kinds import Outcome
+from host.ledger.kinds import IN_BOX, Outcome
 from host.ledger.reading import KeptOutcome, by_deposit
-from host.ledger.schema import resolutions
+from host.ledger.schema import advices, resolutions
 
 CountKey: TypeAlias = tuple[str, str, int]
 """Terminal, period and number of a count."""
@@ -93,6 +93,7 @@ def resolutions_stand(connection: Connection, host_key: bytes, kept: Sequence[Ke
     for number in made.keys() - {one.number for one in there}:
         yield Finding("resolution", f"note {made[number].settled.note.note_id}", f"resolution {number} is not there")
     yield from _rest_on_counts(connection, there, made)
+    yield from _within_counts(connection, there, kept)
 
 
 def _resolutions(connection: Connection) -> Iterator[KeptResolution]:
@@ -181,6 +182,53 @@ def _covered(count: BoxCount | None, value: Money, boxes: Boxes, subject: str) -
             yield Finding(
                 "resolution", subject, f"note {note.key.note_id} has the same claim on this count, and is open"
             )
+
+
+def _within_counts(
+    connection: Connection, there: Sequence[KeptResolution], kept: Sequence[KeptOutcome]
+) -> Iterator[Finding]:
+    """No decision credited more than had been counted before it. What a terminal said of a doubt of its own, or what
+    was resolved, only afterwards is not held against it.
+    """
+    rows = connection.execute(select(advices.c.advice_hash, advices.c.received_at_us))
+    received = {row.advice_hash: row.received_at_us for row in rows}
+    counts = [one.count for one in kept_counts(connection)]
+    values = {one.resolution_no: one.settled.note.value for one in kept}
+    for one in there:
+        said, value = one.resolution, values.get(one.number)
+        if said.decision is None or said.outcome is not Outcome.CREDITED or value is None:
+            continue
+        count = _counted_before(counts, said)
+        if count is None:
+            continue
+        known = (outcome for outcome in kept if not _came_later(outcome, one, received))
+        certain = len([outcome for outcome in _in_box(known, count) if outcome.settled.note.value == value])
+        if certain > count.pieces.get(value, 0):
+            text = f"{count.pieces.get(value, 0)} x {value} were counted, {certain} are credited, found or withheld"
+            yield Finding("resolution", one.subject, text)
+
+
+def _counted_before(counts: Iterable[BoxCount], said: Resolution) -> BoxCount | None:
+    """The count that stood when this was decided; None where there was none."""
+    of_period = (c for c in counts if (c.terminal_id, c.box_period_id) == (said.key.terminal_id, said.box_period_id))
+    before = [count for count in of_period if count.counted_at_us <= said.resolved_at_us]
+    return max(before, key=lambda count: count.number, default=None)
+
+
+def _came_later(outcome: KeptOutcome, one: KeptResolution, received: Mapping[bytes, int]) -> bool:
+    if outcome.resolution_no is not None:
+        return outcome.resolution_no > one.number
+    at_us = received.get(outcome.advice_hash or b"", 0)
+    return outcome.settled.note.outcome_number > 1 and at_us > one.resolution.resolved_at_us
+
+
+def _in_box(kept: Iterable[KeptOutcome], count: BoxCount) -> Iterator[KeptOutcome]:
+    """The last outcomes of the notes that the books have in the box of a count."""
+    last = {(*outcome.deposit, outcome.settled.note.note_id): outcome for outcome in kept}
+    for outcome in last.values():
+        here = (outcome.terminal_id, outcome.lies_in) == (count.terminal_id, count.box_period_id)
+        if here and outcome.settled.note.outcome in IN_BOX:
+            yield outcome
 
 
 def _name(kept: KeptCount) -> str:

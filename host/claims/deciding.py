@@ -10,7 +10,7 @@ from sqlalchemy import Connection, insert, select
 from guichet.ids import TerminalId, short
 from guichet.seams import Domain, Signer
 from host.claims.books import Boxes, boxes_of
-from host.claims.box import BoxNote, NoteKey, Standing, resting_place
+from host.claims.box import BoxNote, NoteKey, Standing, resting_place, waiting
 from host.claims.counting import look_again
 from host.claims.records import Decision, Proposal
 from host.claims.schema import claim_confirmations, claim_proposals, claims
@@ -114,8 +114,17 @@ def _doubt(connection: Connection, wish: Wish) -> _Doubt:
     if note is None:
         text = f"the journal of {row.terminal_id} has decided about this note by itself: wait for its settlement"
         raise DecisionError(f"claim {wish.claim_number}: {text}")
+    _check_settled(note, boxes)
     own = _own_period(connection, key)
     return _Doubt(key, own if wish.outcome is not Outcome.CREDITED else _room(note, own, boxes))
+
+
+def _check_settled(note: BoxNote, boxes: Boxes) -> None:
+    """Nothing is decided beside a note that is not settled: what is over, or missing, may be its piece."""
+    if periods := waiting(note, boxes.notes):
+        where = ", ".join(short(period) for period in periods)
+        text = f"the journal has another note of {note.value} in box period {where} that the books do not have yet"
+        raise DecisionError(f"{text}: wait for its settlement")
 
 
 def _own_period(connection: Connection, key: NoteKey) -> str:

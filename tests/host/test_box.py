@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import pytest
 from hypothesis import given
@@ -23,12 +23,14 @@ from host.claims.box import (
     decide,
     judge,
     resting_place,
+    waiting,
 )
 
 EUR = Currency("EUR")
 FIVE, TWENTY = Money(500, EUR), Money(2_000, EUR)
 PERIODS = ("p0", "p1", "p2")
 IN_BOX = (Standing.CREDITED, Standing.FOUND, Standing.WITHHELD)
+MAY_LIE = (Standing.IN_DOUBT, Standing.UNSETTLED)
 
 
 def note(number: int, standing: Standing, *periods: str, value: Money = TWENTY) -> BoxNote:
@@ -143,6 +145,17 @@ def test_persons_credit_a_doubt_where_a_piece_is_left_and_nowhere_else(
     assert resting_place(doubt, "p0", counts, [doubt]) == place
 
 
+def test_persons_credit_nothing_while_a_note_of_the_denomination_is_not_settled() -> None:
+    """The piece that is over may be the unsettled note itself."""
+    doubt, late = note(1, Standing.IN_DOUBT, "p0", "p1"), note(2, Standing.UNSETTLED, "p1")
+    for counts in ((), (counted(1, "p1"),), (counted(1), counted(1, "p1"))):
+        assert waiting(doubt, [doubt, late]) == ("p1",)
+        assert resting_place(doubt, "p0", counts, [doubt, late]) is None
+    other = (note(2, Standing.UNSETTLED, "p1", value=FIVE), note(3, Standing.UNSETTLED, "p2"))
+    assert waiting(doubt, [doubt, *other]) == ()
+    assert resting_place(doubt, "p0", (counted(1),), [doubt, *other]) == "p0"
+
+
 # --- whatever lies where ----------------------------------------------------------------------------------------------
 
 
@@ -151,7 +164,15 @@ class World:
     """Notes as the books have them, and how many pieces of each value really lie in each box."""
 
     notes: tuple[BoxNote, ...]
+    lies: Mapping[NoteKey, str]
     paper: Counter[tuple[str, Money]]
+
+    def settled(self, notes: Sequence[BoxNote]) -> list[BoxNote]:
+        """``notes`` once every advice has come: what was not settled and lies in a box is credited there."""
+        known = [one for one in notes if one.standing is not Standing.UNSETTLED]
+        late = [one for one in notes if one.standing is Standing.UNSETTLED and one.key in self.lies]
+        lie = [replace(one, standing=Standing.CREDITED, periods=frozenset({self.lies[one.key]})) for one in late]
+        return [*known, *lie]
 
     def counts(self) -> list[Pieces]:
         """A right count of every box."""
@@ -165,17 +186,19 @@ class World:
 def worlds(draw: st.DrawFn) -> World:
     """Books for which the design's conservation holds: a note in the box lies there, a doubt may lie where it can."""
     notes: list[BoxNote] = []
+    lies: dict[NoteKey, str] = {}
     paper: Counter[tuple[str, Money]] = Counter()
     for number in range(draw(st.integers(0, 8))):
         value, first = draw(st.sampled_from((FIVE, TWENTY))), draw(st.integers(0, 2))
-        standing = draw(st.sampled_from((*IN_BOX, Standing.IN_DOUBT, Standing.IN_DOUBT, Standing.IN_DOUBT)))
-        last = first + draw(st.integers(0, 1)) if standing is Standing.IN_DOUBT else first
+        standing = draw(st.sampled_from((*IN_BOX, Standing.UNSETTLED, *(Standing.IN_DOUBT,) * 3)))
+        last = first + draw(st.integers(0, 1)) if standing in MAY_LIE else first
         candidates = PERIODS[first : last + 1]
         notes.append(note(number, standing, *candidates, value=value))
-        lies = draw(st.sampled_from((*candidates, None))) if standing is Standing.IN_DOUBT else candidates[0]
-        if lies is not None:
-            paper[lies, value] += 1
-    return World(tuple(notes), paper)
+        place = draw(st.sampled_from((*candidates, None))) if standing in MAY_LIE else candidates[0]
+        if place is not None:
+            lies[notes[-1].key] = place
+            paper[place, value] += 1
+    return World(tuple(notes), lies, paper)
 
 
 ANY_COUNTS = st.lists(st.integers(0, 4), min_size=6, max_size=6).map(
@@ -190,7 +213,22 @@ def test_conservation_holds_after_every_decision_of_a_right_count(world: World) 
     notes = after(decide(world.counts(), world.notes), world.notes)
     for count in world.counts():
         for line in judge(count, notes):
-            assert line.certain <= line.pieces <= line.certain + line.in_doubt
+            assert line.certain <= line.pieces <= line.certain + line.in_doubt + line.unsettled
+
+
+@given(world=worlds(), data=st.data())
+def test_persons_never_credit_more_than_lies_in_a_box_whatever_is_settled_afterwards(
+    world: World, data: st.DataObject
+) -> None:
+    """They decide about the doubts in any order, and would credit each of them."""
+    notes: tuple[BoxNote, ...] = world.notes
+    doubts = [one for one in notes if one.standing is Standing.IN_DOUBT]
+    for doubt in data.draw(st.permutations(doubts)):
+        place = resting_place(doubt, min(doubt.periods), world.counts(), notes)
+        if place is not None:
+            notes = after([Credit(doubt.key, doubt.value, place)], notes)
+    for count in world.counts():
+        assert all(line.certain <= line.pieces for line in judge(count, world.settled(notes)))
 
 
 @given(world=worlds(), counts=ANY_COUNTS)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guichet.money import Currency, Money
@@ -217,6 +217,7 @@ def test_conservation_holds_after_every_decision_of_a_right_count(world: World) 
 
 
 @given(world=worlds(), data=st.data())
+@settings(max_examples=1_000)
 def test_persons_never_credit_more_than_lies_in_a_box_whatever_is_settled_afterwards(
     world: World, data: st.DataObject
 ) -> None:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection
 
 from guichet.ids import TerminalId
-from host.claims.box import BoxNote, NoteKey, Pieces, Standing
-from host.claims.counts import last_counts
+from host.claims.box import BoxNote, Hindrance, NoteKey, Pieces, Standing, recounted
+from host.claims.counts import counts_of
+from host.claims.hindrances import hindrances_of
 from host.claims.periods import Periods
 from host.claims.records import BoxCount
 from host.journal.notes import Notes, NoteStory
@@ -29,11 +30,26 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Boxes:
-    """A terminal's periods, the notes that lie in their boxes or may, and the last count of each that was counted."""
+    """A terminal's periods, the notes that lie in their boxes or may, the counts of each that was counted, in order.
+    ``told``: what hinders counts, by books and journal.
+    """
 
     periods: Periods
     notes: tuple[BoxNote, ...]
-    counts: Mapping[str, BoxCount]
+    counted: Mapping[str, tuple[BoxCount, ...]]
+    told: tuple[Hindrance, ...]
+
+    @property
+    def counts(self) -> dict[str, BoxCount]:
+        """The last count of each period that was counted."""
+        return {period: counts[-1] for period, counts in self.counted.items()}
+
+    def hindrances(self, fresh: Pieces | None = None) -> tuple[Hindrance, ...]:
+        """All that hinders the last counts, ``fresh`` being one that is only about to be kept."""
+        series = {period: [count.as_pieces(0) for count in counts] for period, counts in self.counted.items()}
+        if fresh is not None:
+            series.setdefault(fresh.box_period_id, []).append(fresh)
+        return (*self.told, *(one for counts in series.values() for one in recounted(counts)))
 
     def pieces(self) -> tuple[Pieces, ...]:
         """The counts as a decision takes them, in the order of their periods."""
@@ -57,8 +73,9 @@ def told_by_journals(connection: Connection, terminal: str | None = None) -> dic
 def boxes_of(connection: Connection, terminal: TerminalId) -> Boxes:
     """The boxes of one terminal. Reads its whole journal."""
     told = told_by_journals(connection, terminal).get(terminal, Told())
-    kept = kept_outcomes(connection, note_outcomes.c.terminal_id == terminal)
-    return Boxes(told.periods, tuple(standing_of(terminal, kept, told)), last_counts(connection, terminal))
+    kept = list(kept_outcomes(connection, note_outcomes.c.terminal_id == terminal))
+    hindrances = tuple(hindrances_of(kept, told.periods))
+    return Boxes(told.periods, tuple(standing_of(terminal, kept, told)), counts_of(connection, terminal), hindrances)
 
 
 _STANDING = {

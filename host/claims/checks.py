@@ -13,7 +13,7 @@ from guichet.money import Money
 from guichet.seams import Domain
 from guichet.signing import BadSignature, verify
 from host.claims.books import Boxes, boxes_of
-from host.claims.box import NoteKey, Standing, judge
+from host.claims.box import NoteKey, Obstacle, Standing, judge, recounted
 from host.claims.counts import KeptCount, kept_counts
 from host.claims.numbers import claim_number
 from host.claims.records import BoxCount, Decision, Proposal, Resolution
@@ -166,6 +166,7 @@ def _rest_on_counts(
         closed.setdefault((key, outcome.settled.note.value), []).append(one)
     for (key, value), resolved in closed.items():
         yield from _covered(counts.get(key), value, boxes[key[0]], resolved[0].subject)
+        yield from _unhindered(key, value, boxes[key[0]], resolved[0].subject)
 
 
 def _covered(count: BoxCount | None, value: Money, boxes: Boxes, subject: str) -> Iterator[Finding]:
@@ -182,6 +183,16 @@ def _covered(count: BoxCount | None, value: Money, boxes: Boxes, subject: str) -
             yield Finding(
                 "resolution", subject, f"note {note.key.note_id} has the same claim on this count, and is open"
             )
+
+
+def _unhindered(key: CountKey, value: Money, boxes: Boxes, subject: str) -> Iterator[Finding]:
+    """A count with an obstacle closes nothing. What a terminal said otherwise may have come after the count."""
+    _, period, number = key
+    counts = [count.as_pieces(0) for count in boxes.counted.get(period, ()) if count.number <= number]
+    told = (one for one in boxes.told if one.obstacle is not Obstacle.CONFLICT)
+    for one in (*told, *recounted(counts)):
+        if one.about(period, value):
+            yield Finding("resolution", subject, f"was for persons to decide: {one.obstacle.value}")
 
 
 def _within_counts(

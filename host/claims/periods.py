@@ -2,7 +2,8 @@
 
 A note that came in while a box was in belongs to that box's period. It may lie in the next box instead where it was
 undecided while the boxes were exchanged: the head may push into the new box what stuck in it before. That is worked out
-so. A note is *under way* from note_escrowed until note_stacked or note_returned. In doubt it stays under way, until the
+so. A note is *under way* from note_escrowed until note_stacked or note_returned; stacked while its box is out, until
+the next box_period_opened, for it can be in either. In doubt it stays under way, until the
 path is known to be empty while its own box is still in: the doubt itself says so (path empty), the cash module answers
 so, acceptance is opened, another note is escrowed, or a note is cleared. The box is in until the incident
 ``box-removed``; where there is none, until box_period_opened. Every note that is under way at box_period_opened of the
@@ -37,6 +38,7 @@ class BoxPeriod:
 class _UnderWay:
     device_serial: str
     doubtful: bool = False
+    stacked: bool = False
 
 
 class Periods:
@@ -74,7 +76,7 @@ class Periods:
             case "note_in_doubt":
                 self._doubted(record.note_in_doubt)
             case "note_stacked":
-                self._under_way.pop(record.note_stacked.note_id, None)
+                self._stacked(record.note_stacked.note_id)
             case "note_returned":
                 self._under_way.pop(record.note_returned.note_id, None)
             case "device_answered" if record.device_answered.presence == pb.DEVICE_PRESENCE_PATH_EMPTY:
@@ -92,6 +94,12 @@ class Periods:
         if fact.presence == pb.DEVICE_PRESENCE_PATH_EMPTY:
             self._path_is_empty()
 
+    def _stacked(self, note_id: str) -> None:
+        """While the box is out nobody knows whether it went in before, or into the next."""
+        note = self._under_way.pop(note_id, None)
+        if note is not None and self._box_is_out:
+            self._under_way[note_id] = replace(note, doubtful=False, stacked=True)
+
     def _path_is_empty(self) -> None:
         """What was in doubt is in the box or gone, if its box is still in: afterwards the new one may have it."""
         if not self._box_is_out:
@@ -106,7 +114,8 @@ class Periods:
         for name, note in self._under_way.items():
             if _same(note.device_serial, fact.device_serial):
                 self._also[name] = self._also.get(name, frozenset()) | {fact.box_period_id}
-        self._under_way = {name: note for name, note in self._under_way.items() if not note.doubtful}
+        undecided = {name: note for name, note in self._under_way.items() if not note.doubtful and not note.stacked}
+        self._under_way = undecided
 
 
 def _same(one: str, other: str) -> bool:

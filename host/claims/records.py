@@ -14,6 +14,7 @@ from host.ledger.kinds import Outcome
 Content: TypeAlias = "str | int | Sequence[Content] | None"
 
 _FORM = 1
+_WITH_OBSTACLES = 2
 """Of the signed bytes: they are never rendered otherwise under the same number."""
 
 
@@ -43,7 +44,8 @@ class BoxCount:
     def content(self) -> bytes:
         """What the host signs of it."""
         head = (self.terminal_id, self.box_period_id, self.number, self.counted_by, self.witness, self.counted_at_us)
-        return _rendered("box count", *head, [_line(line) for line in self.lines])
+        form = _WITH_OBSTACLES if any(line.obstacle is not None for line in self.lines) else _FORM
+        return _rendered("box count", *head, [_line(line, form) for line in self.lines], form=form)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +106,11 @@ def _proposal(proposal: Proposal) -> tuple[Content, ...]:
     return (*said, proposal.proposed_by, proposal.proposed_at_us)
 
 
-def _line(line: Line) -> Content:
+def _line(line: Line, form: int) -> Content:
     books = (line.credited, line.found, line.withheld, line.in_doubt, line.unsettled)
-    return (line.value.currency.code, line.value.minor, line.pieces, *books, line.verdict.value)
+    said = (line.value.currency.code, line.value.minor, line.pieces, *books, line.verdict.value)
+    return said if form == _FORM else (*said, None if line.obstacle is None else line.obstacle.value)
 
 
-def _rendered(kind: str, *said: Content) -> bytes:
-    return json.dumps([f"guichet {kind}", _FORM, *said], separators=(",", ":")).encode("ascii")
+def _rendered(kind: str, *said: Content, form: int = _FORM) -> bytes:
+    return json.dumps([f"guichet {kind}", form, *said], separators=(",", ":")).encode("ascii")

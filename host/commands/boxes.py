@@ -158,6 +158,8 @@ def _result(line: Line) -> str:
             return f"{line.over} over"
         case Verdict.NOT_ALL:
             return f"{line.over} over, {line.verdict.value}"
+        case Verdict.PERSONS if line.obstacle is not None:
+            return f"{line.verdict.value}: {line.obstacle.value}"
         case _:
             return line.verdict.value
 
@@ -202,6 +204,7 @@ def line_json(line: Line) -> Mapping[str, Json]:
         "unsettled": line.unsettled,
         "over": line.over,
         "result": line.verdict.value,
+        "obstacle": None if line.obstacle is None else line.obstacle.value,
     }
 
 

@@ -14,14 +14,17 @@ from guichet.money import Currency, Money
 from host.claims.box import (
     BoxNote,
     Credit,
+    Hindrance,
     Line,
     NoteKey,
+    Obstacle,
     Pieces,
     Standing,
     Verdict,
     after,
     decide,
     judge,
+    recounted,
     resting_place,
     waiting,
 )
@@ -145,6 +148,62 @@ def test_persons_credit_a_doubt_where_a_piece_is_left_and_nowhere_else(
     assert resting_place(doubt, "p0", counts, [doubt]) == place
 
 
+@pytest.mark.parametrize("obstacle", Obstacle)
+@pytest.mark.parametrize(
+    ("pieces", "doubts", "verdict"),
+    [
+        (0, 0, Verdict.SHORT),
+        (1, 0, Verdict.EXACT),
+        (2, 0, Verdict.OVER),
+        (0, 2, Verdict.SHORT),
+        (1, 2, Verdict.NOTHING_OVER),
+        (2, 2, Verdict.NOT_ALL),
+        (3, 2, Verdict.PERSONS),
+        (4, 2, Verdict.PERSONS),
+    ],
+)
+def test_with_an_obstacle_nothing_closes_by_itself(
+    pieces: int, doubts: int, verdict: Verdict, obstacle: Obstacle
+) -> None:
+    notes = (ONE_CREDITED, *TWO_DOUBTS[:doubts])
+    for value in (TWENTY, None):
+        (line,) = judge(counted(pieces), notes, [Hindrance("p0", value, obstacle)])
+        assert line.verdict is (Verdict.PERSONS if obstacle is Obstacle.CONFLICT else verdict)
+        assert decide([counted(pieces)], notes, [Hindrance("p0", value, obstacle)]) == ()
+
+
+def test_an_obstacle_stands_before_its_own_period_and_denomination_only() -> None:
+    elsewhere = [Hindrance("p1", None, Obstacle.NO_EXCHANGE), Hindrance("p0", FIVE, Obstacle.ANOTHER_BOX)]
+    assert numbers(decide([counted(3)], (ONE_CREDITED, *TWO_DOUBTS), elsewhere)) == {"n002", "n003"}
+
+
+def test_of_several_obstacles_the_first_is_told_and_settlement_comes_before_all() -> None:
+    both = [Hindrance("p0", None, Obstacle.UNKNOWN_FIND), Hindrance("p0", TWENTY, Obstacle.CONFLICT)]
+    (line,) = judge(counted(1), [ONE_CREDITED], both)
+    assert (line.obstacle, line.verdict) == (Obstacle.CONFLICT, Verdict.PERSONS)
+    (line,) = judge(counted(1), [note(1, Standing.UNSETTLED)], both)
+    assert line.verdict is Verdict.WAITING
+    (empty,) = judge(counted(0), (), both)
+    assert (empty.value, empty.verdict) == (TWENTY, Verdict.PERSONS), "nobody has such a note, and two sources differ"
+
+
+@pytest.mark.parametrize(
+    ("series", "more"),
+    [
+        ((), False),
+        ((2,), False),
+        ((2, 2), False),
+        ((2, 1), False),
+        ((1, 2), True),
+        ((1, 2, 2), True),
+        ((1, 2, 1), False),
+    ],
+)
+def test_a_recount_of_more_pieces_than_any_before_it_is_an_obstacle(series: Sequence[int], more: bool) -> None:
+    found = recounted([counted(pieces) for pieces in series])
+    assert found == ((Hindrance("p0", TWENTY, Obstacle.RECOUNT),) if more else ())
+
+
 def test_persons_credit_nothing_while_a_note_of_the_denomination_is_not_settled() -> None:
     """The piece that is over may be the unsettled note itself."""
     doubt, late = note(1, Standing.IN_DOUBT, "p0", "p1"), note(2, Standing.UNSETTLED, "p1")
@@ -242,6 +301,19 @@ def test_no_count_credits_more_than_lies_in_the_box(world: World, counts: list[P
             if line.value in credited:
                 assert line.certain <= line.pieces
                 assert line.in_doubt == 0
+
+
+@given(world=worlds(), counts=ANY_COUNTS, data=st.data())
+def test_no_obstacle_lets_close_what_would_not_close_without_it(
+    world: World, counts: list[Pieces], data: st.DataObject
+) -> None:
+    one = st.builds(
+        Hindrance, st.sampled_from(PERIODS), st.sampled_from((FIVE, TWENTY, None)), st.sampled_from(Obstacle)
+    )
+    hindrances = data.draw(st.lists(one, max_size=3))
+    closed = decide(counts, world.notes, hindrances)
+    assert numbers(closed) <= numbers(decide(counts, world.notes))
+    assert not any(one.about(credit.box_period_id, credit.value) for credit in closed for one in hindrances)
 
 
 @given(world=worlds(), counts=ANY_COUNTS)

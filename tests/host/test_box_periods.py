@@ -19,6 +19,7 @@ NEXT_NOTE = pb.NoteEscrowed(note_id="m", deposit_id="d", device_serial="S-1")
 IN_DOUBT = pb.NoteInDoubt(note_id="n", outcome_number=1, presence=pb.DEVICE_PRESENCE_JAMMED)
 GONE = pb.NoteInDoubt(note_id="n", outcome_number=1, presence=pb.DEVICE_PRESENCE_PATH_EMPTY)
 STACKED = pb.NoteStacked(note_id="n", outcome_number=1)
+STACKED_AFTER_ALL = pb.NoteStacked(note_id="n", outcome_number=2)
 RETURNED = pb.NoteReturned(note_id="n", outcome_number=1)
 REMOVED = pb.Incident(code="box-removed", device="cash")
 EMPTY = pb.DeviceAnswered(device="cash", presence=pb.DEVICE_PRESENCE_PATH_EMPTY)
@@ -49,6 +50,13 @@ def told(*facts: Fact) -> Periods:
         ((ESCROWED, IN_DOUBT, ACCEPTING, REMOVED, SECOND), OWN),
         ((ESCROWED, IN_DOUBT, NEXT_NOTE, SECOND), OWN),
         ((ESCROWED, STACKED, SECOND), OWN),
+        ((ESCROWED, STACKED, REMOVED, SECOND), OWN),
+        ((ESCROWED, REMOVED, STACKED, SECOND), BOTH),
+        ((ESCROWED, IN_DOUBT, REMOVED, STACKED_AFTER_ALL, SECOND), BOTH),
+        ((ESCROWED, REMOVED, IN_DOUBT, EMPTY, STACKED_AFTER_ALL, EMPTY, SECOND, THIRD), BOTH),
+        ((ESCROWED, REMOVED, STACKED, OTHER_HEAD), OWN),
+        ((ESCROWED, GONE, REMOVED, STACKED_AFTER_ALL, SECOND), OWN),
+        ((REMOVED, SECOND, ESCROWED, STACKED, THIRD), OWN),
         ((ESCROWED, RETURNED, SECOND), OWN),
         ((ESCROWED, IN_DOUBT, OTHER_HEAD), OWN),
         ((ESCROWED, IN_DOUBT), OWN),

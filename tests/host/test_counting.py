@@ -17,7 +17,7 @@ from guichet.ids import NoteId, TerminalId
 from guichet.seams import Domain
 from guichet.v1 import journal_pb2, money_pb2
 from guichet.v1 import settlement_pb2 as pb
-from host.claims.box import Verdict
+from host.claims.box import Obstacle, Verdict
 from host.claims.counting import CountError, plan_count
 from host.claims.counts import keep_count, kept_counts
 from host.claims.records import BoxCount
@@ -27,6 +27,7 @@ from host.fleet.incidents import list_incidents
 from host.ledger.kinds import AccountState, Booking, ClaimReason, Outcome
 from host.ledger.reading import kept_outcomes
 from host.ledger.reconcile import Counts, reconcile
+from host.ledger.resolving import Ruling
 from host.ledger.schema import accounts, note_conflicts, note_outcomes, resolutions, transactions
 from tests.host.bench import ANNA, Bench, build_bench
 from tests.host.boxes import (
@@ -40,7 +41,9 @@ from tests.host.boxes import (
     number_of,
     opened,
     path_is_empty,
+    removed,
     replicate,
+    told,
 )
 from tests.host.terminal import (
     BOX_PERIOD,
@@ -146,18 +149,44 @@ def test_the_same_count_again_is_the_same_answer(bench: Bench) -> None:
         assert len(list_counts(connection)) == 1
 
 
-def test_another_count_of_the_same_box_is_a_new_one_beside_the_first(bench: Bench) -> None:
+def test_another_count_of_the_same_box_is_a_new_one_beside_the_first_and_closes_nothing_for_its_more_pieces(
+    bench: Bench,
+) -> None:
     exchanged_box(bench, NOTES)
     count(bench, {"20 EUR": 1, "5 EUR": 1})
+    before = balances(bench)
     made, resolved = count(bench, {"20 EUR": 2, "5 EUR": 1}, by="otto")
-    assert (made.count.number, len(resolved)) == (2, 1)
-    assert incident_codes(bench) == ["claims-not-covered", "box-recounted"]
+    assert (made.count.number, resolved, moved(bench, before)) == (2, (), {})
+    assert (made.lines[1].verdict, made.lines[1].obstacle) == (Verdict.PERSONS, Obstacle.RECOUNT)
+    assert incident_codes(bench) == ["claims-not-covered", "box-recounted", "count-undecided"]
     with bench.engine.begin() as connection:
         kept = [one.count for one in kept_counts(connection)]
         (recounted,) = [one.text for one in list_incidents(connection) if one.code == "box-recounted"]
     assert [(one.number, one.counted_by) for one in kept] == [(1, "eva"), (2, "otto")]
     assert recounted.endswith("both are kept. 20.00 EUR: 1 then 2")
     assert findings(bench) == ()
+
+
+def test_a_recount_closes_what_it_has_no_more_of(bench: Bench) -> None:
+    """The first count named one denomination wrong, and another as it is; what waited is covered by both."""
+    terminal = exchanged_box(bench, NOTES)
+    place = terminal.write(journal_pb2.NoteStacked(note_id=an_id(2), outcome_number=2)).sequence
+    replicate(bench, terminal)
+    count(bench, {"20 EUR": 2})
+    count(bench, {"20 EUR": 2, "5 EUR": 1})
+    answer(bench, terminal.advice(1, [Note(2, outcome_number=2)], account=ANNA, place=place))
+    made, _ = count(bench, {"20 EUR": 2, "5 EUR": 1})
+    assert [line.verdict for line in made.lines] == [Verdict.EXACT, Verdict.EXACT]
+    assert findings(bench) == ()
+
+
+def test_nobody_gets_a_claim_closed_by_counting_a_third_time(bench: Bench) -> None:
+    exchanged_box(bench, NOTES)
+    count(bench, {"20 EUR": 1, "5 EUR": 1})
+    count(bench, {"20 EUR": 2, "5 EUR": 1})
+    for pieces in ({"20 EUR": 2, "5 EUR": 1}, {"20 EUR": 2, "5 EUR": 2}):
+        made, resolved = count(bench, pieces)
+        assert (made.lines[1].verdict, resolved) == (Verdict.PERSONS, ())
 
 
 def test_a_recount_of_fewer_pieces_takes_no_credit_away(bench: Bench) -> None:
@@ -336,6 +365,56 @@ def test_a_doubt_that_spans_two_periods_weighs_on_the_second_until_the_first_is_
     assert agrees(bench)
 
 
+# --- a note that may lie in the next box ---
+
+
+def test_a_note_that_was_stacked_after_its_box_was_out_covers_no_stranger_s_doubt(bench: Bench) -> None:
+    """The books have it in the first box, and its piece may be what is over in the second."""
+    terminal = bench.enrol("T-1")
+    opened(terminal, BOX_PERIOD)
+    first = begin_note(terminal, 1, BOX_PERIOD)
+    removed(terminal)
+    terminal.write(journal_pb2.NoteStacked(note_id=an_id(1), outcome_number=1))
+    opened(terminal, NEXT_PERIOD)
+    second = begin_note(terminal, 2, NEXT_PERIOD)
+    terminal.write(journal_pb2.NoteInDoubt(note_id=an_id(2), outcome_number=1))
+    path_is_empty(terminal)
+    removed(terminal)
+    opened(terminal, THIRD_PERIOD)
+    replicate(bench, terminal)
+    answer(bench, terminal.advice(1, [Note(1)], account=ANNA, place=first))
+    doubt = [Note(2, outcome=OUTCOME_IN_DOUBT)]
+    answer(bench, terminal.advice(2, doubt, account=ANNA, place=second, period=NEXT_PERIOD))
+    before = balances(bench)
+    made, resolved = count(bench, {"20 EUR": 1}, NEXT_PERIOD)
+    assert (resolved, moved(bench, before)) == ((), {})
+    assert (made.lines[0].verdict, made.lines[0].obstacle) == (Verdict.PERSONS, Obstacle.ANOTHER_BOX)
+    made, _ = count(bench, {}, BOX_PERIOD)
+    assert (made.lines[0].verdict, made.lines[0].obstacle) == (Verdict.SHORT, Obstacle.ANOTHER_BOX)
+    assert incident_codes(bench) == ["count-undecided", "box-short"]
+    assert all("may lie in the other" in incident.text for incident in told(bench))
+    assert findings(bench) == ()
+
+
+def begin_note(terminal: BenchTerminal, number: int, period: str) -> int:
+    """A deposit of one note of 20 EUR that is in escrow; gives the place of an advice about it."""
+    deposit = key_of(number, number).deposit_id
+    terminal.write(journal_pb2.DepositOpened(deposit_id=deposit, account_id=ANNA, currency="EUR", box_period_id=period))
+    value = money_pb2.Money(minor=2_000, currency="EUR")
+    terminal.write(journal_pb2.NoteEscrowed(note_id=an_id(number), deposit_id=deposit, value=value))
+    return 1_000_000
+
+
+def test_a_count_that_closed_what_was_for_persons_is_found(bench: Bench) -> None:
+    exchanged_box(bench, NOTES)
+    count(bench, {"20 EUR": 1, "5 EUR": 1})
+    made, _ = count(bench, {"20 EUR": 2, "5 EUR": 1})
+    with bench.engine.begin() as connection:
+        ruling = Ruling(key_of(2), Outcome.CREDITED, BOX_PERIOD, count_number=made.count.number)
+        bench.host.resolver.resolve(connection, [ruling])
+    assert [finding.text for finding in findings(bench)] == ["was for persons to decide: more than was counted before"]
+
+
 # --- what the terminal says later -------------------------------------------------------------------------------------
 
 
@@ -417,9 +496,13 @@ def test_periods_tell_what_ended_what_is_counted_and_what_the_books_have(bench: 
 
 
 def closed_by_count(bench: Bench) -> None:
-    exchanged_box(bench, NOTES)
-    count(bench, {"20 EUR": 1, "5 EUR": 1})
-    count(bench, {"20 EUR": 2, "5 EUR": 1})
+    """By the second count; the first waited for a note that was not settled."""
+    terminal = exchanged_box(bench, NOTES)
+    late = terminal.write_deposit(2, (Note(11, 2_000),), ANNA)
+    replicate(bench, terminal)
+    count(bench, {"20 EUR": 3})
+    answer(bench, terminal.advice(2, [Note(11)], account=ANNA, place=late))
+    count(bench, {"20 EUR": 3, "5 EUR": 1})
 
 
 @pytest.mark.parametrize(
@@ -491,13 +574,13 @@ def test_a_count_of_fewer_pieces_than_it_credited_is_found_even_if_it_is_signed(
         for table in ("box_counts", "box_count_lines"):
             connection.execute(text(f"DROP TRIGGER {table}_no_update"))
         connection.execute(
-            text("UPDATE box_count_lines SET pieces = 1, verdict = 'nothing over for the doubts' "
+            text("UPDATE box_count_lines SET pieces = 2, verdict = 'nothing over for the doubts' "
                  "WHERE count_number = 2 AND value_minor = 2000")
         )  # fmt: skip
         statement = text("UPDATE box_counts SET signature = :signature WHERE count_number = 2")
         connection.execute(statement, {"signature": signature})
     assert [finding.text for finding in findings(bench)] == [
-        "1 x 20.00 EUR were counted, 2 are credited, found or withheld"
+        "2 x 20.00 EUR were counted, 3 are credited, found or withheld"
     ]
 
 

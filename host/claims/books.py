@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from guichet.ids import TerminalId
 from host.claims.box import BoxNote, Hindrance, NoteKey, Pieces, Standing, recounted
 from host.claims.counts import counts_of
-from host.claims.hindrances import hindrances_of
+from host.claims.hindrances import Conflicts, hindrances_of
 from host.claims.periods import Periods
 from host.claims.records import BoxCount
 from host.journal.notes import Notes, NoteStory
 from host.journal.records import epochs_held, readable_records
+from host.ledger.advice import AdvisedNote
 from host.ledger.kinds import Outcome
 from host.ledger.reading import KeptOutcome, kept_outcomes
-from host.ledger.schema import note_outcomes
+from host.ledger.schema import note_conflicts, note_outcomes
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +75,22 @@ def boxes_of(connection: Connection, terminal: TerminalId) -> Boxes:
     """The boxes of one terminal. Reads its whole journal."""
     told = told_by_journals(connection, terminal).get(terminal, Told())
     kept = list(kept_outcomes(connection, note_outcomes.c.terminal_id == terminal))
-    hindrances = tuple(hindrances_of(kept, told.periods))
-    return Boxes(told.periods, tuple(standing_of(terminal, kept, told)), counts_of(connection, terminal), hindrances)
+    conflicts = refused(connection, terminal)
+    return Boxes(
+        told.periods,
+        tuple(standing_of(terminal, kept, told, conflicts)),
+        counts_of(connection, terminal),
+        tuple(hindrances_of(kept, told.notes, told.periods, conflicts)),
+    )
+
+
+def refused(connection: Connection, terminal: TerminalId) -> Conflicts:
+    """The outcomes that a terminal told and that are conflicts."""
+    c = note_conflicts.c
+    found: dict[str, frozenset[int]] = {}
+    for row in connection.execute(select(c.note_id, c.outcome_number).where(c.terminal_id == terminal)):
+        found[row.note_id] = found.get(row.note_id, frozenset()) | {row.outcome_number}
+    return found
 
 
 _STANDING = {
@@ -86,17 +101,18 @@ _STANDING = {
 }
 
 
-def standing_of(terminal: str, kept: Iterable[KeptOutcome], told: Told) -> Iterator[BoxNote]:
+def standing_of(terminal: str, kept: Iterable[KeptOutcome], told: Told, conflicts: Conflicts) -> Iterator[BoxNote]:
     """How each note of a terminal stands. ``kept``: its outcomes in the books, in the order of their numbers.
 
     A note is unsettled where the journal has an outcome of it that the books do not have, or has it otherwise, or has
-    none yet: whatever is counted meanwhile says nothing for sure about its denomination.
+    none yet: whatever is counted meanwhile says nothing for sure about its denomination. What was refused as a conflict
+    will never be settled: the note stands as the books have it.
     """
     last = {outcome.settled.note.note_id: outcome for outcome in kept}
     for outcome in last.values():
         note, story = outcome.settled.note, told.notes.stories.get(outcome.settled.note.note_id)
         standing = _STANDING.get(note.outcome)
-        if story is not None and _goes_on(story, note.outcome_number, note.outcome):
+        if story is not None and _goes_on(story, note, conflicts.get(note.note_id, frozenset())):
             standing = Standing.UNSETTLED
         periods = frozenset({outcome.lies_in})
         if standing in (Standing.IN_DOUBT, Standing.UNSETTLED):
@@ -111,10 +127,13 @@ def standing_of(terminal: str, kept: Iterable[KeptOutcome], told: Told) -> Itera
             yield BoxNote(key, story.value, Standing.UNSETTLED, periods)
 
 
-def _goes_on(story: NoteStory, number: int, outcome: Outcome) -> bool:
-    """Whether the journal says more than this numbered outcome, or something else under its number."""
-    said = story.outcomes.get(number)
-    return max(story.outcomes, default=0) > number or (said is not None and said[0] is not outcome)
+def _goes_on(story: NoteStory, note: AdvisedNote, refused: frozenset[int]) -> bool:
+    """Whether the journal says more than this numbered outcome, or something else under its number, which the host has
+    not heard yet.
+    """
+    number, said = note.outcome_number, story.outcomes.get(note.outcome_number)
+    otherwise = said is not None and said[0] is not note.outcome and number not in refused
+    return otherwise or any(later > number for later in story.outcomes.keys() - refused)
 
 
 def _only_returned(story: NoteStory) -> bool:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from guichet.v1 import journal_pb2 as pb
 
@@ -25,13 +26,16 @@ BOX_REMOVED = "box-removed"
 @dataclass(frozen=True, slots=True)
 class BoxPeriod:
     """What went into one cash box. The moments are those of the terminal's clock, in microseconds since 1970: evidence
-    for people. ``ended_at_us`` is None while its box is in, as far as the journal is here.
+    for people. ``ended_at_us`` is None while its box is in, as far as the journal is here. ``exchanged``: a box was
+    seen to leave before it ended; where none was, as with a new disk or another cash module before the same box, its
+    box can be that of the next period, too.
     """
 
     box_period_id: str
     device_serial: str
     opened_at_us: int
     ended_at_us: int | None = None
+    exchanged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,12 @@ class Periods:
     def ordinal(self, period: str) -> int:
         """The place of a period among the terminal's, from 0. Raises KeyError for one that it does not have."""
         return {name: index for index, name in enumerate(self.found)}[period]
+
+    def joined(self) -> frozenset[str]:
+        """The periods that may share their box with a neighbour: no box was seen to leave between the two."""
+        names = list(self.found)
+        pairs = (pair for pair in pairwise(names) if not self.found[pair[0]].exchanged)
+        return frozenset(name for pair in pairs for name in pair)
 
     def add(self, records: Iterable[pb.JournalRecord]) -> None:
         """Take records into account, in the order of the journal."""
@@ -108,7 +118,7 @@ class Periods:
     def _opened(self, fact: pb.BoxPeriodOpened, at_us: int) -> None:
         before = self._current
         if before is not None and before != fact.box_period_id:
-            self.found[before] = replace(self.found[before], ended_at_us=at_us)
+            self.found[before] = replace(self.found[before], ended_at_us=at_us, exchanged=self._box_is_out)
         self._current, self._box_is_out = fact.box_period_id, False
         self.found.setdefault(fact.box_period_id, BoxPeriod(fact.box_period_id, fact.device_serial, at_us))
         for name, note in self._under_way.items():

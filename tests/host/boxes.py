@@ -28,6 +28,12 @@ def opened(terminal: BenchTerminal, period: str) -> None:
     terminal.write(journal_pb2.BoxPeriodOpened(box_period_id=period, device_serial=SERIAL))
 
 
+def exchanged(terminal: BenchTerminal, period: str) -> None:
+    """A cash box leaves, and another is put in."""
+    removed(terminal)
+    opened(terminal, period)
+
+
 def removed(terminal: BenchTerminal) -> None:
     """A cash box leaves its place."""
     terminal.write(journal_pb2.Incident(code=BOX_REMOVED, device="cash"))
@@ -52,7 +58,7 @@ def exchanged_box(bench: Bench, notes: Sequence[Note], *, account: str = ANNA, s
     place = terminal.write_deposit(1, notes, account)
     if not spans:
         path_is_empty(terminal)
-    opened(terminal, NEXT_PERIOD)
+    exchanged(terminal, NEXT_PERIOD)
     replicate(bench, terminal)
     answer(bench, terminal.advice(1, notes, account=account, place=place))
     return terminal

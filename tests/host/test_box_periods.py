@@ -78,5 +78,23 @@ def test_a_period_ends_where_the_next_begins() -> None:
     assert [periods.ordinal(name) for name in ("p0", "p1")] == [0, 1]
 
 
+@pytest.mark.parametrize(
+    ("facts", "joined"),
+    [
+        ((REMOVED, SECOND), set[str]()),
+        ((SECOND,), {"p0", "p1"}),
+        ((OTHER_HEAD,), {"p0", "p1"}),
+        ((REMOVED, SECOND, THIRD), {"p1", "p2"}),
+        ((SECOND, REMOVED, THIRD), {"p0", "p1"}),
+        ((SECOND, THIRD), {"p0", "p1", "p2"}),
+        ((), set[str]()),
+    ],
+)
+def test_periods_are_joined_where_no_box_was_seen_to_leave_between_them(
+    facts: tuple[Fact, ...], joined: set[str]
+) -> None:
+    assert told(FIRST, *facts).joined() == joined
+
+
 def test_terminal_and_host_call_a_box_that_left_by_one_word() -> None:
     assert TroubleKind.BOX_REMOVED.value == BOX_REMOVED

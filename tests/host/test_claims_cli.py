@@ -21,7 +21,7 @@ from host.console.schema import audit_log
 from host.store.engine import open_engine
 from host.store.executor import InlineExecutor
 from tests.host.bench import Bench, BenchClock
-from tests.host.boxes import NEXT_PERIOD, exchanged_box, number_of
+from tests.host.boxes import NEXT_PERIOD, THIRD_PERIOD, exchanged_box, number_of, opened, replicate
 from tests.host.terminal import BOX_PERIOD, OUTCOME_IN_DOUBT, Note, deposit_id
 
 NOTES = (Note(1), Note(3, 500), Note(2, outcome=OUTCOME_IN_DOUBT))
@@ -109,7 +109,24 @@ def test_the_field_engineer_sees_which_box_is_to_be_counted(office: Office) -> N
         (500, 1, 0),
         (2_000, 1, 1),
     ]
+    assert (first["exchanged"], second["exchanged"]) == (True, None)
+    assert "no exchange" not in said
     assert office.ask("periods", "--terminal", "T-2") == []
+
+
+def test_the_field_engineer_sees_where_no_box_was_seen_to_leave(
+    migrated: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(migrated, data)
+    bench = on_disk(data)
+    terminal = exchanged_box(bench, NOTES)
+    opened(terminal, THIRD_PERIOD)
+    replicate(bench, terminal)
+    bench.host.store.close()
+    office = Office(data, capsys)
+    assert [one["exchanged"] for one in office.ask("periods")] == [True, False, None]
+    assert office.run("periods")[1].count("no exchange") == 1
 
 
 def test_a_count_that_covers_the_claim_closes_it_and_says_so(office: Office) -> None:

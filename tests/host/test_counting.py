@@ -35,6 +35,7 @@ from tests.host.boxes import (
     THIRD_PERIOD,
     count,
     counted,
+    exchanged,
     exchanged_box,
     incident_codes,
     key_of,
@@ -204,7 +205,7 @@ def test_a_box_that_is_still_in_cannot_be_counted(bench: Bench) -> None:
     terminal = exchanged_box(bench, NOTES)
     with pytest.raises(CountError, match="has not ended"):
         count(bench, {"20 EUR": 1}, NEXT_PERIOD)
-    opened(terminal, THIRD_PERIOD)
+    exchanged(terminal, THIRD_PERIOD)
     with pytest.raises(CountError, match="has not ended"):
         count(bench, {"20 EUR": 1}, NEXT_PERIOD)  # that it ended has not come here yet
     replicate(bench, terminal)
@@ -239,8 +240,8 @@ def test_a_period_is_named_by_its_last_eight_characters_as_well(bench: Bench) ->
 
 def test_two_periods_that_end_alike_want_the_whole_id(bench: Bench) -> None:
     terminal = exchanged_box(bench, NOTES)
-    opened(terminal, BOX_PERIOD.replace("7", "6", 1) if "7" in BOX_PERIOD else BOX_PERIOD[::-1])
-    opened(terminal, THIRD_PERIOD)
+    exchanged(terminal, BOX_PERIOD.replace("7", "6", 1) if "7" in BOX_PERIOD else BOX_PERIOD[::-1])
+    exchanged(terminal, THIRD_PERIOD)
     replicate(bench, terminal)
     with pytest.raises(CountError, match="give the whole id"):
         count(bench, {"20 EUR": 2}, BOX_PERIOD[-8:])
@@ -281,7 +282,7 @@ def test_a_note_that_is_not_settled_yet_is_not_taken_for_the_one_in_doubt(bench:
     opened(terminal, BOX_PERIOD)
     first = terminal.write_deposit(1, NOTES, ANNA)
     second = terminal.write_deposit(2, (Note(11),), ANNA)
-    opened(terminal, NEXT_PERIOD)
+    exchanged(terminal, NEXT_PERIOD)
     replicate(bench, terminal)
     answer(bench, terminal.advice(1, NOTES, account=ANNA, place=first))
     made, resolved = count(bench, {"20 EUR": 3, "5 EUR": 1})
@@ -306,7 +307,7 @@ def test_notes_that_were_only_given_back_keep_no_count_waiting(bench: Bench) -> 
     terminal = bench.enrol("T-1")
     opened(terminal, BOX_PERIOD)
     terminal.write_deposit(1, (Note(1, outcome=OUTCOME_RETURNED),), ANNA)
-    opened(terminal, NEXT_PERIOD)
+    exchanged(terminal, NEXT_PERIOD)
     replicate(bench, terminal)
     made, _ = count(bench, {})
     assert made.lines == ()
@@ -328,7 +329,7 @@ def spanning(bench: Bench) -> BenchTerminal:
     terminal.write(journal_pb2.NoteInDoubt(note_id=an_id(21), outcome_number=1))
     place = terminal.write(journal_pb2.DepositClosed(deposit_id=opened_deposit.deposit_id)).sequence
     path_is_empty(terminal)
-    opened(terminal, THIRD_PERIOD)
+    exchanged(terminal, THIRD_PERIOD)
     replicate(bench, terminal)
     advice = terminal.advice(2, [Note(21, outcome=OUTCOME_IN_DOUBT)], account=ANNA, place=place, period=NEXT_PERIOD)
     answer(bench, advice)
@@ -365,6 +366,48 @@ def test_a_doubt_that_spans_two_periods_weighs_on_the_second_until_the_first_is_
     assert agrees(bench)
 
 
+# --- boxes of which not everything is known ---
+
+
+def test_periods_without_an_exchange_between_them_may_share_a_box_and_close_nothing(bench: Bench) -> None:
+    """The next period began on a new disk: whoever counts the box counts the notes of both."""
+    terminal = bench.enrol("T-1")
+    opened(terminal, BOX_PERIOD)
+    place = terminal.write_deposit(1, NOTES, ANNA)
+    path_is_empty(terminal)
+    opened(terminal, NEXT_PERIOD)
+    exchanged(terminal, THIRD_PERIOD)
+    replicate(bench, terminal)
+    answer(bench, terminal.advice(1, NOTES, account=ANNA, place=place))
+    before = balances(bench)
+    made, resolved = count(bench, {"20 EUR": 2, "5 EUR": 1})
+    assert (resolved, moved(bench, before)) == ((), {})
+    assert (made.lines[1].verdict, made.lines[1].obstacle) == (Verdict.PERSONS, Obstacle.NO_EXCHANGE)
+    assert incident_codes(bench) == ["count-undecided"]
+    with bench.engine.begin() as connection:
+        seen = [(view.period.ended_at_us is not None, view.period.exchanged) for view in list_periods(connection)]
+    assert seen == [(True, False), (True, True), (False, False)]
+    assert findings(bench) == ()
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_find_of_unknown_value_leaves_every_denomination_of_its_box_to_persons(bench: Bench, *, known: bool) -> None:
+    terminal = bench.enrol("T-1")
+    opened(terminal, BOX_PERIOD)
+    place = terminal.write_deposit(1, (Note(2, outcome=OUTCOME_IN_DOUBT),), ANNA)
+    value = money_pb2.Money(minor=500, currency="EUR") if known else None
+    found = journal_pb2.NoteFound(note_id=an_id(9), box_period_id=BOX_PERIOD, value=value, outcome_number=1)
+    terminal.write(found)
+    path_is_empty(terminal)
+    exchanged(terminal, NEXT_PERIOD)
+    replicate(bench, terminal)
+    answer(bench, terminal.advice(1, [Note(2, outcome=OUTCOME_IN_DOUBT)], account=ANNA, place=place))
+    made, resolved = count(bench, {"20 EUR": 1, "5 EUR": 1})
+    assert len(resolved) == (1 if known else 0)
+    assert {line.obstacle for line in made.lines} == ({None} if known else {Obstacle.UNKNOWN_FIND})
+    assert findings(bench) == ()
+
+
 # --- a note that may lie in the next box ---
 
 
@@ -379,8 +422,7 @@ def test_a_note_that_was_stacked_after_its_box_was_out_covers_no_stranger_s_doub
     second = begin_note(terminal, 2, NEXT_PERIOD)
     terminal.write(journal_pb2.NoteInDoubt(note_id=an_id(2), outcome_number=1))
     path_is_empty(terminal)
-    removed(terminal)
-    opened(terminal, THIRD_PERIOD)
+    exchanged(terminal, THIRD_PERIOD)
     replicate(bench, terminal)
     answer(bench, terminal.advice(1, [Note(1)], account=ANNA, place=first))
     doubt = [Note(2, outcome=OUTCOME_IN_DOUBT)]
@@ -422,7 +464,7 @@ def test_a_count_that_closed_what_was_for_persons_is_found(bench: Bench) -> None
 def test_a_terminal_that_says_the_same_later_has_the_same_answer(bench: Bench, *, spans: bool) -> None:
     terminal = exchanged_box(bench, NOTES, spans=spans)
     if spans:
-        opened(terminal, THIRD_PERIOD)
+        exchanged(terminal, THIRD_PERIOD)
         replicate(bench, terminal)
         count(bench, {"20 EUR": 1}, NEXT_PERIOD)
     else:
@@ -456,6 +498,23 @@ def test_a_terminal_that_says_otherwise_later_is_a_conflict_that_is_kept_and_ala
     assert stories(bench)[-1] == (2, Outcome.CREDITED, Booking.CUSTOMER)
     assert findings(bench) == ()
     assert not agrees(bench), "books and journal say two things, and a person must know"
+
+
+def test_a_conflict_is_for_persons_and_keeps_no_count_waiting(bench: Bench) -> None:
+    """A count credited it, its terminal says later that it was returned: the box is counted once more."""
+    terminal = exchanged_box(bench, (*NOTES, Note(5, outcome=OUTCOME_IN_DOUBT)))
+    terminal.write(journal_pb2.NoteReturned(note_id=an_id(5), outcome_number=2))
+    place = terminal.write(journal_pb2.NoteReturned(note_id=an_id(2), outcome_number=2)).sequence
+    count(bench, {"20 EUR": 3, "5 EUR": 1})
+    replicate(bench, terminal)
+    made, _ = count(bench, {"20 EUR": 3, "5 EUR": 1})
+    assert made.lines[1].verdict is Verdict.WAITING
+    returned = [Note(number, outcome=OUTCOME_RETURNED, outcome_number=2) for number in (2, 5)]
+    answer(bench, terminal.advice(1, returned, account=ANNA, place=place))
+    made, _ = count(bench, {"20 EUR": 3, "5 EUR": 1})
+    assert [line.verdict for line in made.lines] == [Verdict.EXACT, Verdict.PERSONS]
+    assert "terminal and books differ" in told(bench)[-1].text
+    assert findings(bench) == ()
 
 
 def test_what_the_terminal_settles_before_the_count_is_not_closed_twice(bench: Bench) -> None:

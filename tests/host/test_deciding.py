@@ -12,6 +12,7 @@ from guichet.seams import Domain
 from guichet.v1 import journal_pb2
 from guichet.v1 import settlement_pb2 as pb
 from guichet.v1 import terminal_link_pb2 as link
+from host.claims.box import Obstacle, Verdict
 from host.claims.deciding import Decided, DecisionError, Wish, decide_claim
 from host.claims.records import Decision, Proposal
 from host.claims.schema import claim_confirmations, claim_proposals
@@ -24,7 +25,9 @@ from host.ledger.schema import resolutions, transactions
 from tests.host.bench import ANNA, Bench
 from tests.host.boxes import (
     NEXT_PERIOD,
+    THIRD_PERIOD,
     count,
+    exchanged,
     exchanged_box,
     incident_codes,
     key_of,
@@ -205,7 +208,7 @@ def late_deposit(bench: Bench) -> tuple[BenchTerminal, link.SignedAdvice]:
     first = terminal.write_deposit(1, NOTES[1:2], ANNA)
     second = terminal.write_deposit(2, (Note(11),), ANNA)
     path_is_empty(terminal)
-    opened(terminal, NEXT_PERIOD)
+    exchanged(terminal, NEXT_PERIOD)
     replicate(bench, terminal)
     answer(bench, terminal.advice(1, NOTES[1:2], account=ANNA, place=first))
     return terminal, terminal.advice(2, [Note(11)], account=ANNA, place=second)
@@ -267,9 +270,44 @@ def test_what_the_terminal_credits_itself_after_a_decision_is_not_held_against_i
     assert not agrees(bench), "the box has fewer pieces than the books"
 
 
+@pytest.mark.parametrize("outcome", [CREDITED, NOT_FOUND])
+def test_nobody_decides_before_every_box_in_which_the_note_may_lie_is_out(bench: Bench, outcome: Outcome) -> None:
+    terminal = exchanged_box(bench, NOTES[1:2], spans=True)
+    before = balances(bench)
+    with pytest.raises(DecisionError, match="has not ended"):
+        decide(bench, "olga", outcome)
+    exchanged(terminal, THIRD_PERIOD)
+    with pytest.raises(DecisionError, match="has not ended"):
+        decide(bench, "olga", outcome)  # that it is out has not come here yet
+    replicate(bench, terminal)
+    assert moved(bench, before) == {}
+    assert decide(bench, "olga", outcome).resolved is None
+    assert decide(bench, "pavel", outcome).resolved is not None
+    assert findings(bench) == ()
+
+
+def test_persons_decide_beside_a_conflict(bench: Bench) -> None:
+    """Nobody can settle what was refused: the other claim does not wait for it for ever."""
+    terminal = exchanged_box(bench, NOTES)
+    for name in ("olga", "pavel"):
+        decide(bench, name, NOT_FOUND)
+    place = terminal.write(journal_pb2.NoteStacked(note_id=an_id(2), outcome_number=2)).sequence
+    replicate(bench, terminal)
+    with pytest.raises(DecisionError, match="wait for its settlement"):
+        decide(bench, "olga", CREDITED, 3)
+    answer(bench, terminal.advice(1, [Note(2, outcome_number=2)], account=ANNA, place=place))
+    made, resolved = count(bench, {"20 EUR": 2})
+    assert (made.lines[0].verdict, made.lines[0].obstacle, resolved) == (Verdict.PERSONS, Obstacle.CONFLICT, ())
+    assert incident_codes(bench) == ["settlement-conflict", "count-undecided"]
+    for name in ("olga", "pavel"):
+        decide(bench, name, CREDITED, 3)
+    assert state(bench, 3) is ClaimState.CREDITED
+    assert findings(bench) == ()
+
+
 def test_a_doubt_that_spans_two_boxes_is_credited_where_a_piece_is_left(bench: Bench) -> None:
     terminal = exchanged_box(bench, NOTES[:2], spans=True)
-    terminal.write(journal_pb2.BoxPeriodOpened(box_period_id=an_id(99)))
+    exchanged(terminal, THIRD_PERIOD)
     replicate(bench, terminal)
     count(bench, {"20 EUR": 1})
     decide(bench, "olga")

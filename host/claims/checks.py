@@ -9,17 +9,17 @@ from typing import TypeAlias
 from sqlalchemy import Connection, select
 
 from guichet.ids import TerminalId
-from guichet.money import Money
+from guichet.money import Currency, Money
 from guichet.seams import Domain
 from guichet.signing import BadSignature, verify
 from host.claims.books import Boxes, boxes_of
 from host.claims.box import NoteKey, Obstacle, Standing, judge, recounted
 from host.claims.counts import KeptCount, kept_counts
 from host.claims.numbers import claim_number
-from host.claims.records import BoxCount, Decision, Proposal, Resolution
+from host.claims.records import BoxCount, Decision, Proposal, Resolution, Subject
 from host.claims.schema import claim_confirmations, claim_proposals
 from host.console.schema import operators
-from host.ledger.booking import before
+from host.ledger.booking import Settled, before
 from host.ledger.evidence import Finding
 from host.ledger.kinds import IN_BOX, Outcome
 from host.ledger.reading import KeptOutcome, by_deposit
@@ -89,6 +89,8 @@ def resolutions_stand(connection: Connection, host_key: bytes, kept: Sequence[Ke
         doubt = before(outcome.settled, known[outcome.deposit])
         if doubt is None or doubt.note.outcome is not Outcome.IN_DOUBT:
             yield Finding("resolution", one.subject, "follows no doubt")
+        elif not _same_subject(doubt, outcome.settled, one.resolution.subject):
+            yield Finding("resolution", one.subject, "is of another account, value, box or device than the doubt")
         yield from _four_eyes(one, names)
     for number in made.keys() - {one.number for one in there}:
         yield Finding("resolution", f"note {made[number].settled.note.note_id}", f"resolution {number} is not there")
@@ -115,14 +117,30 @@ def _resolutions(connection: Connection) -> Iterator[KeptResolution]:
         resolution = Resolution(
             NoteKey(said[r.terminal_id], said[r.deposit_id], said[r.note_id]), said[r.outcome_number], said[r.outcome],
             said[r.box_period_id], said[r.count_number], decision, said[r.resolved_at_us],
+            _subject(said[r.account_id], said[r.currency], said[r.value_minor]),
         )  # fmt: skip
         yield KeptResolution(said[r.resolution_no], resolution, said[r.signature])
+
+
+def _subject(account: str | None, currency: str | None, minor: int | None) -> Subject | None:
+    if account is None or currency is None or minor is None:
+        return None
+    return Subject(account, Money(minor, Currency(currency)))
 
 
 def _is_of(outcome: KeptOutcome, resolution: Resolution) -> bool:
     note = outcome.settled.note
     booked = (NoteKey(outcome.terminal_id, outcome.deposit_id, note.note_id), note.outcome_number, note.outcome)
     return outcome.advice_hash is None and booked == (resolution.key, resolution.outcome_number, resolution.outcome)
+
+
+def _same_subject(doubt: Settled, settled: Settled, subject: Subject | None) -> bool:
+    """Whether a resolution left the note with whom and where the doubt had it. What names no subject is judged by what
+    it made.
+    """
+    place = (doubt.account_id, doubt.note.value, doubt.box_period_id, doubt.device_serial)
+    made = (settled.account_id, settled.note.value, settled.box_period_id, settled.device_serial)
+    return made == place and subject in (None, Subject(doubt.account_id, doubt.note.value))
 
 
 def _four_eyes(one: KeptResolution, names: frozenset[str]) -> Iterator[Finding]:

@@ -15,6 +15,7 @@ Content: TypeAlias = "str | int | Sequence[Content] | None"
 
 _FORM = 1
 _WITH_OBSTACLES = 2
+_WITH_SUBJECT = 2
 """Of the signed bytes: they are never rendered otherwise under the same number."""
 
 
@@ -75,9 +76,19 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
+class Subject:
+    """What a resolution is about, as the doubt before it has it: the account, empty where there is none, and the value
+    of the note.
+    """
+
+    account_id: str
+    value: Money
+
+
+@dataclass(frozen=True, slots=True)
 class Resolution:
     """Why the host gave a note in doubt its next outcome: a count, or a decision. ``box_period_id``: in whose box the
-    note lies.
+    note lies. ``subject`` is None where an earlier version signed it without.
     """
 
     key: NoteKey
@@ -87,6 +98,7 @@ class Resolution:
     count_number: int | None
     decision: Decision | None
     resolved_at_us: int
+    subject: Subject | None
 
     def content(self) -> bytes:
         """What the host signs of it, with both operators' words where they decided."""
@@ -95,9 +107,14 @@ class Resolution:
         if decision is not None:
             confirmed = (decision.reason, decision.confirmed_by, decision.confirmed_at_us)
             said = [decision.proposal_no, *_proposal(decision.proposal), *confirmed]
+        about: tuple[Content, ...] = ()
+        if self.subject is not None:
+            value = self.subject.value
+            about = (self.subject.account_id, value.currency.code, value.minor)
         return _rendered(
             "resolution", key.terminal_id, key.deposit_id, key.note_id, self.outcome_number, self.outcome.value,
-            self.box_period_id, self.count_number, said, self.resolved_at_us,
+            self.box_period_id, self.count_number, said, self.resolved_at_us, *about,
+            form=_WITH_SUBJECT if about else _FORM,
         )  # fmt: skip
 
 

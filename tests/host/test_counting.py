@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import replace
@@ -17,10 +18,10 @@ from guichet.ids import NoteId, TerminalId
 from guichet.seams import Domain
 from guichet.v1 import journal_pb2, money_pb2
 from guichet.v1 import settlement_pb2 as pb
-from host.claims.box import Obstacle, Verdict
+from host.claims.box import NoteKey, Obstacle, Verdict
 from host.claims.counting import CountError, plan_count
 from host.claims.counts import keep_count, kept_counts
-from host.claims.records import BoxCount
+from host.claims.records import BoxCount, Resolution
 from host.claims.schema import box_count_lines, box_counts
 from host.claims.views import ClaimState, Source, find_claims, list_claims, list_counts, list_periods
 from host.fleet.incidents import list_incidents
@@ -29,7 +30,7 @@ from host.ledger.reading import kept_outcomes
 from host.ledger.reconcile import Counts, reconcile
 from host.ledger.resolving import Ruling
 from host.ledger.schema import accounts, note_conflicts, note_outcomes, resolutions, transactions
-from tests.host.bench import ANNA, Bench, build_bench
+from tests.host.bench import ANNA, BORIS, Bench, build_bench
 from tests.host.boxes import (
     NEXT_PERIOD,
     THIRD_PERIOD,
@@ -517,6 +518,18 @@ def test_a_conflict_is_for_persons_and_keeps_no_count_waiting(bench: Bench) -> N
     assert findings(bench) == ()
 
 
+def test_a_later_outcome_that_was_refused_keeps_no_count_waiting(bench: Bench) -> None:
+    """The terminal credits its doubt to another account than it had: nobody books that, and nobody waits for it."""
+    terminal = exchanged_box(bench, NOTES)
+    place = terminal.write(journal_pb2.NoteStacked(note_id=an_id(2), outcome_number=2)).sequence
+    replicate(bench, terminal)
+    (said,) = answer(bench, terminal.advice(1, [Note(2, outcome_number=2)], account=BORIS, place=place)).notes
+    assert said.booking == pb.BOOKING_CONFLICT
+    made, resolved = count(bench, {"20 EUR": 2, "5 EUR": 1})
+    assert (made.lines[1].in_doubt, made.lines[1].verdict, resolved) == (1, Verdict.PERSONS, ())
+    assert incident_codes(bench) == ["settlement-conflict", "count-undecided"]
+
+
 def test_what_the_terminal_settles_before_the_count_is_not_closed_twice(bench: Bench) -> None:
     terminal = exchanged_box(bench, NOTES)
     place = terminal.write(journal_pb2.NoteStacked(note_id=an_id(2), outcome_number=2)).sequence
@@ -577,6 +590,11 @@ def closed_by_count(bench: Bench) -> None:
         ("resolutions", "UPDATE resolutions SET count_number = 1", "resolution"),
         ("resolutions", "UPDATE resolutions SET resolved_at_us = 7", "resolution"),
         ("resolutions", "UPDATE resolutions SET signature = x'00'", "resolution"),
+        ("resolutions", "UPDATE resolutions SET account_id = 'mallory'", "resolution"),
+        ("resolutions", "UPDATE resolutions SET value_minor = 1", "resolution"),
+        ("resolutions", "UPDATE resolutions SET account_id = NULL, currency = NULL, value_minor = NULL", "resolution"),
+        ("note_outcomes", "UPDATE note_outcomes SET account_id = 'mallory' WHERE outcome_number = 2", "resolution"),
+        ("note_outcomes", "UPDATE note_outcomes SET box_period_id = 'other' WHERE outcome_number = 2", "resolution"),
         ("note_outcomes", "UPDATE note_outcomes SET outcome = 'returned' WHERE outcome_number = 2", "resolution"),
         ("note_outcomes", "UPDATE note_outcomes SET outcome_number = 3 WHERE outcome_number = 2", "resolution"),
         ("note_outcomes", "UPDATE note_outcomes SET booking = 'suspense' WHERE outcome_number = 2", "posting"),
@@ -651,6 +669,23 @@ def test_a_count_that_closed_one_claim_and_left_another_that_it_covers_is_found(
         bench.host.resolver.resolve(connection, made.rulings[:1])
     (found,) = findings(bench)
     assert found.text == f"note {an_id(3)} has the same claim on this count, and is open"
+
+
+def test_a_resolution_that_an_earlier_version_signed_without_its_subject_still_stands(bench: Bench) -> None:
+    closed_by_count(bench)
+    with bench.engine.begin() as connection:
+        row = connection.execute(select(resolutions)).one()
+        key = NoteKey(row.terminal_id, row.deposit_id, row.note_id)
+        made = (row.outcome_number, row.outcome, row.box_period_id, row.count_number)
+        early = Resolution(key, *made, None, row.resolved_at_us, None).content()
+        assert json.loads(early)[:2] == ["guichet resolution", 1]
+        signature = bench.host.keys.signer.sign(Domain.CLAIM_RESOLUTION, early)
+        connection.execute(text("DROP TRIGGER resolutions_no_update"))
+        columns = "account_id = NULL, currency = NULL, value_minor = NULL, signature = :signature"
+        connection.execute(text(f"UPDATE resolutions SET {columns}"), {"signature": signature})  # noqa: S608 - of this test
+    assert findings(bench) == ()
+    corrupt(bench, "note_outcomes", "UPDATE note_outcomes SET account_id = 'mallory' WHERE outcome_number = 2")
+    assert "resolution" in {finding.check for finding in findings(bench)}
 
 
 def test_a_resolution_of_what_was_never_in_doubt_is_found(bench: Bench) -> None:

@@ -11,7 +11,7 @@ import sys
 from sqlalchemy.exc import SQLAlchemyError
 
 from host.commands import enrol, migrate, operator, reconcile, serve, verify
-from host.commands.common import CommandError, Run, complain
+from host.commands.common import CommandError, Run, complain, is_text
 from host.config import ConfigError
 from host.pki.files import KeyFileError
 from host.services.tls import TlsTooOld
@@ -34,6 +34,9 @@ _COMMANDS = (
 def main(argv: list[str] | None = None) -> int:
     """Run one command; gives the exit status."""
     arguments = _parser().parse_args(argv)
+    if (name := _unreadable(arguments)) is not None:
+        complain(f"{name}: not UTF-8")
+        return 2
     run: Run = arguments.run
     try:
         return run(arguments)
@@ -48,6 +51,14 @@ def main(argv: list[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+def _unreadable(arguments: argparse.Namespace) -> str | None:
+    """The name of an argument, not of a file, whose bytes are no text; None where all are. Python hands such bytes over
+    as surrogates, which no database and no terminal takes.
+    """
+    values: dict[str, object] = vars(arguments)
+    return next((name for name, value in values.items() if isinstance(value, str) and not is_text(value)), None)
 
 
 def _parser() -> argparse.ArgumentParser:

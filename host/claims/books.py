@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from guichet.ids import TerminalId
-from host.claims.box import BoxNote, NoteKey, Pieces, Standing
-from host.claims.counts import last_counts
+from host.claims.box import BoxNote, Hindrance, NoteKey, Pieces, Standing, recounted
+from host.claims.counts import counts_of
+from host.claims.hindrances import Conflicts, hindrances_of
 from host.claims.periods import Periods
 from host.claims.records import BoxCount
 from host.journal.notes import Notes, NoteStory
 from host.journal.records import epochs_held, readable_records
+from host.ledger.advice import AdvisedNote
 from host.ledger.kinds import Outcome
 from host.ledger.reading import KeptOutcome, kept_outcomes
-from host.ledger.schema import note_outcomes
+from host.ledger.schema import note_conflicts, note_outcomes
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +31,26 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Boxes:
-    """A terminal's periods, the notes that lie in their boxes or may, and the last count of each that was counted."""
+    """A terminal's periods, the notes that lie in their boxes or may, the counts of each that was counted, in order.
+    ``told``: what hinders counts, by books and journal.
+    """
 
     periods: Periods
     notes: tuple[BoxNote, ...]
-    counts: Mapping[str, BoxCount]
+    counted: Mapping[str, tuple[BoxCount, ...]]
+    told: tuple[Hindrance, ...]
+
+    @property
+    def counts(self) -> dict[str, BoxCount]:
+        """The last count of each period that was counted."""
+        return {period: counts[-1] for period, counts in self.counted.items()}
+
+    def hindrances(self, fresh: Pieces | None = None) -> tuple[Hindrance, ...]:
+        """All that hinders the last counts, ``fresh`` being one that is only about to be kept."""
+        series = {period: [count.as_pieces(0) for count in counts] for period, counts in self.counted.items()}
+        if fresh is not None:
+            series.setdefault(fresh.box_period_id, []).append(fresh)
+        return (*self.told, *(one for counts in series.values() for one in recounted(counts)))
 
     def pieces(self) -> tuple[Pieces, ...]:
         """The counts as a decision takes them, in the order of their periods."""
@@ -57,8 +74,23 @@ def told_by_journals(connection: Connection, terminal: str | None = None) -> dic
 def boxes_of(connection: Connection, terminal: TerminalId) -> Boxes:
     """The boxes of one terminal. Reads its whole journal."""
     told = told_by_journals(connection, terminal).get(terminal, Told())
-    kept = kept_outcomes(connection, note_outcomes.c.terminal_id == terminal)
-    return Boxes(told.periods, tuple(standing_of(terminal, kept, told)), last_counts(connection, terminal))
+    kept = list(kept_outcomes(connection, note_outcomes.c.terminal_id == terminal))
+    conflicts = refused(connection, terminal)
+    return Boxes(
+        told.periods,
+        tuple(standing_of(terminal, kept, told, conflicts)),
+        counts_of(connection, terminal),
+        tuple(hindrances_of(kept, told.notes, told.periods, conflicts)),
+    )
+
+
+def refused(connection: Connection, terminal: TerminalId) -> Conflicts:
+    """The outcomes that a terminal told and that are conflicts."""
+    c = note_conflicts.c
+    found: dict[str, frozenset[int]] = {}
+    for row in connection.execute(select(c.note_id, c.outcome_number).where(c.terminal_id == terminal)):
+        found[row.note_id] = found.get(row.note_id, frozenset()) | {row.outcome_number}
+    return found
 
 
 _STANDING = {
@@ -69,17 +101,18 @@ _STANDING = {
 }
 
 
-def standing_of(terminal: str, kept: Iterable[KeptOutcome], told: Told) -> Iterator[BoxNote]:
+def standing_of(terminal: str, kept: Iterable[KeptOutcome], told: Told, conflicts: Conflicts) -> Iterator[BoxNote]:
     """How each note of a terminal stands. ``kept``: its outcomes in the books, in the order of their numbers.
 
     A note is unsettled where the journal has an outcome of it that the books do not have, or has it otherwise, or has
-    none yet: whatever is counted meanwhile says nothing for sure about its denomination.
+    none yet: whatever is counted meanwhile says nothing for sure about its denomination. What was refused as a conflict
+    will never be settled: the note stands as the books have it.
     """
     last = {outcome.settled.note.note_id: outcome for outcome in kept}
     for outcome in last.values():
         note, story = outcome.settled.note, told.notes.stories.get(outcome.settled.note.note_id)
         standing = _STANDING.get(note.outcome)
-        if story is not None and _goes_on(story, note.outcome_number, note.outcome):
+        if story is not None and _goes_on(story, note, conflicts.get(note.note_id, frozenset())):
             standing = Standing.UNSETTLED
         periods = frozenset({outcome.lies_in})
         if standing in (Standing.IN_DOUBT, Standing.UNSETTLED):
@@ -94,10 +127,13 @@ def standing_of(terminal: str, kept: Iterable[KeptOutcome], told: Told) -> Itera
             yield BoxNote(key, story.value, Standing.UNSETTLED, periods)
 
 
-def _goes_on(story: NoteStory, number: int, outcome: Outcome) -> bool:
-    """Whether the journal says more than this numbered outcome, or something else under its number."""
-    said = story.outcomes.get(number)
-    return max(story.outcomes, default=0) > number or (said is not None and said[0] is not outcome)
+def _goes_on(story: NoteStory, note: AdvisedNote, refused: frozenset[int]) -> bool:
+    """Whether the journal says more than this numbered outcome, or something else under its number, which the host has
+    not heard yet.
+    """
+    number, said = note.outcome_number, story.outcomes.get(note.outcome_number)
+    otherwise = said is not None and said[0] is not note.outcome and number not in refused
+    return otherwise or any(later > number for later in story.outcomes.keys() - refused)
 
 
 def _only_returned(story: NoteStory) -> bool:

@@ -25,8 +25,20 @@ class Standing(Enum):
     UNSETTLED = "unsettled"
 
 
+class Obstacle(Enum):
+    """Why a count closes nothing of a denomination by itself, even where it covers the doubts. The first of them is
+    the one that is told.
+    """
+
+    CONFLICT = "terminal and books differ"
+    NO_EXCHANGE = "no exchange was seen"
+    ANOTHER_BOX = "a note may lie in another box"
+    UNKNOWN_FIND = "a find of unknown value"
+    RECOUNT = "more than was counted before"
+
+
 class Verdict(Enum):
-    """What a count says of one denomination. Only COVERED closes claims."""
+    """What a count says of one denomination. Only COVERED closes claims. PERSONS: there is an :class:`Obstacle`."""
 
     EXACT = "exact"
     COVERED = "covers the doubts"
@@ -35,6 +47,7 @@ class Verdict(Enum):
     SHORT = "short"
     OVER = "over"
     WAITING = "waits for settlement"
+    PERSONS = "persons decide"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -74,9 +87,22 @@ class Pieces:
 
 
 @dataclass(frozen=True, slots=True)
+class Hindrance:
+    """That there is an obstacle in a period. ``value`` is None where it is one for every denomination."""
+
+    box_period_id: str
+    value: Money | None
+    obstacle: Obstacle
+
+    def about(self, period: str, value: Money) -> bool:
+        """Whether it stands before this denomination of this period."""
+        return self.box_period_id == period and self.value in (None, value)
+
+
+@dataclass(frozen=True, slots=True)
 class Line:
     """One denomination of a period: the pieces that were counted beside the notes as they stand. ``in_doubt`` are all
-    that may lie in this box.
+    that may lie in this box; ``obstacle`` is why nothing closes by itself, if there is a reason.
     """
 
     value: Money
@@ -86,6 +112,7 @@ class Line:
     withheld: int = 0
     in_doubt: int = 0
     unsettled: int = 0
+    obstacle: Obstacle | None = None
 
     @property
     def certain(self) -> int:
@@ -102,13 +129,17 @@ class Line:
         """What the count says. Nothing is concluded from books that are not complete."""
         if self.unsettled:
             return Verdict.WAITING
+        if self.obstacle is Obstacle.CONFLICT:
+            return Verdict.PERSONS
         if self.over < 0:
             return Verdict.SHORT
         if not self.in_doubt:
             return Verdict.OVER if self.over else Verdict.EXACT
         if not self.over:
             return Verdict.NOTHING_OVER
-        return Verdict.COVERED if self.over >= self.in_doubt else Verdict.NOT_ALL
+        if self.over < self.in_doubt:
+            return Verdict.NOT_ALL
+        return Verdict.COVERED if self.obstacle is None else Verdict.PERSONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,14 +151,22 @@ class Credit:
     box_period_id: str
 
 
-def judge(count: Pieces, notes: Iterable[BoxNote]) -> tuple[Line, ...]:
-    """A line for each denomination that was counted or that the books have, by currency and value."""
-    stand = Counter((note.value, note.standing) for note in notes if count.box_period_id in note.periods)
+def judge(count: Pieces, notes: Iterable[BoxNote], hindrances: Iterable[Hindrance] = ()) -> tuple[Line, ...]:
+    """A line for each denomination that was counted, that the books have or that has a hindrance of its own, by
+    currency and value.
+    """
+    period, here = count.box_period_id, [one for one in hindrances if one.box_period_id == count.box_period_id]
+    stand = Counter((note.value, note.standing) for note in notes if period in note.periods)
     values = {value for value, pieces in count.pieces.items() if pieces} | {value for value, _ in stand}
-    return tuple(
-        Line(value, count.pieces.get(value, 0), *(stand[value, standing] for standing in Standing))
-        for value in sorted(values, key=face)
-    )
+    values |= {one.value for one in here if one.value is not None}
+
+    def line(value: Money) -> Line:
+        found = {one.obstacle for one in here if one.about(period, value)}
+        obstacle = next((obstacle for obstacle in Obstacle if obstacle in found), None)
+        notes_here = (stand[value, standing] for standing in Standing)
+        return Line(value, count.pieces.get(value, 0), *notes_here, obstacle=obstacle)
+
+    return tuple(line(value) for value in sorted(values, key=face))
 
 
 def face(value: Money) -> tuple[str, int]:
@@ -135,7 +174,22 @@ def face(value: Money) -> tuple[str, int]:
     return value.currency.code, value.minor
 
 
-def decide(counts: Sequence[Pieces], notes: Iterable[BoxNote]) -> tuple[Credit, ...]:
+def recounted(counts: Sequence[Pieces]) -> tuple[Hindrance, ...]:
+    """The hindrances of a period that was counted more than once, all its counts in order: what the last has more of
+    than any before. A name is no proof, so nobody makes a claim close by counting again.
+    """
+    if not counts:
+        return ()
+    *earlier, last = counts
+    more = [
+        value for value, pieces in last.pieces.items() if any(pieces > count.pieces.get(value, 0) for count in earlier)
+    ]
+    return tuple(Hindrance(last.box_period_id, value, Obstacle.RECOUNT) for value in sorted(more, key=face))
+
+
+def decide(
+    counts: Sequence[Pieces], notes: Iterable[BoxNote], hindrances: Sequence[Hindrance] = ()
+) -> tuple[Credit, ...]:
     """Every doubt that these counts, one a period of one terminal, close.
 
     A doubt that may lie in two boxes is a candidate in both. Once it is credited in one it weighs on the other no more,
@@ -144,7 +198,7 @@ def decide(counts: Sequence[Pieces], notes: Iterable[BoxNote]) -> tuple[Credit, 
     """
     standing, in_order = tuple(notes), sorted(counts, key=lambda count: count.ordinal)
     credits: list[Credit] = []
-    while closed := _first_covered(in_order, standing):
+    while closed := _first_covered(in_order, standing, hindrances):
         standing = after(closed, standing)
         credits += closed
     return tuple(sorted(credits, key=lambda credit: credit.key))
@@ -159,7 +213,7 @@ def after(credits: Iterable[Credit], notes: Iterable[BoxNote]) -> tuple[BoxNote,
     )
 
 
-def _first_covered(counts: Sequence[Pieces], notes: Iterable[BoxNote]) -> list[Credit]:
+def _first_covered(counts: Sequence[Pieces], notes: Iterable[BoxNote], hindrances: Sequence[Hindrance]) -> list[Credit]:
     """The doubts of the first denomination that is covered; none where none is."""
     by_period: dict[str, list[BoxNote]] = {}
     for note in notes:
@@ -167,7 +221,7 @@ def _first_covered(counts: Sequence[Pieces], notes: Iterable[BoxNote]) -> list[C
             by_period.setdefault(period, []).append(note)
     for count in counts:
         here = by_period.get(count.box_period_id, [])
-        for line in judge(count, here):
+        for line in judge(count, here, hindrances):
             if line.verdict is Verdict.COVERED:
                 doubts = (note for note in here if note.value == line.value and note.standing is Standing.IN_DOUBT)
                 return [Credit(note.key, note.value, count.box_period_id) for note in doubts]
@@ -176,11 +230,20 @@ def _first_covered(counts: Sequence[Pieces], notes: Iterable[BoxNote]) -> list[C
 
 def resting_place(doubt: BoxNote, own: str, counts: Sequence[Pieces], notes: Iterable[BoxNote]) -> str | None:
     """In whose box a doubt lies that persons decide to credit: that of a counted period with a piece over, else that of
-    one that nobody has counted, the note's ``own`` before others. None where all were counted and no piece is left.
+    one that nobody has counted, the note's ``own`` before others. None where all were counted and no piece is left, and
+    while one of them is :func:`waiting`: the piece may belong to a note whose settlement is on its way.
     """
-    here, counted = list(notes), {count.box_period_id: count for count in counts}
+    if waiting(doubt, notes := tuple(notes)):
+        return None
+    counted = {count.box_period_id: count for count in counts}
     candidates = sorted(doubt.periods, key=lambda period: (period != own, period))
     for period in (period for period in candidates if period in counted):
-        if any(line.value == doubt.value and line.over > 0 for line in judge(counted[period], here)):
+        if any(line.value == doubt.value and line.over > 0 for line in judge(counted[period], notes)):
             return period
     return next((period for period in candidates if period not in counted), None)
+
+
+def waiting(doubt: BoxNote, notes: Iterable[BoxNote]) -> tuple[str, ...]:
+    """The periods, in order, in whose box ``doubt`` may lie and a note of its denomination that is not settled yet."""
+    unsettled = (note for note in notes if note.standing is Standing.UNSETTLED and note.value == doubt.value)
+    return tuple(sorted({period for note in unsettled for period in note.periods & doubt.periods}))

@@ -12,7 +12,7 @@ from guichet.ids import TerminalId, short
 from guichet.money import Money
 from guichet.seams import Signer
 from host.claims.books import Boxes, boxes_of
-from host.claims.box import Credit, Line, Pieces, Verdict, after, decide, judge
+from host.claims.box import Credit, Line, Obstacle, Pieces, Verdict, after, decide, judge
 from host.claims.counts import keep_count
 from host.claims.records import BoxCount
 from host.fleet.incidents import Incident, open_incidents
@@ -64,15 +64,16 @@ def plan_count(connection: Connection, counted: Counted, now_us: int) -> CountPl
     before = boxes.counts.get(period)
     pieces = Pieces(period, boxes.periods.ordinal(period), counted.pieces)
     fresh = before is None or before.pieces != {value: count for value, count in counted.pieces.items() if count}
+    hindrances = boxes.hindrances(pieces if fresh else None)
     count = before
     if count is None or fresh:
         number = before.number + 1 if before is not None else 1
-        lines = judge(pieces, boxes.notes)
+        lines = judge(pieces, boxes.notes, hindrances)
         count = BoxCount(counted.terminal_id, period, number, counted.counted_by, counted.witness, now_us, lines)
     others = tuple(other for other in boxes.pieces() if other.box_period_id != period)
-    credits = decide((*others, pieces), boxes.notes)
+    credits = decide((*others, pieces), boxes.notes, hindrances)
     rulings = _rulings(credits, {**boxes.counts, period: count})
-    return CountPlan(count, fresh, before, credits, rulings, judge(pieces, after(credits, boxes.notes)))
+    return CountPlan(count, fresh, before, credits, rulings, judge(pieces, after(credits, boxes.notes), hindrances))
 
 
 def _rulings(credits: Iterable[Credit], counts: Mapping[str, BoxCount]) -> tuple[Ruling, ...]:
@@ -101,7 +102,8 @@ def enter_count(
 def look_again(connection: Connection, terminal: TerminalId, resolver: Resolver) -> tuple[Resolved, ...]:
     """Book what the counts of a terminal's boxes decide now that something else about its notes was decided."""
     boxes = boxes_of(connection, terminal)
-    return resolver.resolve(connection, _rulings(decide(boxes.pieces(), boxes.notes), boxes.counts))
+    credits = decide(boxes.pieces(), boxes.notes, boxes.hindrances())
+    return resolver.resolve(connection, _rulings(credits, boxes.counts))
 
 
 def ended_period(boxes: Boxes, terminal: str, name: str) -> str:
@@ -162,20 +164,34 @@ def _incidents(made: CountPlan) -> Iterator[Incident]:
 def _said(line: Line) -> tuple[str, str]:
     """Code and text for a line as it stands once everything that could be decided is; empty where nothing is left."""
     found = f"{line.pieces} x {line.value} counted, {line.certain} in the books"
+    why = "" if line.obstacle is None else f"; {_WHY[line.obstacle]}"
     match line.verdict:
         case Verdict.EXACT | Verdict.COVERED:
             return "", ""
         case Verdict.OVER:
-            return "box-over", f"{found}: {line.over} more than anybody claims; nothing is booked for them"
+            return "box-over", f"{found}: {line.over} more than anybody claims; nothing is booked for them{why}"
         case Verdict.SHORT:
-            return "box-short", f"{found}: {-line.over} missing; no claim is closed by it"
+            return "box-short", f"{found}: {-line.over} missing; no claim is closed by it{why}"
         case Verdict.NOT_ALL | Verdict.NOTHING_OVER:
-            return "claims-not-covered", f"{found}, {line.in_doubt} in doubt: two operators must decide the claims"
+            text = f"{found}, {line.in_doubt} in doubt: two operators must decide the claims{why}"
+            return "claims-not-covered", text
+        case Verdict.PERSONS:
+            return "count-undecided", f"{found}, {line.in_doubt} in doubt: persons decide{why}"
         case Verdict.WAITING:
             text = f"{found}, {line.unsettled} not settled as the journal has them: enter this count again afterwards"
             return "count-waits", text
         case _:
             assert_never(line.verdict)
+
+
+_WHY = {
+    Obstacle.CONFLICT: "terminal and books differ about a note, see the incident settlement-conflict",
+    Obstacle.NO_EXCHANGE: "between this period and the next to it no box was seen to leave: one box may have the notes "
+    "of both",
+    Obstacle.ANOTHER_BOX: "a note that the books have in this box, or in the next to it, may lie in the other",
+    Obstacle.UNKNOWN_FIND: "a note of unknown value was found, and may be one of these",
+    Obstacle.RECOUNT: "an earlier count of this box has fewer",
+}
 
 
 def _incident(code: str, count: BoxCount, text: str, about: str) -> Incident:

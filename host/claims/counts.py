@@ -32,7 +32,8 @@ def kept_counts(connection: Connection, where: ColumnElement[bool] | None = None
     query = select(box_count_lines).join_from(box_count_lines, box_counts, same[0] & same[1] & same[2])
     for row in connection.execute(query.where(narrowed).order_by(n.currency, n.value_minor)):
         value = Money(row.value_minor, Currency(row.currency))
-        line = Line(value, row.pieces, row.credited, row.found, row.withheld, row.in_doubt, row.unsettled)
+        books = (row.credited, row.found, row.withheld, row.in_doubt, row.unsettled)
+        line = Line(value, row.pieces, *books, obstacle=row.obstacle)
         lines.setdefault((row.terminal_id, row.box_period_id, row.count_number), []).append((line, row.verdict))
     ordered = select(box_counts).where(narrowed).order_by(c.terminal_id, c.box_period_id, c.count_number)
     for row in connection.execute(ordered):
@@ -44,10 +45,12 @@ def kept_counts(connection: Connection, where: ColumnElement[bool] | None = None
         yield KeptCount(count, tuple(verdict for _, verdict in of_it), row.signature)
 
 
-def last_counts(connection: Connection, terminal: str) -> dict[str, BoxCount]:
-    """The last count of each period of a terminal that was counted."""
-    kept = kept_counts(connection, box_counts.c.terminal_id == terminal)
-    return {one.count.box_period_id: one.count for one in kept}
+def counts_of(connection: Connection, terminal: str) -> dict[str, tuple[BoxCount, ...]]:
+    """The counts of each period of a terminal that was counted, in order."""
+    counts: dict[str, tuple[BoxCount, ...]] = {}
+    for one in kept_counts(connection, box_counts.c.terminal_id == terminal):
+        counts[one.count.box_period_id] = (*counts.get(one.count.box_period_id, ()), one.count)
+    return counts
 
 
 def keep_count(connection: Connection, count: BoxCount, signer: Signer) -> None:
@@ -70,6 +73,7 @@ def keep_count(connection: Connection, count: BoxCount, signer: Signer) -> None:
             "in_doubt": line.in_doubt,
             "unsettled": line.unsettled,
             "verdict": line.verdict,
+            "obstacle": line.obstacle,
         }
         for line in count.lines
     ]

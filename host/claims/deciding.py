@@ -10,7 +10,7 @@ from sqlalchemy import Connection, insert, select
 from guichet.ids import TerminalId, short
 from guichet.seams import Domain, Signer
 from host.claims.books import Boxes, boxes_of
-from host.claims.box import BoxNote, NoteKey, Standing, resting_place
+from host.claims.box import BoxNote, NoteKey, Standing, resting_place, waiting
 from host.claims.counting import look_again
 from host.claims.records import Decision, Proposal
 from host.claims.schema import claim_confirmations, claim_proposals, claims
@@ -114,8 +114,27 @@ def _doubt(connection: Connection, wish: Wish) -> _Doubt:
     if note is None:
         text = f"the journal of {row.terminal_id} has decided about this note by itself: wait for its settlement"
         raise DecisionError(f"claim {wish.claim_number}: {text}")
+    _check_ended(note, boxes)
+    _check_settled(note, boxes)
     own = _own_period(connection, key)
     return _Doubt(key, own if wish.outcome is not Outcome.CREDITED else _room(note, own, boxes))
+
+
+def _check_ended(note: BoxNote, boxes: Boxes) -> None:
+    """As long as a box is in, what lies in it can neither be counted nor be looked at."""
+    found = boxes.periods.found
+    if still := sorted(name for name in note.periods if name in found and found[name].ended_at_us is None):
+        where = ", ".join(short(period) for period in still)
+        text = f"box period {where} has not ended: its box is in, or the journal that says otherwise has not come yet"
+        raise DecisionError(f"{text}; decide once it is out")
+
+
+def _check_settled(note: BoxNote, boxes: Boxes) -> None:
+    """Nothing is decided beside a note that is not settled: what is over, or missing, may be its piece."""
+    if periods := waiting(note, boxes.notes):
+        where = ", ".join(short(period) for period in periods)
+        text = f"the journal has another note of {note.value} in box period {where} that the books do not have yet"
+        raise DecisionError(f"{text}: wait for its settlement")
 
 
 def _own_period(connection: Connection, key: NoteKey) -> str:

@@ -2,7 +2,8 @@
 
 A note that came in while a box was in belongs to that box's period. It may lie in the next box instead where it was
 undecided while the boxes were exchanged: the head may push into the new box what stuck in it before. That is worked out
-so. A note is *under way* from note_escrowed until note_stacked or note_returned. In doubt it stays under way, until the
+so. A note is *under way* from note_escrowed until note_stacked or note_returned; stacked while its box is out, until
+the next box_period_opened, for it can be in either. In doubt it stays under way, until the
 path is known to be empty while its own box is still in: the doubt itself says so (path empty), the cash module answers
 so, acceptance is opened, another note is escrowed, or a note is cleared. The box is in until the incident
 ``box-removed``; where there is none, until box_period_opened. Every note that is under way at box_period_opened of the
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from guichet.v1 import journal_pb2 as pb
 
@@ -24,19 +26,23 @@ BOX_REMOVED = "box-removed"
 @dataclass(frozen=True, slots=True)
 class BoxPeriod:
     """What went into one cash box. The moments are those of the terminal's clock, in microseconds since 1970: evidence
-    for people. ``ended_at_us`` is None while its box is in, as far as the journal is here.
+    for people. ``ended_at_us`` is None while its box is in, as far as the journal is here. ``exchanged``: a box was
+    seen to leave before it ended; where none was, as with a new disk or another cash module before the same box, its
+    box can be that of the next period, too.
     """
 
     box_period_id: str
     device_serial: str
     opened_at_us: int
     ended_at_us: int | None = None
+    exchanged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class _UnderWay:
     device_serial: str
     doubtful: bool = False
+    stacked: bool = False
 
 
 class Periods:
@@ -57,6 +63,12 @@ class Periods:
         """The place of a period among the terminal's, from 0. Raises KeyError for one that it does not have."""
         return {name: index for index, name in enumerate(self.found)}[period]
 
+    def joined(self) -> frozenset[str]:
+        """The periods that may share their box with a neighbour: no box was seen to leave between the two."""
+        names = list(self.found)
+        pairs = (pair for pair in pairwise(names) if not self.found[pair[0]].exchanged)
+        return frozenset(name for pair in pairs for name in pair)
+
     def add(self, records: Iterable[pb.JournalRecord]) -> None:
         """Take records into account, in the order of the journal."""
         for record in records:
@@ -74,7 +86,7 @@ class Periods:
             case "note_in_doubt":
                 self._doubted(record.note_in_doubt)
             case "note_stacked":
-                self._under_way.pop(record.note_stacked.note_id, None)
+                self._stacked(record.note_stacked.note_id)
             case "note_returned":
                 self._under_way.pop(record.note_returned.note_id, None)
             case "device_answered" if record.device_answered.presence == pb.DEVICE_PRESENCE_PATH_EMPTY:
@@ -92,6 +104,12 @@ class Periods:
         if fact.presence == pb.DEVICE_PRESENCE_PATH_EMPTY:
             self._path_is_empty()
 
+    def _stacked(self, note_id: str) -> None:
+        """While the box is out nobody knows whether it went in before, or into the next."""
+        note = self._under_way.pop(note_id, None)
+        if note is not None and self._box_is_out:
+            self._under_way[note_id] = replace(note, doubtful=False, stacked=True)
+
     def _path_is_empty(self) -> None:
         """What was in doubt is in the box or gone, if its box is still in: afterwards the new one may have it."""
         if not self._box_is_out:
@@ -100,13 +118,14 @@ class Periods:
     def _opened(self, fact: pb.BoxPeriodOpened, at_us: int) -> None:
         before = self._current
         if before is not None and before != fact.box_period_id:
-            self.found[before] = replace(self.found[before], ended_at_us=at_us)
+            self.found[before] = replace(self.found[before], ended_at_us=at_us, exchanged=self._box_is_out)
         self._current, self._box_is_out = fact.box_period_id, False
         self.found.setdefault(fact.box_period_id, BoxPeriod(fact.box_period_id, fact.device_serial, at_us))
         for name, note in self._under_way.items():
             if _same(note.device_serial, fact.device_serial):
                 self._also[name] = self._also.get(name, frozenset()) | {fact.box_period_id}
-        self._under_way = {name: note for name, note in self._under_way.items() if not note.doubtful}
+        undecided = {name: note for name, note in self._under_way.items() if not note.doubtful and not note.stacked}
+        self._under_way = undecided
 
 
 def _same(one: str, other: str) -> bool:

@@ -14,6 +14,8 @@ from host.ledger.kinds import Outcome
 Content: TypeAlias = "str | int | Sequence[Content] | None"
 
 _FORM = 1
+_WITH_OBSTACLES = 2
+_WITH_SUBJECT = 2
 """Of the signed bytes: they are never rendered otherwise under the same number."""
 
 
@@ -43,7 +45,8 @@ class BoxCount:
     def content(self) -> bytes:
         """What the host signs of it."""
         head = (self.terminal_id, self.box_period_id, self.number, self.counted_by, self.witness, self.counted_at_us)
-        return _rendered("box count", *head, [_line(line) for line in self.lines])
+        form = _WITH_OBSTACLES if any(line.obstacle is not None for line in self.lines) else _FORM
+        return _rendered("box count", *head, [_line(line, form) for line in self.lines], form=form)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +76,19 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
+class Subject:
+    """What a resolution is about, as the doubt before it has it: the account, empty where there is none, and the value
+    of the note.
+    """
+
+    account_id: str
+    value: Money
+
+
+@dataclass(frozen=True, slots=True)
 class Resolution:
     """Why the host gave a note in doubt its next outcome: a count, or a decision. ``box_period_id``: in whose box the
-    note lies.
+    note lies. ``subject`` is None where an earlier version signed it without.
     """
 
     key: NoteKey
@@ -85,6 +98,7 @@ class Resolution:
     count_number: int | None
     decision: Decision | None
     resolved_at_us: int
+    subject: Subject | None
 
     def content(self) -> bytes:
         """What the host signs of it, with both operators' words where they decided."""
@@ -93,9 +107,14 @@ class Resolution:
         if decision is not None:
             confirmed = (decision.reason, decision.confirmed_by, decision.confirmed_at_us)
             said = [decision.proposal_no, *_proposal(decision.proposal), *confirmed]
+        about: tuple[Content, ...] = ()
+        if self.subject is not None:
+            value = self.subject.value
+            about = (self.subject.account_id, value.currency.code, value.minor)
         return _rendered(
             "resolution", key.terminal_id, key.deposit_id, key.note_id, self.outcome_number, self.outcome.value,
-            self.box_period_id, self.count_number, said, self.resolved_at_us,
+            self.box_period_id, self.count_number, said, self.resolved_at_us, *about,
+            form=_WITH_SUBJECT if about else _FORM,
         )  # fmt: skip
 
 
@@ -104,10 +123,11 @@ def _proposal(proposal: Proposal) -> tuple[Content, ...]:
     return (*said, proposal.proposed_by, proposal.proposed_at_us)
 
 
-def _line(line: Line) -> Content:
+def _line(line: Line, form: int) -> Content:
     books = (line.credited, line.found, line.withheld, line.in_doubt, line.unsettled)
-    return (line.value.currency.code, line.value.minor, line.pieces, *books, line.verdict.value)
+    said = (line.value.currency.code, line.value.minor, line.pieces, *books, line.verdict.value)
+    return said if form == _FORM else (*said, None if line.obstacle is None else line.obstacle.value)
 
 
-def _rendered(kind: str, *said: Content) -> bytes:
-    return json.dumps([f"guichet {kind}", _FORM, *said], separators=(",", ":")).encode("ascii")
+def _rendered(kind: str, *said: Content, form: int = _FORM) -> bytes:
+    return json.dumps([f"guichet {kind}", form, *said], separators=(",", ":")).encode("ascii")

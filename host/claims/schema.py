@@ -15,7 +15,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from host.claims.box import Verdict
+from host.claims.box import Obstacle, Verdict
 from host.ledger.kinds import ClaimReason, Ledger, Outcome
 from host.store.metadata import BIG, metadata, words
 
@@ -75,6 +75,7 @@ class BoxCountLineColumns(TypedColumns):
     in_doubt: Named[int]
     unsettled: Named[int]
     verdict: Named[Verdict] = Column(words(Verdict, "verdict"))
+    obstacle: Named[Obstacle | None] = Column(words(Obstacle, "obstacle"))
 
 
 box_count_lines = Table(

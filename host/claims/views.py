@@ -104,10 +104,11 @@ def list_periods(connection: Connection, terminal: str | None = None) -> tuple[P
 
 def _periods_of(connection: Connection, terminal: TerminalId) -> Iterable[PeriodView]:
     boxes = boxes_of(connection, terminal)
+    hindrances = boxes.hindrances()
     for ordinal, (name, period) in enumerate(boxes.periods.found.items()):
         count = boxes.counts.get(name)
         pieces = count.as_pieces(ordinal) if count is not None else Pieces(name, ordinal, {})
-        yield PeriodView(terminal, period, count, judge(pieces, boxes.notes))
+        yield PeriodView(terminal, period, count, judge(pieces, boxes.notes, hindrances))
 
 
 def list_counts(connection: Connection, limit: int = 20) -> tuple[KeptCount, ...]:

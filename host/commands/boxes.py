@@ -158,6 +158,8 @@ def _result(line: Line) -> str:
             return f"{line.over} over"
         case Verdict.NOT_ALL:
             return f"{line.over} over, {line.verdict.value}"
+        case Verdict.PERSONS if line.obstacle is not None:
+            return f"{line.verdict.value}: {line.obstacle.value}"
         case _:
             return line.verdict.value
 
@@ -202,6 +204,7 @@ def line_json(line: Line) -> Mapping[str, Json]:
         "unsettled": line.unsettled,
         "over": line.over,
         "result": line.verdict.value,
+        "obstacle": None if line.obstacle is None else line.obstacle.value,
     }
 
 
@@ -224,6 +227,8 @@ def ask_periods(arguments: argparse.Namespace) -> int:
 def _period_rows(view: PeriodView, zone: str) -> list[tuple[str, ...]]:
     period = view.period
     ended = "in place" if period.ended_at_us is None else in_words(period.ended_at_us, zone)
+    if period.ended_at_us is not None and not period.exchanged:
+        ended += ", no exchange"
     head = (view.terminal_id, short(period.box_period_id), in_words(period.opened_at_us, zone), ended, _counted(view))
     rows: list[tuple[str, ...]] = []
     for line in view.lines:
@@ -248,6 +253,7 @@ def _period_json(view: PeriodView) -> Json:
         "device_serial": period.device_serial,
         "opened_at_us": period.opened_at_us,
         "ended_at_us": period.ended_at_us,
+        "exchanged": period.exchanged if period.ended_at_us is not None else None,
         "count_number": None if count is None else count.number,
         "counted_at_us": None if count is None else count.counted_at_us,
         "counted_by": None if count is None else count.counted_by,

@@ -77,19 +77,37 @@ def keep_command(connection: Connection, action: str, subject: str, now_us: int)
 def read_password(path: Path | None, *, again: bool) -> str:
     """A password: the first line of a file, of standard input, or typed unseen; typed twice where asked.
 
-    Raises :class:`CommandError` where the file cannot be read or the two are not the same.
+    Raises :class:`CommandError` where it cannot be read, is not UTF-8, or the two are not the same.
     """
     if path is not None:
         try:
             return path.read_text(encoding="utf-8").partition("\n")[0]
         except (OSError, UnicodeDecodeError) as error:
             raise CommandError(f"{path}: {error}") from error
+    try:
+        password = _from_person(again=again)
+    except UnicodeDecodeError as error:
+        raise CommandError(_NO_TEXT) from error
+    if not is_text(password):
+        raise CommandError(_NO_TEXT)
+    return password
+
+
+_NO_TEXT = "the password: not UTF-8"
+
+
+def _from_person(*, again: bool) -> str:
     if not sys.stdin.isatty():
         return sys.stdin.readline().rstrip("\n")
     password = getpass.getpass("Password: ")
     if again and getpass.getpass("Again: ") != password:
         raise CommandError("the two are not the same")
     return password
+
+
+def is_text(word: str) -> bool:
+    """Whether ``word`` is made of characters only: bytes that were no UTF-8 come as surrogates."""
+    return not any("\ud800" <= character <= "\udfff" for character in word)
 
 
 def print_json(value: Json) -> None:

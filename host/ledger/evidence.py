@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 
@@ -17,7 +18,7 @@ from guichet.v1 import settlement_pb2 as pb
 from host.fleet.standing import keys_of
 from host.journal.notes import Notes, NoteStory
 from host.journal.records import epochs_held, last_place, read_journal, readable_records
-from host.ledger.advice import Advice, AdvisedNote, BadAdvice, parse_advice
+from host.ledger.advice import Advice, BadAdvice, parse_advice
 from host.ledger.answer import BOOKINGS
 from host.ledger.booking import Key, Settled
 from host.ledger.kinds import Outcome
@@ -102,19 +103,38 @@ def _says(answer: pb.NoteAnswer, booked: Settled) -> bool:
     return said == (BOOKINGS[booked.booking], booked.claim_number, value.minor, value.currency.code)
 
 
-def told_by_advices(connection: Connection, kept: Sequence[KeptOutcome]) -> Iterator[Finding]:
-    """What was booked by an advice stands in it. What the host resolved by itself names none."""
-    told: dict[bytes, frozenset[AdvisedNote]] = {}
+def readable_advices(connection: Connection) -> dict[bytes, Advice]:
+    """The advices that were answered, by their hashes. What cannot be read is a finding of :func:`answers_stand`."""
+    told: dict[bytes, Advice] = {}
     for stored in _stored(connection):
-        try:
-            told[stored.advice_hash] = frozenset(parse_advice(stored.content).notes)
-        except BadAdvice:
-            continue  # a finding of answers_stand
+        with contextlib.suppress(BadAdvice):
+            told[stored.advice_hash] = parse_advice(stored.content)
+    return told
+
+
+def told_by_advices(connection: Connection, kept: Sequence[KeptOutcome]) -> Iterator[Finding]:
+    """What was booked by an advice stands in it, for its deposit and account, in its box. What the host resolved by
+    itself names none; whose a deposit is that names a card, :mod:`host.offline.evidence` looks at.
+    """
+    told = readable_advices(connection)
     for outcome in kept:
-        by = outcome.advice_hash
-        if by is not None and outcome.settled.note not in told.get(by, frozenset()):
-            text = f"outcome {outcome.settled.note.outcome_number} does not stand in the advice that it names"
-            yield Finding("advice", f"note {outcome.settled.note.note_id}", text)
+        number, subject = outcome.settled.note.outcome_number, f"note {outcome.settled.note.note_id}"
+        if outcome.advice_hash is None:
+            continue
+        advice = told.get(outcome.advice_hash)
+        if advice is None or outcome.settled.note not in advice.notes:
+            yield Finding("advice", subject, f"outcome {number} does not stand in the advice that it names")
+        elif not _as_advised(outcome, advice):
+            text = f"outcome {number} is of another account, deposit, box or device than its advice"
+            yield Finding("advice", subject, text)
+
+
+def _as_advised(outcome: KeptOutcome, advice: Advice) -> bool:
+    settled = outcome.settled
+    account = settled.account_id if advice.offline is not None else advice.account_id
+    booked = (*outcome.deposit, settled.account_id, settled.box_period_id, settled.device_serial)
+    said = (advice.terminal_id, advice.deposit_id, account, advice.box_period_id, advice.device_serial)
+    return booked == said
 
 
 # --- journals ---------------------------------------------------------------------------------------------------------

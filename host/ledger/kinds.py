@@ -71,6 +71,9 @@ class ClaimReason(Enum):
     ACCOUNT_UNUSABLE = "account-unusable"
 
 
+IN_BOX = (Outcome.CREDITED, Outcome.FOUND, Outcome.WITHHELD)
+"""The outcomes of a note that lies in the box."""
+
 SUCCESSORS = {
     Outcome.IN_DOUBT: frozenset(
         {Outcome.CREDITED, Outcome.RETURNED, Outcome.FOUND, Outcome.WITHHELD, Outcome.NOT_FOUND}

@@ -14,10 +14,9 @@ from guichet.ids import TerminalId
 from guichet.money import Money
 from host.claims.books import Told, told_by_journals
 from host.claims.counts import kept_counts
-from host.ledger.kinds import Outcome
+from host.ledger.kinds import IN_BOX, Outcome
 from host.ledger.reading import KeptOutcome, kept_outcomes
 
-IN_BOX = (Outcome.CREDITED, Outcome.FOUND, Outcome.WITHHELD)
 COUNTED = (*IN_BOX, Outcome.IN_DOUBT)
 
 

@@ -15,7 +15,7 @@ from guichet.seams import Domain, Ids, Signer
 from host.bankdays import Calendar
 from host.claims.box import NoteKey
 from host.claims.numbers import claim_number
-from host.claims.records import Decision, Resolution
+from host.claims.records import Decision, Resolution, Subject
 from host.ledger.booking import Settled, booking_of, legs
 from host.ledger.kinds import Booking, Outcome, TransactionKind
 from host.ledger.reading import KeptOutcome, customer_accounts, kept_outcomes, of_deposits
@@ -61,14 +61,16 @@ class Resolver:
     def _one(self, connection: Connection, ruling: Ruling) -> Resolved:
         before, now_us = _last(connection, ruling.key), self._calendar.clock.wall_us()
         number = before.settled.note.outcome_number + 1
+        subject = Subject(before.settled.account_id, before.settled.note.value)
         resolution = Resolution(
-            ruling.key, number, ruling.outcome, ruling.box_period_id, ruling.count_number, ruling.decision, now_us
-        )
+            ruling.key, number, ruling.outcome, ruling.box_period_id, ruling.count_number, ruling.decision, now_us,
+            subject,
+        )  # fmt: skip
         settled = self._settled(connection, before, ruling)
         posted = legs([(settled, before.settled)], before.place)
         # Without postings there is no transaction: this cannot be for a doubt, which has posted something.
         transaction_id = self._ids.new() if posted else None
-        resolution_no = self._keep(connection, resolution)
+        resolution_no = self._keep(connection, resolution, subject)
         new = NewOutcome(before.place, before.deposit_id, settled, transaction_id, resolution_no=resolution_no)
         ensure_internal_accounts(connection, [before.place])
         insert_postings(connection, [(transaction_id, before.place, posted)])
@@ -88,7 +90,7 @@ class Resolver:
         note = replace(doubt.note, outcome=ruling.outcome, outcome_number=doubt.note.outcome_number + 1)
         return replace(doubt, note=note, booking=booking, claim_number=claim, booked_on=self._calendar.today())
 
-    def _keep(self, connection: Connection, resolution: Resolution) -> int:
+    def _keep(self, connection: Connection, resolution: Resolution, subject: Subject) -> int:
         key, decision = resolution.key, resolution.decision
         statement = insert(resolutions).values(
             terminal_id=key.terminal_id,
@@ -101,6 +103,9 @@ class Resolver:
             proposal_no=None if decision is None else decision.proposal_no,
             resolved_at_us=resolution.resolved_at_us,
             signature=self._signer.sign(Domain.CLAIM_RESOLUTION, resolution.content()),
+            account_id=subject.account_id,
+            currency=subject.value.currency.code,
+            value_minor=subject.value.minor,
         )
         return connection.execute(statement.returning(resolutions.c.resolution_no)).scalar_one()
 

@@ -170,7 +170,7 @@ note_outcomes = Table(
 class ResolutionColumns(TypedColumns):
     """Why the host itself gave a note in doubt its next outcome: a count, or what two operators decided.
     ``box_period_id`` is the period in whose box the note lies. ``signature`` is the host's, over all of it and, for a
-    decision, over both operators' words.
+    decision, over both operators' words. The account and the value of the note are empty where it was signed without.
     """
 
     resolution_no: Named[int] = Column(BIG, primary_key=True)
@@ -184,6 +184,9 @@ class ResolutionColumns(TypedColumns):
     proposal_no: Named[int | None] = Column(BIG, ForeignKey("claim_confirmations.proposal_no"))
     resolved_at_us: Named[int] = Column(BIG)
     signature: Named[bytes]
+    account_id: Named[str | None] = Column(String(64))
+    currency: Named[str | None] = Column(String(3))
+    value_minor: Named[int | None] = Column(BIG)
 
 
 resolutions = Table(

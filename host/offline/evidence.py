@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select
 from guichet.offline import OfflineError, parse_limits
 from guichet.seams import Domain
 from guichet.signing import BadSignature, verify
-from host.ledger.evidence import Finding
+from host.ledger.evidence import Finding, readable_advices
 from host.ledger.reading import KeptOutcome
 from host.offline.schema import offline_deposits, offline_limits
 
@@ -20,8 +20,12 @@ def offline_stands(connection: Connection, host_key: bytes, kept: Sequence[KeptO
     d = offline_deposits.c
     rows = connection.execute(select(d.terminal_id, d.deposit_id, d.account_id)).all()
     found = {(terminal, deposit): account for terminal, deposit, account in rows}
+    named = {name for name, advice in readable_advices(connection).items() if advice.offline is not None}
     for outcome in kept:
         account = found.get(outcome.deposit)
+        if account is None and outcome.advice_hash in named:
+            text = "is of a deposit whose advice names a card, and whose card that is was not kept"
+            yield Finding("offline", f"note {outcome.settled.note.note_id}", text)
         if account is not None and outcome.settled.account_id != account:
             text = f"is booked to account {outcome.settled.account_id!r}, its deposit's card stands for {account!r}"
             yield Finding("offline", f"note {outcome.settled.note.note_id}", text)

@@ -10,7 +10,8 @@ from guichet.v1 import journal_pb2
 from host.claims.box import NoteKey
 from host.claims.counting import Counted, CountPlan, enter_count
 from host.claims.numbers import claim_number
-from host.fleet.incidents import list_incidents
+from host.claims.periods import BOX_REMOVED
+from host.fleet.incidents import OpenIncident, list_incidents
 from host.journal.intake import parse_batch
 from host.journal.records import keep_batch
 from host.ledger.resolving import Resolved
@@ -25,6 +26,17 @@ THIRD_PERIOD = make_id(0, b"third peri")
 def opened(terminal: BenchTerminal, period: str) -> None:
     """A cash box is put in."""
     terminal.write(journal_pb2.BoxPeriodOpened(box_period_id=period, device_serial=SERIAL))
+
+
+def exchanged(terminal: BenchTerminal, period: str) -> None:
+    """A cash box leaves, and another is put in."""
+    removed(terminal)
+    opened(terminal, period)
+
+
+def removed(terminal: BenchTerminal) -> None:
+    """A cash box leaves its place."""
+    terminal.write(journal_pb2.Incident(code=BOX_REMOVED, device="cash"))
 
 
 def path_is_empty(terminal: BenchTerminal) -> None:
@@ -46,7 +58,7 @@ def exchanged_box(bench: Bench, notes: Sequence[Note], *, account: str = ANNA, s
     place = terminal.write_deposit(1, notes, account)
     if not spans:
         path_is_empty(terminal)
-    opened(terminal, NEXT_PERIOD)
+    exchanged(terminal, NEXT_PERIOD)
     replicate(bench, terminal)
     answer(bench, terminal.advice(1, notes, account=account, place=place))
     return terminal
@@ -68,9 +80,14 @@ def count(
 
 
 def incident_codes(bench: Bench) -> list[str]:
-    """What a person should look at, the oldest first."""
+    """What the host tells a person to look at, the oldest first; that a box was out comes from its terminal."""
+    return [incident.code for incident in told(bench)]
+
+
+def told(bench: Bench) -> list[OpenIncident]:
+    """The incidents of the host's own."""
     with bench.engine.begin() as connection:
-        return [incident.code for incident in reversed(list_incidents(connection))]
+        return [one for one in reversed(list_incidents(connection)) if one.code != BOX_REMOVED]
 
 
 def key_of(note: int, deposit: int = 1) -> NoteKey:

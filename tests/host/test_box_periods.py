@@ -19,6 +19,7 @@ NEXT_NOTE = pb.NoteEscrowed(note_id="m", deposit_id="d", device_serial="S-1")
 IN_DOUBT = pb.NoteInDoubt(note_id="n", outcome_number=1, presence=pb.DEVICE_PRESENCE_JAMMED)
 GONE = pb.NoteInDoubt(note_id="n", outcome_number=1, presence=pb.DEVICE_PRESENCE_PATH_EMPTY)
 STACKED = pb.NoteStacked(note_id="n", outcome_number=1)
+STACKED_AFTER_ALL = pb.NoteStacked(note_id="n", outcome_number=2)
 RETURNED = pb.NoteReturned(note_id="n", outcome_number=1)
 REMOVED = pb.Incident(code="box-removed", device="cash")
 EMPTY = pb.DeviceAnswered(device="cash", presence=pb.DEVICE_PRESENCE_PATH_EMPTY)
@@ -49,6 +50,13 @@ def told(*facts: Fact) -> Periods:
         ((ESCROWED, IN_DOUBT, ACCEPTING, REMOVED, SECOND), OWN),
         ((ESCROWED, IN_DOUBT, NEXT_NOTE, SECOND), OWN),
         ((ESCROWED, STACKED, SECOND), OWN),
+        ((ESCROWED, STACKED, REMOVED, SECOND), OWN),
+        ((ESCROWED, REMOVED, STACKED, SECOND), BOTH),
+        ((ESCROWED, IN_DOUBT, REMOVED, STACKED_AFTER_ALL, SECOND), BOTH),
+        ((ESCROWED, REMOVED, IN_DOUBT, EMPTY, STACKED_AFTER_ALL, EMPTY, SECOND, THIRD), BOTH),
+        ((ESCROWED, REMOVED, STACKED, OTHER_HEAD), OWN),
+        ((ESCROWED, GONE, REMOVED, STACKED_AFTER_ALL, SECOND), OWN),
+        ((REMOVED, SECOND, ESCROWED, STACKED, THIRD), OWN),
         ((ESCROWED, RETURNED, SECOND), OWN),
         ((ESCROWED, IN_DOUBT, OTHER_HEAD), OWN),
         ((ESCROWED, IN_DOUBT), OWN),
@@ -68,6 +76,24 @@ def test_a_period_ends_where_the_next_begins() -> None:
     assert (first.opened_at_us, first.ended_at_us) == (1_000_000, 4_000_000)
     assert (second.box_period_id, second.ended_at_us) == ("p1", None)
     assert [periods.ordinal(name) for name in ("p0", "p1")] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("facts", "joined"),
+    [
+        ((REMOVED, SECOND), set[str]()),
+        ((SECOND,), {"p0", "p1"}),
+        ((OTHER_HEAD,), {"p0", "p1"}),
+        ((REMOVED, SECOND, THIRD), {"p1", "p2"}),
+        ((SECOND, REMOVED, THIRD), {"p0", "p1"}),
+        ((SECOND, THIRD), {"p0", "p1", "p2"}),
+        ((), set[str]()),
+    ],
+)
+def test_periods_are_joined_where_no_box_was_seen_to_leave_between_them(
+    facts: tuple[Fact, ...], joined: set[str]
+) -> None:
+    assert told(FIRST, *facts).joined() == joined
 
 
 def test_terminal_and_host_call_a_box_that_left_by_one_word() -> None:

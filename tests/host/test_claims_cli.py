@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import re
 import shutil
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,7 +24,7 @@ from host.console.schema import audit_log
 from host.store.engine import open_engine
 from host.store.executor import InlineExecutor
 from tests.host.bench import Bench, BenchClock
-from tests.host.boxes import NEXT_PERIOD, exchanged_box, number_of
+from tests.host.boxes import NEXT_PERIOD, THIRD_PERIOD, exchanged_box, number_of, opened, replicate
 from tests.host.terminal import BOX_PERIOD, OUTCOME_IN_DOUBT, Note, deposit_id
 
 NOTES = (Note(1), Note(3, 500), Note(2, outcome=OUTCOME_IN_DOUBT))
@@ -109,7 +112,24 @@ def test_the_field_engineer_sees_which_box_is_to_be_counted(office: Office) -> N
         (500, 1, 0),
         (2_000, 1, 1),
     ]
+    assert (first["exchanged"], second["exchanged"]) == (True, None)
+    assert "no exchange" not in said
     assert office.ask("periods", "--terminal", "T-2") == []
+
+
+def test_the_field_engineer_sees_where_no_box_was_seen_to_leave(
+    migrated: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(migrated, data)
+    bench = on_disk(data)
+    terminal = exchanged_box(bench, NOTES)
+    opened(terminal, THIRD_PERIOD)
+    replicate(bench, terminal)
+    bench.host.store.close()
+    office = Office(data, capsys)
+    assert [one["exchanged"] for one in office.ask("periods")] == [True, False, None]
+    assert office.run("periods")[1].count("no exchange") == 1
 
 
 def test_a_count_that_covers_the_claim_closes_it_and_says_so(office: Office) -> None:
@@ -203,6 +223,44 @@ def test_a_customer_without_a_claim_number_is_helped_by_the_deposit_s(office: Of
     assert found["claim_number"] == number_of(2)
     status, said = office.run("claim", "NOBODY-KNOWS")
     assert (status, "there is no claim" in said) == (1, True)
+
+
+BAD = os.fsdecode(b"\xff")
+"""A byte that is no UTF-8, as Python hands it to a program."""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("claim", BAD),
+        ("decide", BAD, "--as", "credited", "--reason", "film", "--by", "olga"),
+        ("decide", number_of(2), "--as", "credited", "--reason", f"film {BAD}", "--by", "olga"),
+        ("decide", number_of(2), "--as", "credited", "--reason", "film", "--by", BAD),
+        ("count", "--terminal", "T-1", "--period", BOX_PERIOD, "--by", BAD, "--empty"),
+        ("count", "--terminal", "T-1", "--period", BOX_PERIOD, "--by", "Eva", "--witness", BAD, "--empty"),
+        ("count", "--terminal", "T-1", "--period", BAD, "--by", "Eva", "--empty"),
+        ("count", "--terminal", "T-1", "--period", BOX_PERIOD, "--by", "Eva", "--pieces", BAD),
+        ("periods", "--terminal", BAD),
+        ("add", BAD),
+        ("revoke", BAD),
+    ],
+)
+def test_words_that_are_no_text_are_wrong_usage(office: Office, words: Sequence[str]) -> None:
+    status, said = office.run(*words)
+    assert (status, said.count("\n") < 10, "Traceback" in said) == (2, True, False), said
+    assert "not UTF-8" in said or "has not the form" in said
+    assert office.look(audited) == []
+
+
+@pytest.mark.parametrize("errors", ["strict", "surrogateescape"], ids=["a UTF-8 locale", "the C locale"])
+def test_a_piped_password_that_is_no_text_is_refused(
+    office: Office, monkeypatch: pytest.MonkeyPatch, errors: str
+) -> None:
+    wish = ("decide", number_of(2), "--as", "credited", "--reason", "film", "--by", "olga")
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"a pass\xffword\n"), "utf-8", errors))
+    status, said = office.run(*wish)
+    assert (status, "the password: not UTF-8" in said) == (1, True)
+    assert office.look(audited) == []
 
 
 def test_every_command_about_boxes_and_claims_explains_itself(office: Office) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import replace
@@ -17,30 +18,34 @@ from guichet.ids import NoteId, TerminalId
 from guichet.seams import Domain
 from guichet.v1 import journal_pb2, money_pb2
 from guichet.v1 import settlement_pb2 as pb
-from host.claims.box import Verdict
+from host.claims.box import NoteKey, Obstacle, Verdict
 from host.claims.counting import CountError, plan_count
 from host.claims.counts import keep_count, kept_counts
-from host.claims.records import BoxCount
+from host.claims.records import BoxCount, Resolution
 from host.claims.schema import box_count_lines, box_counts
 from host.claims.views import ClaimState, Source, find_claims, list_claims, list_counts, list_periods
 from host.fleet.incidents import list_incidents
 from host.ledger.kinds import AccountState, Booking, ClaimReason, Outcome
 from host.ledger.reading import kept_outcomes
 from host.ledger.reconcile import Counts, reconcile
+from host.ledger.resolving import Ruling
 from host.ledger.schema import accounts, note_conflicts, note_outcomes, resolutions, transactions
-from tests.host.bench import ANNA, Bench, build_bench
+from tests.host.bench import ANNA, BORIS, Bench, build_bench
 from tests.host.boxes import (
     NEXT_PERIOD,
     THIRD_PERIOD,
     count,
     counted,
+    exchanged,
     exchanged_box,
     incident_codes,
     key_of,
     number_of,
     opened,
     path_is_empty,
+    removed,
     replicate,
+    told,
 )
 from tests.host.terminal import (
     BOX_PERIOD,
@@ -146,18 +151,44 @@ def test_the_same_count_again_is_the_same_answer(bench: Bench) -> None:
         assert len(list_counts(connection)) == 1
 
 
-def test_another_count_of_the_same_box_is_a_new_one_beside_the_first(bench: Bench) -> None:
+def test_another_count_of_the_same_box_is_a_new_one_beside_the_first_and_closes_nothing_for_its_more_pieces(
+    bench: Bench,
+) -> None:
     exchanged_box(bench, NOTES)
     count(bench, {"20 EUR": 1, "5 EUR": 1})
+    before = balances(bench)
     made, resolved = count(bench, {"20 EUR": 2, "5 EUR": 1}, by="otto")
-    assert (made.count.number, len(resolved)) == (2, 1)
-    assert incident_codes(bench) == ["claims-not-covered", "box-recounted"]
+    assert (made.count.number, resolved, moved(bench, before)) == (2, (), {})
+    assert (made.lines[1].verdict, made.lines[1].obstacle) == (Verdict.PERSONS, Obstacle.RECOUNT)
+    assert incident_codes(bench) == ["claims-not-covered", "box-recounted", "count-undecided"]
     with bench.engine.begin() as connection:
         kept = [one.count for one in kept_counts(connection)]
         (recounted,) = [one.text for one in list_incidents(connection) if one.code == "box-recounted"]
     assert [(one.number, one.counted_by) for one in kept] == [(1, "eva"), (2, "otto")]
     assert recounted.endswith("both are kept. 20.00 EUR: 1 then 2")
     assert findings(bench) == ()
+
+
+def test_a_recount_closes_what_it_has_no_more_of(bench: Bench) -> None:
+    """The first count named one denomination wrong, and another as it is; what waited is covered by both."""
+    terminal = exchanged_box(bench, NOTES)
+    place = terminal.write(journal_pb2.NoteStacked(note_id=an_id(2), outcome_number=2)).sequence
+    replicate(bench, terminal)
+    count(bench, {"20 EUR": 2})
+    count(bench, {"20 EUR": 2, "5 EUR": 1})
+    answer(bench, terminal.advice(1, [Note(2, outcome_number=2)], account=ANNA, place=place))
+    made, _ = count(bench, {"20 EUR": 2, "5 EUR": 1})
+    assert [line.verdict for line in made.lines] == [Verdict.EXACT, Verdict.EXACT]
+    assert findings(bench) == ()
+
+
+def test_nobody_gets_a_claim_closed_by_counting_a_third_time(bench: Bench) -> None:
+    exchanged_box(bench, NOTES)
+    count(bench, {"20 EUR": 1, "5 EUR": 1})
+    count(bench, {"20 EUR": 2, "5 EUR": 1})
+    for pieces in ({"20 EUR": 2, "5 EUR": 1}, {"20 EUR": 2, "5 EUR": 2}):
+        made, resolved = count(bench, pieces)
+        assert (made.lines[1].verdict, resolved) == (Verdict.PERSONS, ())
 
 
 def test_a_recount_of_fewer_pieces_takes_no_credit_away(bench: Bench) -> None:
@@ -175,7 +206,7 @@ def test_a_box_that_is_still_in_cannot_be_counted(bench: Bench) -> None:
     terminal = exchanged_box(bench, NOTES)
     with pytest.raises(CountError, match="has not ended"):
         count(bench, {"20 EUR": 1}, NEXT_PERIOD)
-    opened(terminal, THIRD_PERIOD)
+    exchanged(terminal, THIRD_PERIOD)
     with pytest.raises(CountError, match="has not ended"):
         count(bench, {"20 EUR": 1}, NEXT_PERIOD)  # that it ended has not come here yet
     replicate(bench, terminal)
@@ -210,8 +241,8 @@ def test_a_period_is_named_by_its_last_eight_characters_as_well(bench: Bench) ->
 
 def test_two_periods_that_end_alike_want_the_whole_id(bench: Bench) -> None:
     terminal = exchanged_box(bench, NOTES)
-    opened(terminal, BOX_PERIOD.replace("7", "6", 1) if "7" in BOX_PERIOD else BOX_PERIOD[::-1])
-    opened(terminal, THIRD_PERIOD)
+    exchanged(terminal, BOX_PERIOD.replace("7", "6", 1) if "7" in BOX_PERIOD else BOX_PERIOD[::-1])
+    exchanged(terminal, THIRD_PERIOD)
     replicate(bench, terminal)
     with pytest.raises(CountError, match="give the whole id"):
         count(bench, {"20 EUR": 2}, BOX_PERIOD[-8:])
@@ -252,7 +283,7 @@ def test_a_note_that_is_not_settled_yet_is_not_taken_for_the_one_in_doubt(bench:
     opened(terminal, BOX_PERIOD)
     first = terminal.write_deposit(1, NOTES, ANNA)
     second = terminal.write_deposit(2, (Note(11),), ANNA)
-    opened(terminal, NEXT_PERIOD)
+    exchanged(terminal, NEXT_PERIOD)
     replicate(bench, terminal)
     answer(bench, terminal.advice(1, NOTES, account=ANNA, place=first))
     made, resolved = count(bench, {"20 EUR": 3, "5 EUR": 1})
@@ -277,7 +308,7 @@ def test_notes_that_were_only_given_back_keep_no_count_waiting(bench: Bench) -> 
     terminal = bench.enrol("T-1")
     opened(terminal, BOX_PERIOD)
     terminal.write_deposit(1, (Note(1, outcome=OUTCOME_RETURNED),), ANNA)
-    opened(terminal, NEXT_PERIOD)
+    exchanged(terminal, NEXT_PERIOD)
     replicate(bench, terminal)
     made, _ = count(bench, {})
     assert made.lines == ()
@@ -299,7 +330,7 @@ def spanning(bench: Bench) -> BenchTerminal:
     terminal.write(journal_pb2.NoteInDoubt(note_id=an_id(21), outcome_number=1))
     place = terminal.write(journal_pb2.DepositClosed(deposit_id=opened_deposit.deposit_id)).sequence
     path_is_empty(terminal)
-    opened(terminal, THIRD_PERIOD)
+    exchanged(terminal, THIRD_PERIOD)
     replicate(bench, terminal)
     advice = terminal.advice(2, [Note(21, outcome=OUTCOME_IN_DOUBT)], account=ANNA, place=place, period=NEXT_PERIOD)
     answer(bench, advice)
@@ -336,6 +367,97 @@ def test_a_doubt_that_spans_two_periods_weighs_on_the_second_until_the_first_is_
     assert agrees(bench)
 
 
+# --- boxes of which not everything is known ---
+
+
+def test_periods_without_an_exchange_between_them_may_share_a_box_and_close_nothing(bench: Bench) -> None:
+    """The next period began on a new disk: whoever counts the box counts the notes of both."""
+    terminal = bench.enrol("T-1")
+    opened(terminal, BOX_PERIOD)
+    place = terminal.write_deposit(1, NOTES, ANNA)
+    path_is_empty(terminal)
+    opened(terminal, NEXT_PERIOD)
+    exchanged(terminal, THIRD_PERIOD)
+    replicate(bench, terminal)
+    answer(bench, terminal.advice(1, NOTES, account=ANNA, place=place))
+    before = balances(bench)
+    made, resolved = count(bench, {"20 EUR": 2, "5 EUR": 1})
+    assert (resolved, moved(bench, before)) == ((), {})
+    assert (made.lines[1].verdict, made.lines[1].obstacle) == (Verdict.PERSONS, Obstacle.NO_EXCHANGE)
+    assert incident_codes(bench) == ["count-undecided"]
+    with bench.engine.begin() as connection:
+        seen = [(view.period.ended_at_us is not None, view.period.exchanged) for view in list_periods(connection)]
+    assert seen == [(True, False), (True, True), (False, False)]
+    assert findings(bench) == ()
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_find_of_unknown_value_leaves_every_denomination_of_its_box_to_persons(bench: Bench, *, known: bool) -> None:
+    terminal = bench.enrol("T-1")
+    opened(terminal, BOX_PERIOD)
+    place = terminal.write_deposit(1, (Note(2, outcome=OUTCOME_IN_DOUBT),), ANNA)
+    value = money_pb2.Money(minor=500, currency="EUR") if known else None
+    found = journal_pb2.NoteFound(note_id=an_id(9), box_period_id=BOX_PERIOD, value=value, outcome_number=1)
+    terminal.write(found)
+    path_is_empty(terminal)
+    exchanged(terminal, NEXT_PERIOD)
+    replicate(bench, terminal)
+    answer(bench, terminal.advice(1, [Note(2, outcome=OUTCOME_IN_DOUBT)], account=ANNA, place=place))
+    made, resolved = count(bench, {"20 EUR": 1, "5 EUR": 1})
+    assert len(resolved) == (1 if known else 0)
+    assert {line.obstacle for line in made.lines} == ({None} if known else {Obstacle.UNKNOWN_FIND})
+    assert findings(bench) == ()
+
+
+# --- a note that may lie in the next box ---
+
+
+def test_a_note_that_was_stacked_after_its_box_was_out_covers_no_stranger_s_doubt(bench: Bench) -> None:
+    """The books have it in the first box, and its piece may be what is over in the second."""
+    terminal = bench.enrol("T-1")
+    opened(terminal, BOX_PERIOD)
+    first = begin_note(terminal, 1, BOX_PERIOD)
+    removed(terminal)
+    terminal.write(journal_pb2.NoteStacked(note_id=an_id(1), outcome_number=1))
+    opened(terminal, NEXT_PERIOD)
+    second = begin_note(terminal, 2, NEXT_PERIOD)
+    terminal.write(journal_pb2.NoteInDoubt(note_id=an_id(2), outcome_number=1))
+    path_is_empty(terminal)
+    exchanged(terminal, THIRD_PERIOD)
+    replicate(bench, terminal)
+    answer(bench, terminal.advice(1, [Note(1)], account=ANNA, place=first))
+    doubt = [Note(2, outcome=OUTCOME_IN_DOUBT)]
+    answer(bench, terminal.advice(2, doubt, account=ANNA, place=second, period=NEXT_PERIOD))
+    before = balances(bench)
+    made, resolved = count(bench, {"20 EUR": 1}, NEXT_PERIOD)
+    assert (resolved, moved(bench, before)) == ((), {})
+    assert (made.lines[0].verdict, made.lines[0].obstacle) == (Verdict.PERSONS, Obstacle.ANOTHER_BOX)
+    made, _ = count(bench, {}, BOX_PERIOD)
+    assert (made.lines[0].verdict, made.lines[0].obstacle) == (Verdict.SHORT, Obstacle.ANOTHER_BOX)
+    assert incident_codes(bench) == ["count-undecided", "box-short"]
+    assert all("may lie in the other" in incident.text for incident in told(bench))
+    assert findings(bench) == ()
+
+
+def begin_note(terminal: BenchTerminal, number: int, period: str) -> int:
+    """A deposit of one note of 20 EUR that is in escrow; gives the place of an advice about it."""
+    deposit = key_of(number, number).deposit_id
+    terminal.write(journal_pb2.DepositOpened(deposit_id=deposit, account_id=ANNA, currency="EUR", box_period_id=period))
+    value = money_pb2.Money(minor=2_000, currency="EUR")
+    terminal.write(journal_pb2.NoteEscrowed(note_id=an_id(number), deposit_id=deposit, value=value))
+    return 1_000_000
+
+
+def test_a_count_that_closed_what_was_for_persons_is_found(bench: Bench) -> None:
+    exchanged_box(bench, NOTES)
+    count(bench, {"20 EUR": 1, "5 EUR": 1})
+    made, _ = count(bench, {"20 EUR": 2, "5 EUR": 1})
+    with bench.engine.begin() as connection:
+        ruling = Ruling(key_of(2), Outcome.CREDITED, BOX_PERIOD, count_number=made.count.number)
+        bench.host.resolver.resolve(connection, [ruling])
+    assert [finding.text for finding in findings(bench)] == ["was for persons to decide: more than was counted before"]
+
+
 # --- what the terminal says later -------------------------------------------------------------------------------------
 
 
@@ -343,7 +465,7 @@ def test_a_doubt_that_spans_two_periods_weighs_on_the_second_until_the_first_is_
 def test_a_terminal_that_says_the_same_later_has_the_same_answer(bench: Bench, *, spans: bool) -> None:
     terminal = exchanged_box(bench, NOTES, spans=spans)
     if spans:
-        opened(terminal, THIRD_PERIOD)
+        exchanged(terminal, THIRD_PERIOD)
         replicate(bench, terminal)
         count(bench, {"20 EUR": 1}, NEXT_PERIOD)
     else:
@@ -377,6 +499,35 @@ def test_a_terminal_that_says_otherwise_later_is_a_conflict_that_is_kept_and_ala
     assert stories(bench)[-1] == (2, Outcome.CREDITED, Booking.CUSTOMER)
     assert findings(bench) == ()
     assert not agrees(bench), "books and journal say two things, and a person must know"
+
+
+def test_a_conflict_is_for_persons_and_keeps_no_count_waiting(bench: Bench) -> None:
+    """A count credited it, its terminal says later that it was returned: the box is counted once more."""
+    terminal = exchanged_box(bench, (*NOTES, Note(5, outcome=OUTCOME_IN_DOUBT)))
+    terminal.write(journal_pb2.NoteReturned(note_id=an_id(5), outcome_number=2))
+    place = terminal.write(journal_pb2.NoteReturned(note_id=an_id(2), outcome_number=2)).sequence
+    count(bench, {"20 EUR": 3, "5 EUR": 1})
+    replicate(bench, terminal)
+    made, _ = count(bench, {"20 EUR": 3, "5 EUR": 1})
+    assert made.lines[1].verdict is Verdict.WAITING
+    returned = [Note(number, outcome=OUTCOME_RETURNED, outcome_number=2) for number in (2, 5)]
+    answer(bench, terminal.advice(1, returned, account=ANNA, place=place))
+    made, _ = count(bench, {"20 EUR": 3, "5 EUR": 1})
+    assert [line.verdict for line in made.lines] == [Verdict.EXACT, Verdict.PERSONS]
+    assert "terminal and books differ" in told(bench)[-1].text
+    assert findings(bench) == ()
+
+
+def test_a_later_outcome_that_was_refused_keeps_no_count_waiting(bench: Bench) -> None:
+    """The terminal credits its doubt to another account than it had: nobody books that, and nobody waits for it."""
+    terminal = exchanged_box(bench, NOTES)
+    place = terminal.write(journal_pb2.NoteStacked(note_id=an_id(2), outcome_number=2)).sequence
+    replicate(bench, terminal)
+    (said,) = answer(bench, terminal.advice(1, [Note(2, outcome_number=2)], account=BORIS, place=place)).notes
+    assert said.booking == pb.BOOKING_CONFLICT
+    made, resolved = count(bench, {"20 EUR": 2, "5 EUR": 1})
+    assert (made.lines[1].in_doubt, made.lines[1].verdict, resolved) == (1, Verdict.PERSONS, ())
+    assert incident_codes(bench) == ["settlement-conflict", "count-undecided"]
 
 
 def test_what_the_terminal_settles_before_the_count_is_not_closed_twice(bench: Bench) -> None:
@@ -417,9 +568,13 @@ def test_periods_tell_what_ended_what_is_counted_and_what_the_books_have(bench: 
 
 
 def closed_by_count(bench: Bench) -> None:
-    exchanged_box(bench, NOTES)
-    count(bench, {"20 EUR": 1, "5 EUR": 1})
-    count(bench, {"20 EUR": 2, "5 EUR": 1})
+    """By the second count; the first waited for a note that was not settled."""
+    terminal = exchanged_box(bench, NOTES)
+    late = terminal.write_deposit(2, (Note(11, 2_000),), ANNA)
+    replicate(bench, terminal)
+    count(bench, {"20 EUR": 3})
+    answer(bench, terminal.advice(2, [Note(11)], account=ANNA, place=late))
+    count(bench, {"20 EUR": 3, "5 EUR": 1})
 
 
 @pytest.mark.parametrize(
@@ -435,6 +590,11 @@ def closed_by_count(bench: Bench) -> None:
         ("resolutions", "UPDATE resolutions SET count_number = 1", "resolution"),
         ("resolutions", "UPDATE resolutions SET resolved_at_us = 7", "resolution"),
         ("resolutions", "UPDATE resolutions SET signature = x'00'", "resolution"),
+        ("resolutions", "UPDATE resolutions SET account_id = 'mallory'", "resolution"),
+        ("resolutions", "UPDATE resolutions SET value_minor = 1", "resolution"),
+        ("resolutions", "UPDATE resolutions SET account_id = NULL, currency = NULL, value_minor = NULL", "resolution"),
+        ("note_outcomes", "UPDATE note_outcomes SET account_id = 'mallory' WHERE outcome_number = 2", "resolution"),
+        ("note_outcomes", "UPDATE note_outcomes SET box_period_id = 'other' WHERE outcome_number = 2", "resolution"),
         ("note_outcomes", "UPDATE note_outcomes SET outcome = 'returned' WHERE outcome_number = 2", "resolution"),
         ("note_outcomes", "UPDATE note_outcomes SET outcome_number = 3 WHERE outcome_number = 2", "resolution"),
         ("note_outcomes", "UPDATE note_outcomes SET booking = 'suspense' WHERE outcome_number = 2", "posting"),
@@ -491,13 +651,13 @@ def test_a_count_of_fewer_pieces_than_it_credited_is_found_even_if_it_is_signed(
         for table in ("box_counts", "box_count_lines"):
             connection.execute(text(f"DROP TRIGGER {table}_no_update"))
         connection.execute(
-            text("UPDATE box_count_lines SET pieces = 1, verdict = 'nothing over for the doubts' "
+            text("UPDATE box_count_lines SET pieces = 2, verdict = 'nothing over for the doubts' "
                  "WHERE count_number = 2 AND value_minor = 2000")
         )  # fmt: skip
         statement = text("UPDATE box_counts SET signature = :signature WHERE count_number = 2")
         connection.execute(statement, {"signature": signature})
     assert [finding.text for finding in findings(bench)] == [
-        "1 x 20.00 EUR were counted, 2 are credited, found or withheld"
+        "2 x 20.00 EUR were counted, 3 are credited, found or withheld"
     ]
 
 
@@ -509,6 +669,23 @@ def test_a_count_that_closed_one_claim_and_left_another_that_it_covers_is_found(
         bench.host.resolver.resolve(connection, made.rulings[:1])
     (found,) = findings(bench)
     assert found.text == f"note {an_id(3)} has the same claim on this count, and is open"
+
+
+def test_a_resolution_that_an_earlier_version_signed_without_its_subject_still_stands(bench: Bench) -> None:
+    closed_by_count(bench)
+    with bench.engine.begin() as connection:
+        row = connection.execute(select(resolutions)).one()
+        key = NoteKey(row.terminal_id, row.deposit_id, row.note_id)
+        made = (row.outcome_number, row.outcome, row.box_period_id, row.count_number)
+        early = Resolution(key, *made, None, row.resolved_at_us, None).content()
+        assert json.loads(early)[:2] == ["guichet resolution", 1]
+        signature = bench.host.keys.signer.sign(Domain.CLAIM_RESOLUTION, early)
+        connection.execute(text("DROP TRIGGER resolutions_no_update"))
+        columns = "account_id = NULL, currency = NULL, value_minor = NULL, signature = :signature"
+        connection.execute(text(f"UPDATE resolutions SET {columns}"), {"signature": signature})  # noqa: S608 - of this test
+    assert findings(bench) == ()
+    corrupt(bench, "note_outcomes", "UPDATE note_outcomes SET account_id = 'mallory' WHERE outcome_number = 2")
+    assert "resolution" in {finding.check for finding in findings(bench)}
 
 
 def test_a_resolution_of_what_was_never_in_doubt_is_found(bench: Bench) -> None:

@@ -11,7 +11,10 @@ from sqlalchemy.exc import IntegrityError
 from guichet.seams import Domain
 from guichet.v1 import journal_pb2
 from guichet.v1 import settlement_pb2 as pb
+from guichet.v1 import terminal_link_pb2 as link
+from host.claims.box import Obstacle, Verdict
 from host.claims.deciding import Decided, DecisionError, Wish, decide_claim
+from host.claims.records import Decision, Proposal
 from host.claims.schema import claim_confirmations, claim_proposals
 from host.claims.views import ClaimState, Source, find_claims, list_claims
 from host.console.operators import Action, TooManyFailures, add_operator, prove
@@ -20,8 +23,20 @@ from host.ledger.reconcile import reconcile
 from host.ledger.resolving import NotInDoubt, Ruling
 from host.ledger.schema import resolutions, transactions
 from tests.host.bench import ANNA, Bench
-from tests.host.boxes import NEXT_PERIOD, count, exchanged_box, incident_codes, key_of, number_of, replicate
-from tests.host.terminal import BOX_PERIOD, OUTCOME_FOUND, OUTCOME_IN_DOUBT, Note, an_id
+from tests.host.boxes import (
+    NEXT_PERIOD,
+    THIRD_PERIOD,
+    count,
+    exchanged,
+    exchanged_box,
+    incident_codes,
+    key_of,
+    number_of,
+    opened,
+    path_is_empty,
+    replicate,
+)
+from tests.host.terminal import BOX_PERIOD, OUTCOME_FOUND, OUTCOME_IN_DOUBT, BenchTerminal, Note, an_id
 from tests.host.test_settlement import CASH, IN_DOUBT, UNCONFIRMED, answer, balances, moved
 from tests.host.test_verify import corrupt, findings
 
@@ -186,9 +201,113 @@ def test_a_count_between_proposal_and_confirmation_is_heard(bench: Bench) -> Non
         decide(bench, "pavel", CREDITED)
 
 
+def late_deposit(bench: Bench) -> tuple[BenchTerminal, link.SignedAdvice]:
+    """A box with a note in doubt, and one of a deposit whose advice is still on its way."""
+    terminal = bench.enrol("T-1")
+    opened(terminal, BOX_PERIOD)
+    first = terminal.write_deposit(1, NOTES[1:2], ANNA)
+    second = terminal.write_deposit(2, (Note(11),), ANNA)
+    path_is_empty(terminal)
+    exchanged(terminal, NEXT_PERIOD)
+    replicate(bench, terminal)
+    answer(bench, terminal.advice(1, NOTES[1:2], account=ANNA, place=first))
+    return terminal, terminal.advice(2, [Note(11)], account=ANNA, place=second)
+
+
+@pytest.mark.parametrize("outcome", [CREDITED, NOT_FOUND])
+def test_nobody_decides_while_a_note_that_lies_there_is_not_settled(bench: Bench, outcome: Outcome) -> None:
+    """One piece, and it is the note whose advice is on its way: nobody else gets it."""
+    _, late = late_deposit(bench)
+    count(bench, {"20 EUR": 1})
+    before = balances(bench)
+    with pytest.raises(DecisionError, match="wait for its settlement"):
+        decide(bench, "olga", outcome)
+    answer(bench, late)
+    assert moved(bench, before) == {CASH: -2_000, ANNA: 2_000}
+    with pytest.raises(DecisionError, match="no piece"):
+        decide(bench, "olga", CREDITED)
+    for name in ("olga", "pavel"):
+        decide(bench, name, NOT_FOUND)
+    assert findings(bench) == ()
+    assert agrees(bench)
+
+
+def test_a_decision_that_credits_more_than_was_counted_before_it_is_found(bench: Bench) -> None:
+    """Two operators stand behind it, the host signed it, and the box still holds one piece."""
+    _, late = late_deposit(bench)
+    count(bench, {"20 EUR": 1})
+    past_the_box(bench)
+    assert findings(bench) == ()
+    answer(bench, late)
+    assert [finding.text for finding in findings(bench)] == [
+        "1 x 20.00 EUR were counted, 2 are credited, found or withheld"
+    ]
+
+
+def past_the_box(bench: Bench) -> None:
+    """A decision that looked at no count."""
+    proposal, signer = Proposal(number_of(2), CREDITED, "film", "olga", 1), bench.host.keys.signer
+    with bench.engine.begin() as connection:
+        said = {"claim_number": number_of(2), "outcome": CREDITED, "reason": "film", "proposed_by": "olga"}
+        signature = signer.sign(Domain.CLAIM_PROPOSAL, proposal.content())
+        connection.execute(claim_proposals.insert().values(**said, proposed_at_us=1, signature=signature))
+        confirmed = {"proposal_no": 1, "reason": "film", "confirmed_by": "pavel", "confirmed_at_us": 1}
+        connection.execute(claim_confirmations.insert().values(confirmed))
+        decision = Decision(1, proposal, "film", "pavel", 1)
+        bench.host.resolver.resolve(connection, [Ruling(key_of(2), CREDITED, BOX_PERIOD, decision=decision)])
+
+
+def test_what_the_terminal_credits_itself_after_a_decision_is_not_held_against_it(bench: Bench) -> None:
+    terminal = exchanged_box(bench, NOTES)
+    count(bench, {"20 EUR": 2})
+    for name in ("olga", "pavel"):
+        decide(bench, name)
+    bench.clock.now_us += 1
+    place = terminal.write(journal_pb2.NoteStacked(note_id=an_id(3), outcome_number=2)).sequence
+    replicate(bench, terminal)
+    answer(bench, terminal.advice(1, [Note(3, outcome_number=2)], account=ANNA, place=place))
+    assert findings(bench) == ()
+    assert not agrees(bench), "the box has fewer pieces than the books"
+
+
+@pytest.mark.parametrize("outcome", [CREDITED, NOT_FOUND])
+def test_nobody_decides_before_every_box_in_which_the_note_may_lie_is_out(bench: Bench, outcome: Outcome) -> None:
+    terminal = exchanged_box(bench, NOTES[1:2], spans=True)
+    before = balances(bench)
+    with pytest.raises(DecisionError, match="has not ended"):
+        decide(bench, "olga", outcome)
+    exchanged(terminal, THIRD_PERIOD)
+    with pytest.raises(DecisionError, match="has not ended"):
+        decide(bench, "olga", outcome)  # that it is out has not come here yet
+    replicate(bench, terminal)
+    assert moved(bench, before) == {}
+    assert decide(bench, "olga", outcome).resolved is None
+    assert decide(bench, "pavel", outcome).resolved is not None
+    assert findings(bench) == ()
+
+
+def test_persons_decide_beside_a_conflict(bench: Bench) -> None:
+    """Nobody can settle what was refused: the other claim does not wait for it for ever."""
+    terminal = exchanged_box(bench, NOTES)
+    for name in ("olga", "pavel"):
+        decide(bench, name, NOT_FOUND)
+    place = terminal.write(journal_pb2.NoteStacked(note_id=an_id(2), outcome_number=2)).sequence
+    replicate(bench, terminal)
+    with pytest.raises(DecisionError, match="wait for its settlement"):
+        decide(bench, "olga", CREDITED, 3)
+    answer(bench, terminal.advice(1, [Note(2, outcome_number=2)], account=ANNA, place=place))
+    made, resolved = count(bench, {"20 EUR": 2})
+    assert (made.lines[0].verdict, made.lines[0].obstacle, resolved) == (Verdict.PERSONS, Obstacle.CONFLICT, ())
+    assert incident_codes(bench) == ["settlement-conflict", "count-undecided"]
+    for name in ("olga", "pavel"):
+        decide(bench, name, CREDITED, 3)
+    assert state(bench, 3) is ClaimState.CREDITED
+    assert findings(bench) == ()
+
+
 def test_a_doubt_that_spans_two_boxes_is_credited_where_a_piece_is_left(bench: Bench) -> None:
     terminal = exchanged_box(bench, NOTES[:2], spans=True)
-    terminal.write(journal_pb2.BoxPeriodOpened(box_period_id=an_id(99)))
+    exchanged(terminal, THIRD_PERIOD)
     replicate(bench, terminal)
     count(bench, {"20 EUR": 1})
     decide(bench, "olga")

@@ -372,6 +372,16 @@ def test_verify_finds_an_altered_list_and_an_altered_account(
     assert found in {finding.check for finding in findings}
 
 
+def test_verify_finds_that_nobody_kept_whose_card_it_was(bench: Bench, terminal: BenchTerminal) -> None:
+    """Without it nothing says whose the money is: the advice names a card only."""
+    deposits(bench, terminal, 1_000)
+    with bench.engine.begin() as connection:
+        connection.execute(text("DROP TRIGGER offline_deposits_no_delete"))
+        connection.execute(text("DELETE FROM offline_deposits"))
+        findings = verify_books(connection, bench.host.keys.signer.public_key()).findings
+    assert {finding.check for finding in findings} == {"offline"}
+
+
 # --- what a terminal hears ------------------------------------------------------------------------------------------
 
 

@@ -133,6 +133,32 @@ def test_settled_notes_outlive_the_table_that_is_made_anew_around_them(tmp_path:
     engine.dispose()
 
 
+def test_counts_outlive_the_table_that_is_made_anew_around_their_lines(tmp_path: Path) -> None:
+    """Migration 0007: figures and verdicts stay as they were signed, guarded as they were, with no obstacle."""
+    engine = open_engine(tmp_path / "host.db")
+    config = Config()
+    config.set_main_option("script_location", str(files("host.store") / "migrations"))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0006")
+        connection.execute(text("INSERT INTO terminals VALUES ('T-1', 'live', '', 1)"))
+        connection.execute(text("INSERT INTO box_counts VALUES ('T-1', 'p', 1, 'eva', '', 1, x'')"))
+        line = "'T-1', 'p', 1, 'EUR', 2000, 2, 1, 0, 0, 1, 0, 'covers the doubts'"
+        connection.execute(text(f"INSERT INTO box_count_lines VALUES ({line})"))  # noqa: S608 - of this test
+        before = connection.execute(text("SELECT * FROM box_count_lines")).one()
+    migrate(engine)
+    with engine.begin() as connection:
+        assert connection.execute(text("SELECT * FROM box_count_lines")).one() == (*before, None)
+        for statement in ("UPDATE box_count_lines SET pieces = 1", "DELETE FROM box_count_lines"):
+            with pytest.raises(IntegrityError, match="append-only"):
+                connection.execute(text(statement))
+        assert connection.execute(text("PRAGMA foreign_key_check")).all() == []
+        config.attributes["connection"] = connection
+        with pytest.raises(RuntimeError, match="is not thrown away"):
+            command.downgrade(config, "0006")
+    engine.dispose()
+
+
 def test_what_was_counted_is_not_thrown_away_by_going_back(tmp_path: Path) -> None:
     engine = open_engine(tmp_path / "host.db")
     migrate(engine)

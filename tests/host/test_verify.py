@@ -93,6 +93,10 @@ def test_good_books_are_good(bench: Bench) -> None:
         ("journal_entries", "DELETE FROM journal_entries WHERE sequence = 3", "journal"),
         ("journal_entries", "UPDATE journal_entries SET record = record || 'text' WHERE sequence = 2", "unreadable"),
         ("note_outcomes", "UPDATE note_outcomes SET currency = 'XXX' WHERE value_minor = 5000", "unreadable"),
+        ("note_outcomes", "UPDATE note_outcomes SET account_id = 'mallory' WHERE value_minor = 5000", "advice"),
+        ("note_outcomes", "UPDATE note_outcomes SET box_period_id = 'other' WHERE value_minor = 5000", "advice"),
+        ("note_outcomes", "UPDATE note_outcomes SET device_serial = 'other' WHERE value_minor = 5000", "advice"),
+        ("note_outcomes", "UPDATE note_outcomes SET deposit_id = 'other' WHERE value_minor = 5000", "advice"),
         ("claims", "UPDATE claims SET closed_at_us = 1", "claim"),
         ("claims", "DELETE FROM claims", "claim"),
     ],
@@ -115,6 +119,19 @@ def test_two_postings_that_balance_each_other_are_found(bench: Bench) -> None:
             )
             connection.execute(query, {"change": change, "account": account})
     assert checks(bench) == {"posting"}
+
+
+def test_a_credit_that_went_to_another_account_than_its_advice_names_is_found(bench: Bench) -> None:
+    """Outcome and posting agree with each other, and both with somebody else than the depositor."""
+    deposit(bench)
+    with bench.engine.begin() as connection:
+        for table in ("note_outcomes", "postings"):
+            unguarded(connection, table)
+        moved_to = {"mallory": BORIS, "anna": ANNA}
+        connection.execute(text("UPDATE note_outcomes SET account_id = :mallory WHERE account_id = :anna"), moved_to)
+        connection.execute(text("UPDATE postings SET account_id = :mallory WHERE account_id = :anna "
+                                "AND amount_minor = 7000"), moved_to)  # fmt: skip
+    assert checks(bench) == {"advice"}
 
 
 def test_the_database_itself_refuses_to_change_what_was_posted(bench: Bench) -> None:

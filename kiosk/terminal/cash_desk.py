@@ -280,6 +280,11 @@ class CashDesk:
             )
         )
         self._change(ready=False, stage=Stage.CLOSED, fault="")
+        if presence is Presence.OTHER_DEVICE and not self._cash.capabilities.escrow:
+            lost = "another device answers: nobody can ask the one before what fell into it"
+            self._book.incident(TroubleKind.EVENTS_MISSED.value, lost, self._book.fold.open_note)
+        if presence is Presence.STACKED and event.mark is not None:
+            self._clear_last()  # Its number is not on record, so it is another one's event.
         self._resolve(presence, event.note_type, self._read(event.frame, event.mark), restart=True)
 
     def _ready(self, event: Ready) -> None:

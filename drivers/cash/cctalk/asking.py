@@ -65,12 +65,13 @@ class Asking(Dialogue[Request]):
         self._orders = Orders(self._emit)
         self._usual: dict[Request, bytes] = {}  # The frame that answered each question last.
         self._unreadable = self._unidentified = False
-        self._slot_open = self._open_when_lost = False
+        self._slot_open = False
+        self._open_when_lost: bool | None = None  # What another connection, or process, had left open, nobody knows.
         self._begin_anew()
 
     def _begin_anew(self) -> None:
         """Nothing that was known of the device holds any more; only whether it was taking what came is remembered."""
-        self._open_when_lost = self._open_when_lost or self._slot_open
+        self._open_when_lost = self._slot_open or self._open_when_lost
         self.phase = Phase.KNOCKING
         self.known.forget()
         self._wire.begin_anew()

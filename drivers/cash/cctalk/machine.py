@@ -148,7 +148,8 @@ class Machine(Asking):
         if first.presence is Presence.MOVING:
             self._path.leaves(now)
         # A coin that fell as the power went is in no buffer, and where none had fallen before, no number shows it.
-        swallowed = self._open_when_lost and self.known.restarted and not self.role.capabilities.escrow
+        shut = self._open_when_lost is False or (self._open_when_lost is None and judged.first_time)
+        swallowed = not shut and self.known.restarted and not self.role.capabilities.escrow
         self._open_when_lost = False
         if judged.missed or swallowed:
             self._emit(Trouble(TroubleKind.EVENTS_MISSED))

@@ -9,6 +9,7 @@ import pytest
 
 from drivers.api.cash import (
     Accepting,
+    Answered,
     CashCapabilities,
     CashCommand,
     Completed,
@@ -1004,6 +1005,36 @@ def test_coins_are_credited_as_they_fall_each_with_its_value_in_one_transaction(
     assert rig.phases[-1] is NotePhase.FOUND, "a coin that nobody knows is in the box all the same"
     rig.tell(Stacked(FIVE, VALUES[FIVE], b"coin", mark=4))
     assert rig.stated()[-1] == [("FOUND", 1, "500 EUR")], "outside of a deposit it is found"
+
+
+@pytest.mark.parametrize("kind", [FIVE, TEN])
+def test_a_coin_that_fell_while_the_terminal_was_dead_is_found_and_is_not_the_one_before(rig: Rig, kind: int) -> None:
+    """It died before the last coin was cleared; the next has a number of its own, and may have the same value."""
+    rig.cash.capabilities = CashCapabilities(escrow=False, marks=True)
+    rig.begin()
+    rig.tell(Stacked(FIVE, VALUES[FIVE], b"coin", mark=1))
+    again = rig.restarted()
+    try:
+        again.cash.capabilities = rig.cash.capabilities
+        told = again.tell(Answered(identity(), Presence.STACKED, b"coin", kind, mark=2))
+        assert told[:3] == ["DeviceAnswered", "NoteCleared", "Incident"]
+        assert again.phases == [NotePhase.CLEARED, NotePhase.FOUND]
+        assert again.notes[1].value == VALUES[kind]
+        assert again.cash.last_mark(SERIAL) == 2
+    finally:
+        again.journal.close()
+
+
+@pytest.mark.parametrize("escrow", [True, False])
+def test_what_fell_into_a_coin_acceptor_that_was_exchanged_nobody_knows(rig: Rig, escrow: bool) -> None:
+    """A validator's note has a record of its own before it goes to the box; a coin has none."""
+    rig.cash.capabilities = CashCapabilities(escrow=escrow, marks=True)
+    rig.begin()
+    told = rig.tell(Answered(identity(OTHER_SERIAL), Presence.PATH_EMPTY, b"", mark=0))
+    assert ("Incident" in told) is not escrow
+    rig.desk.close_deposit(pb.DEPOSIT_END_DEVICE)
+    rig.ready(serial=OTHER_SERIAL)
+    assert "Incident" not in rig.tell(Answered(identity(OTHER_SERIAL), Presence.PATH_EMPTY, b"", mark=0)), "once"
 
 
 def test_a_device_that_finds_and_finds_fills_as_many_advices_as_it_needs(rig: Rig) -> None:

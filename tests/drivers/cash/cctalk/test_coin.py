@@ -272,3 +272,35 @@ def test_a_power_cut_with_the_slot_shut_has_swallowed_none() -> None:
     b.ready()
     blink(b)
     assert "events-missed" not in b.codes()
+
+
+def darkened(b: Bench) -> None:
+    """Terminal and device lose their power, and are there again."""
+    b.device.cut_power(b.now)
+    b.restart()
+    b.device.restore_power(b.now)
+    b.until(Answered)
+    b.until(Ready)
+
+
+def test_a_power_cut_of_terminal_and_device_may_have_swallowed_the_first_coin_of_all() -> None:
+    """Its number is 0 before and after, and nobody is left who remembers that the slot was open."""
+    b = Bench(coins())
+    b.enabled()
+    assert b.marks == {b.serial: 0}
+    darkened(b)
+    assert b.codes().count("events-missed") == 1
+
+
+def test_a_device_that_nobody_has_seen_before_has_swallowed_none() -> None:
+    b = Bench(coins())
+    b.ready()
+    assert "events-missed" not in b.codes()
+
+
+def test_a_restart_beside_a_device_that_kept_its_power_misses_nothing() -> None:
+    b = Bench(coins())
+    b.enabled()
+    b.restart()
+    b.until(Ready)
+    assert "events-missed" not in b.codes()

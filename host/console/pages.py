@@ -35,14 +35,14 @@ class Tone(Enum):
     QUIET = "quiet"
 
 
-_SERVICE_TONES = {
+SERVICE_TONES = {
     Service.IN_SERVICE: Tone.GOOD,
     Service.REDUCED: Tone.WARN,
     Service.OUT_OF_SERVICE: Tone.BAD,
     Service.STARTING: Tone.QUIET,
     Service.UNKNOWN: Tone.QUIET,
 }
-_DEVICE_TONES = {
+DEVICE_TONES = {
     Device.READY: Tone.GOOD,
     Device.WARNING: Tone.WARN,
     Device.FAULT: Tone.BAD,
@@ -50,12 +50,12 @@ _DEVICE_TONES = {
     Device.STARTING: Tone.QUIET,
     Device.UNKNOWN: Tone.QUIET,
 }
-_DEPOSIT_TONES = {
+DEPOSIT_TONES = {
     DepositState.SETTLED: Tone.GOOD,
     DepositState.CLAIM_OPEN: Tone.WARN,
     DepositState.CONFLICT: Tone.BAD,
 }
-_CLAIM_TONES = {
+CLAIM_TONES = {
     ClaimState.OPEN: Tone.WARN,
     ClaimState.PROPOSED: Tone.WARN,
     ClaimState.SUSPENSE: Tone.WARN,
@@ -63,11 +63,12 @@ _CLAIM_TONES = {
     ClaimState.RETURNED: Tone.QUIET,
     ClaimState.NOT_FOUND: Tone.QUIET,
 }
-_VERDICT_TONES = {
+VERDICT_TONES = {
     Verdict.EXACT: Tone.GOOD,
     Verdict.COVERED: Tone.GOOD,
     Verdict.NOT_ALL: Tone.WARN,
     Verdict.NOTHING_OVER: Tone.WARN,
+    Verdict.PERSONS: Tone.WARN,
     Verdict.WAITING: Tone.QUIET,
     Verdict.SHORT: Tone.BAD,
     Verdict.OVER: Tone.BAD,
@@ -76,7 +77,7 @@ _VERDICT_TONES = {
 
 def service_tone(terminal: TerminalView) -> Tone:
     """What an offline terminal said last is not how it is now."""
-    return _SERVICE_TONES[terminal.service] if terminal.online else Tone.QUIET
+    return SERVICE_TONES[terminal.service] if terminal.online else Tone.QUIET
 
 
 class Pages:
@@ -100,7 +101,7 @@ class Pages:
         claims = await self._read(open_claims)
         return self._page(
             "fleet.html", session, "fleet", terminals=terminals, claims=claims, service_tone=service_tone,
-            device_tones=_DEVICE_TONES, now_us=now_us,
+            device_tones=DEVICE_TONES, now_us=now_us,
         )  # fmt: skip
 
     async def deposits(self, request: Request) -> Response:
@@ -115,7 +116,7 @@ class Pages:
         terminals = await self._read(lambda connection: list_terminals(connection, now_us))
         return self._page(
             "deposits.html", session, "deposits", deposits=found, terminals=terminals, terminal=terminal, state=state,
-            states=list(DepositState), deposit_tones=_DEPOSIT_TONES,
+            states=list(DepositState), deposit_tones=DEPOSIT_TONES,
         )  # fmt: skip
 
     async def claims(self, request: Request) -> Response:
@@ -128,7 +129,7 @@ class Pages:
         counts = await self._read(list_counts)
         return self._page(
             "claims.html", session, "claims", still_open=still_open, closed=closed, counts=counts,
-            claim_tones=_CLAIM_TONES, verdict_tones=_VERDICT_TONES,
+            claim_tones=CLAIM_TONES, verdict_tones=VERDICT_TONES,
         )  # fmt: skip
 
     async def incidents(self, request: Request) -> Response:

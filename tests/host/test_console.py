@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import re
 import shutil
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
+from enum import Enum
 from pathlib import Path
 
 import httpx
@@ -15,7 +16,10 @@ from sqlalchemy import select
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from guichet.v1 import health_pb2
+from host.claims.box import Verdict
 from host.claims.deciding import Wish, decide_claim
+from host.claims.views import ClaimState
+from host.console import pages
 from host.console.app import build_app
 from host.console.login import SESSION_COOKIE
 from host.console.operators import OperatorError, add_operator
@@ -23,7 +27,9 @@ from host.console.operators import log_in as log_in_operator
 from host.console.schema import audit_log, operators
 from host.fleet.health import keep_health
 from host.fleet.incidents import Incident, open_incidents
+from host.fleet.overview import Device, Service
 from host.ledger.kinds import Outcome
+from host.ledger.overview import DepositState
 from host.server import console
 from tests.host.bench import ANNA, Bench
 from tests.host.boxes import count, exchanged_box, number_of
@@ -255,6 +261,34 @@ async def test_claims_are_shown_with_their_state_and_with_the_counts_that_close_
     assert "count: number 1 of box period" in page
     assert "No claim is open." in page
     assert "outcome 2, by the host" in (await browser.get("/deposits")).text
+
+
+@pytest.mark.usefixtures("operator")
+async def test_a_count_that_persons_must_decide_about_says_why(bench: Bench, browser: httpx.AsyncClient) -> None:
+    await log_in(browser)
+    exchanged_box(bench, [Note(1), *(Note(number, 5_000, OUTCOME_IN_DOUBT) for number in (2, 3))])
+    count(bench, {"20 EUR": 1, "50 EUR": 1}, by="Eva")
+    assert "persons decide" not in (page := (await browser.get("/claims")).text)
+    assert "more than was counted before" not in page
+    count(bench, {"20 EUR": 1, "50 EUR": 2}, by="Eva")
+    page = (await browser.get("/claims")).text
+    assert "persons decide" in page
+    assert "more than was counted before" in page
+
+
+@pytest.mark.parametrize(
+    ("tones", "states"),
+    [
+        (pages.SERVICE_TONES, Service),
+        (pages.DEVICE_TONES, Device),
+        (pages.DEPOSIT_TONES, DepositState),
+        (pages.CLAIM_TONES, ClaimState),
+        (pages.VERDICT_TONES, Verdict),
+    ],
+)
+def test_every_state_has_its_tone(tones: Mapping[Enum, pages.Tone], states: type[Enum]) -> None:
+    """A page with one that has none is an error page, on the day on which it is needed."""
+    assert set(tones) == set(states)
 
 
 @pytest.mark.usefixtures("operator")

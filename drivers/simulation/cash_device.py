@@ -235,6 +235,8 @@ class SimulatedCash(ABC):
                 self.restore_power(now)
             case Fault.NOT_TAKEN:
                 self.metal.mishaps.customer_leaves = True
+            case Fault.SLIPS:
+                self.metal.slip(now)
             case (
                 Fault.POWER_OFF | Fault.MUTE | Fault.SLOW | Fault.LATE | Fault.LOSE | Fault.WRONG_CRC | Fault.NOISE
                 | Fault.LOSE_ACK | Fault.REPEAT_ACK | Fault.LATE_ACK

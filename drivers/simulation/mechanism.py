@@ -123,6 +123,13 @@ class Mechanism:
             self._resumed = (self.step, None if self.due is None else self.due - now)
             self._go(Step.PAUSED, now)
 
+    def slip(self, now: float) -> None:
+        """A worn belt: the note that is held, or on its way back, slips towards the box, whatever was ordered."""
+        note = self.note
+        if note is not None and (self.step is Step.ESCROW or (self.step is Step.RETURNING and self.due is not None)):
+            self.vault.move(note, Place.TRANSPORT)
+            self._go(Step.STACKING, now)
+
     def cheat(self, now: float) -> None:
         """Somebody pulls at the note, or at a string."""
         self.listener(Moved.CHEATED, self.note, now)

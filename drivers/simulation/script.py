@@ -24,6 +24,7 @@ at SECONDS                              box swapped NAME         another box, an
                                         fail                     a failure of its own, until the power is cut
                                         serial NAME              another device of its kind, in its place
                                         not taken                the next note that is handed back stays in the mouth
+                                        slips                    the note in escrow or on its way back goes to the box
                                         lose, late SECONDS, repeat   with "ack N": what becomes of the acknowledgement
 """
 
@@ -95,6 +96,7 @@ class Fault(Enum):
     FAIL = "fail"
     SERIAL = "serial"
     NOT_TAKEN = "not taken"
+    SLIPS = "slips"
     LOSE_ACK = "lose ack"
     LATE_ACK = "late ack"
     REPEAT_ACK = "repeat ack"
@@ -181,6 +183,7 @@ _PLAIN: Mapping[str, Fault] = {
     "second note": Fault.SECOND_NOTE,
     "fail": Fault.FAIL,
     "not taken": Fault.NOT_TAKEN,
+    "slips": Fault.SLIPS,
 }
 _MEASURED: tuple[tuple[str, Callable[[str], What]], ...] = (
     (r"power off (\d{1,6}(?:\.\d{1,6})?)", lambda v: What(Fault.POWER_OFF, seconds=float(v))),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import NoReturn, Protocol
 
 import grpc
 from cryptography import x509
+from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from guichet.ids import TerminalId
@@ -38,6 +39,18 @@ class Context(Protocol):
         ...
 
 
+class NotLetIn(Exception):
+    """Who calls is no terminal of ours, or is one no more. ``code``: how the call ends."""
+
+    def __init__(self, code: grpc.StatusCode, why: str) -> None:
+        super().__init__(why)
+        self.code = code
+
+
+Look = Callable[[Connection], Terminal]
+"""Who calls, by what the database says in this transaction. Raises :class:`NotLetIn`."""
+
+
 class Door:
     """Lets terminals in, one by one, by what the database says now."""
 
@@ -49,28 +62,31 @@ class Door:
         UNAVAILABLE where the database does not say.
         """
         try:
-            return await self.still(context)
+            return await self._host.store.read(self.look(context))
+        except NotLetIn as error:
+            await context.abort(error.code, str(error))
         except SQLAlchemyError as error:
             failure(_log, "door.store-failed", error)
             await context.abort(grpc.StatusCode.UNAVAILABLE, "the host could not look who this is now")
 
-    async def still(self, context: Context) -> Terminal:
-        """The caller of a call that goes on, asked for again: as :meth:`terminal`, but whatever the database raises
-        is for who answers the item.
-        """
+    def look(self, context: Context) -> Look:
+        """Who this is, to be asked for again with every item of a call that goes on, in the item's own transaction."""
         shown = _shown(context)
-        if shown is None:
-            await context.abort(grpc.StatusCode.UNAUTHENTICATED, "this certificate is no terminal's")
-        name, serial = shown
-        now_us = self._host.now_us()
-        found, terminal = await self._host.store.read(lambda connection: standing(connection, name, serial, now_us))
-        if found is Standing.WITHDRAWN:
-            await context.abort(
-                grpc.StatusCode.PERMISSION_DENIED, f"the certificate of {name} was withdrawn or is over"
-            )
-        if terminal is None:
-            await context.abort(grpc.StatusCode.UNAUTHENTICATED, f"this certificate of {name} is not known here")
-        return terminal
+
+        def look(connection: Connection) -> Terminal:
+            if shown is None:
+                raise NotLetIn(grpc.StatusCode.UNAUTHENTICATED, "this certificate is no terminal's")
+            name, serial = shown
+            found, terminal = standing(connection, name, serial, self._host.now_us())
+            if found is Standing.WITHDRAWN:
+                raise NotLetIn(
+                    grpc.StatusCode.PERMISSION_DENIED, f"the certificate of {name} was withdrawn or is over"
+                )
+            if terminal is None:
+                raise NotLetIn(grpc.StatusCode.UNAUTHENTICATED, f"this certificate of {name} is not known here")
+            return terminal
+
+        return look
 
 
 def _shown(context: Context) -> tuple[TerminalId, str] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import grpc
@@ -19,6 +19,7 @@ from host.fleet.incidents import Incident, open_incidents
 from host.fleet.standing import Terminal
 from host.journal.intake import Gap, MalformedBatch, Place, parse_batch
 from host.journal.records import (
+    Kept,
     UnknownEpoch,
     check_epoch,
     earlier_epochs,
@@ -30,7 +31,7 @@ from host.log import event, failure
 from host.offline.limits import SignedLimits, newest
 from host.services.deposits import settle
 from host.services.desk import SettlementDesk
-from host.services.door import Door
+from host.services.door import Door, Look, NotLetIn
 
 _MAX_ITEM_ID = 64
 _MAX_VERSION = 100
@@ -53,11 +54,12 @@ class TerminalLinkService(terminal_link_pb2_grpc.TerminalLinkServicer):
     ) -> AsyncIterator[pb.ConnectResponse]:
         terminal = await self._door.terminal(context)
         event(_log, "link.opened", terminal=terminal.terminal_id)
-        link = _Link(self._host, self._desk, terminal)
+        link = _Link(self._host, self._desk, terminal, self._door.look(context))
         try:
             async for request in request_iterator:
-                # A terminal whose certificate was withdrawn in mid-stream loses its session at the next item.
-                yield await link.answer(request, self._door.still(context))
+                yield await link.answer(request)
+        except NotLetIn as error:
+            await context.abort(error.code, str(error))
         finally:
             event(_log, "link.closed", terminal=terminal.terminal_id)
 
@@ -65,18 +67,20 @@ class TerminalLinkService(terminal_link_pb2_grpc.TerminalLinkServicer):
 class _Link:
     """One connection: what was said on it so far is whether hello came."""
 
-    def __init__(self, host: Host, desk: SettlementDesk, terminal: Terminal) -> None:
+    def __init__(self, host: Host, desk: SettlementDesk, terminal: Terminal, look: Look) -> None:
         self._host = host
         self._desk = desk
         self._terminal = terminal
+        self._look = look
         self._greeted = False
         self._told = 0  # The number of the newest list of offline limits that was told on this connection.
 
-    async def answer(self, request: pb.ConnectRequest, let_in: Awaitable[Terminal]) -> pb.ConnectResponse:
-        """The result of one item, with the item's id. ``let_in`` ends the call of who may not be here any more."""
+    async def answer(self, request: pb.ConnectRequest) -> pb.ConnectResponse:
+        """The result of one item, with the item's id. A terminal whose certificate was withdrawn in mid-stream loses
+        its session at the next item: raises :class:`host.services.door.NotLetIn`.
+        """
         item = request.item_id[:_MAX_ITEM_ID]
         try:
-            await let_in
             response = await self._dispatch(request)
         except (MalformedBatch, HealthError, UnknownEpoch) as error:
             response = _refused(pb.REFUSAL_CODE_MALFORMED, str(error))
@@ -89,9 +93,12 @@ class _Link:
         return response
 
     async def _dispatch(self, request: pb.ConnectRequest) -> pb.ConnectResponse:
-        if not 1 <= len(request.item_id) <= _MAX_ITEM_ID:
+        kind, is_named = request.WhichOneof("item"), 1 <= len(request.item_id) <= _MAX_ITEM_ID
+        if kind == "journal" and self._greeted and is_named:
+            return await self._journal(request.journal)  # Most items are journals: it looks in its own transaction.
+        await self._host.store.read(self._look)
+        if not is_named:
             return _refused(pb.REFUSAL_CODE_MALFORMED, f"an item id has 1 to {_MAX_ITEM_ID} characters")
-        kind = request.WhichOneof("item")
         if kind == "hello":
             return await self._hello(request.hello)
         if not self._greeted:
@@ -99,8 +106,6 @@ class _Link:
         match kind:
             case "heartbeat":
                 return await self._heartbeat(request.heartbeat)
-            case "journal":
-                return await self._journal(request.journal)
             case "advice":
                 reply = await settle(self._desk, request.advice, only=self._terminal.terminal_id)
                 return pb.ConnectResponse(answer=reply.answer, refused=reply.refused)
@@ -148,10 +153,19 @@ class _Link:
         return offline_pb2.SignedOfflineLimits(content=limits.content, signature=limits.signature)
 
     async def _journal(self, batch: pb.JournalBatch) -> pb.ConnectResponse:
-        entries = parse_batch(batch.entries)
-        name, now_us = self._terminal.terminal_id, self._host.now_us()
         try:
-            kept = await self._host.store.run(lambda connection: keep_batch(connection, name, entries, now_us))
+            entries = parse_batch(batch.entries)
+        except MalformedBatch:
+            await self._host.store.read(self._look)
+            raise
+        name, now_us = self._terminal.terminal_id, self._host.now_us()
+
+        def keep(connection: Connection) -> Kept:
+            self._look(connection)
+            return keep_batch(connection, name, entries, now_us)
+
+        try:
+            kept = await self._host.store.run(keep)
         except Gap as gap:
             return await self._miss(gap)
         if kept.forked_at is not None:

@@ -167,12 +167,8 @@ class CashDesk:
         return note is not None and note.undecided
 
     def no_answer(self) -> None:
-        """The device has been silent for as long as anyone can wait: the start-up table's last column."""
-        self._guarded(self._no_answer)
-
-    def _no_answer(self) -> None:
-        if self.undecided:
-            self._resolve(Presence.NO_ANSWER, None, Read(), restart=True)
+        """The device has been silent for as long as anyone can wait: the start-up table says what that means."""
+        self._guarded(lambda: self._resolve(Presence.NO_ANSWER, None, Read(), restart=True))
 
     def not_taken(self) -> None:
         """A note has been in the mouth for as long as anyone can wait. It is the customer's, and anyone can take it."""

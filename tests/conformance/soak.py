@@ -35,7 +35,7 @@ NOTES_A_FAULT = 20
 _FAULTS = (
     "power off 2", "power off 20", "mute 3", "mute 12", "lose 1", "lose 4", "wrong crc 1", "wrong crc 4",
     "noise 7F FC 02 03 28 55", "jam in head", "jam in transport", "jam in box", "box full", "box removed", "cheat",
-    "second note", "fail", "not taken",
+    "second note", "fail", "not taken", "slips",
 )  # fmt: skip
 _DEATHS: tuple[type[Fact], ...] = (
     pb.NoteEscrowed, pb.StackIntended, pb.ReturnIntended, pb.NoteStacked, pb.AckSent, pb.NoteCleared, pb.DepositClosed,

@@ -53,7 +53,7 @@ class Subject:
         """Whether such a fault can happen to this device at all."""
         if script.startswith("ack") and not self.acknowledges:
             return False
-        return self.escrow or not any(word in script for word in ("escrow", "not taken", "second note"))
+        return self.escrow or not any(word in script for word in ("escrow", "not taken", "second note", "slips"))
 
     def device(self, vault: Vault, script: Path | None = None, serial: str | None = None) -> SimulatedCash:
         """The device, with its paper in ``vault``."""

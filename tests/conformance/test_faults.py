@@ -28,7 +28,7 @@ LEAVES_A_DOUBT = (
     "note 2 in stacking: power off 2", "note 2 in stacking: power off 20", "note 2 in stacking: mute 20",
     "note 2: jam in transport", "note 2: jam in box", "note 2 in stacking: fail", "note 2 in escrow: fail",
     "note 2 in stacking: box removed", "note 2 in stacking: serial OTHER-1", "note 2 in escrow: serial OTHER-1",
-    "note 2 in stacking: cheat",
+    "note 2 in stacking: cheat", "note 2 in escrow: slips", "note 3 in returning: slips",
 )  # fmt: skip
 
 

@@ -23,6 +23,7 @@ from host.commands.listing import terminal_json, terminal_row
 from host.fleet.incidents import list_incidents
 from host.fleet.overview import Device, Service, list_terminals
 from host.fleet.standing import withdraw
+from host.journal.records import last_place
 from host.journal.schema import journal_entries, journal_forks
 from host.ledger.kinds import Ledger
 from host.pki.schema import Withdrawal
@@ -334,8 +335,9 @@ async def test_a_revoked_terminal_opens_no_session_but_delivers_what_it_signed(b
         assert [incident.code for incident in list_incidents(connection)] == ["advice-after-revocation"]
 
 
-async def test_a_session_ends_when_its_terminal_is_revoked_or_its_certificate_is_over(
-    bench: Bench, ports: Ports
+@pytest.mark.parametrize("item", ["heartbeat", "a batch", "a batch that makes no sense", "an advice"])
+async def test_a_session_ends_at_the_next_item_when_its_terminal_is_revoked_or_its_certificate_is_over(
+    bench: Bench, ports: Ports, item: str
 ) -> None:
     revoked, expired = bench.enrol("T-1"), bench.enrol("T-2")
     now_us = bench.clock.now_us
@@ -352,9 +354,18 @@ async def test_a_session_ends_when_its_terminal_is_revoked_or_its_certificate_is
             call = terminal_link_pb2_grpc.TerminalLinkStub(channel).Connect(timeout=DEADLINE)
             await Line(call).say(hello=pb.Hello(epoch=1))
             happens()
+            terminal.write(started())
+            items: dict[str, dict[str, object]] = {
+                "heartbeat": {"heartbeat": pb.Heartbeat()},
+                "a batch": {"journal": batch(terminal)},
+                "a batch that makes no sense": {"journal": pb.JournalBatch()},
+                "an advice": {"advice": pb.SignedAdvice()},
+            }
             with pytest.raises(grpc.aio.AioRpcError) as caught:
-                await Line(call).say(heartbeat=pb.Heartbeat())
+                await Line(call).say(**items[item])
         assert caught.value.code() is grpc.StatusCode.PERMISSION_DENIED
+    with bench.engine.begin() as connection:
+        assert last_place(connection, revoked.name, 1).sequence == 0, "nothing of it was kept"
 
 
 @contextmanager

@@ -24,12 +24,20 @@ from guichet.v1 import terminal_link_pb2 as link
 from tests.simulation.bank import CUSTOMERS, HostClock
 from tests.simulation.editing import chained
 from tests.simulation.kiosk import Kiosk, Observer
+from tests.simulation.plan import Moment
 
 Face = tuple[int, str]
 """Minor units and currency."""
 
 IN_BOX = ("credited", "found")
 _DAY_US = 86_400_000_000
+_MOMENTS: dict[type, Moment] = {
+    pb.NoteEscrowed: Moment.ESCROWED,
+    pb.StackIntended: Moment.STACK_INTENDED,
+    pb.ReturnIntended: Moment.RETURN_INTENDED,
+    pb.NoteStacked: Moment.STACKED,
+    pb.NoteInDoubt: Moment.IN_DOUBT,
+}
 _CLOCK_SECONDS = 20
 
 
@@ -101,6 +109,7 @@ class Checker(Observer):
         self.sent_advices: dict[tuple[str, str, str, int], bytes] = {}
         self.records = self.retirements = 0
         self.host_holds: Callable[[str], int] = lambda _: 0
+        self.on_note: Callable[[Kiosk, Moment], None] = lambda _kiosk, _moment: None
         self._last_posting: int | None = None
         self.host_clock: HostClock | None = None
 
@@ -145,6 +154,9 @@ class Checker(Observer):
         self._recorded(kiosk, entry, fact)
         if isinstance(fact, pb.DepositOpened) and fact.HasField("offline"):
             self._began_alone_now(kiosk, fact)
+        moment = _MOMENTS.get(type(fact))
+        if moment is not None:
+            self.on_note(kiosk, moment)
 
     def _recorded(self, kiosk: Kiosk, entry: Any, fact: Any) -> None:
         book = self.books[kiosk.name]

@@ -42,11 +42,14 @@ class _File:
 
 
 class Disk:
-    """One folder. ``full``: nothing that makes a file longer succeeds. ``syncs``: how many there were."""
+    """One folder. ``full``: nothing that makes a file longer succeeds. ``syncs``: how many there were. ``log_pages``:
+    after so many SQLite folds a log into its file; of its own accord after 1000, and no world lasts so long.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.full = False
+        self.log_pages = 1000
         self.syncs = 0
         self.writes = 0
         self._files: dict[str, _File] = {}
@@ -169,11 +172,19 @@ class Disks(apsw.VFS):
     def __init__(self) -> None:
         super().__init__(f"{_NAME}-{next(_NUMBERS)}", "unix", makedefault=True)
         self.disks: dict[str, Disk] = {}
-        apsw.connection_hooks.append(_remember)
+        apsw.connection_hooks.append(self._opened)
 
     def unregister(self) -> None:
-        apsw.connection_hooks.remove(_remember)
+        apsw.connection_hooks.remove(self._opened)
         super().unregister()
+
+    def _opened(self, connection: apsw.Connection) -> None:
+        disk = self.disks.get(str(Path(connection.filename).parent))
+        if disk is not None:
+            connection.wal_autocheckpoint(disk.log_pages)
+        life = life_now()
+        if life is not None:
+            life.opened.append(connection.close)
 
     def add(self, disk: Disk) -> None:
         """Let SQLite's calls for files in its folder go through ``disk``."""
@@ -232,12 +243,6 @@ class _OpenFile(apsw.VFSFile):
         life.effect(on_disk=True)
         do()
         life.effected(on_disk=True)
-
-
-def _remember(connection: apsw.Connection) -> None:
-    life = life_now()
-    if life is not None:
-        life.opened.append(connection.close)
 
 
 def close_dead(life: Life) -> None:

@@ -160,7 +160,8 @@ class Kiosk:
         self.deaths: Counter[str] = Counter()
         self._graves: list[Life] = []
         self._snapshot_every = dice.randint(10, 80)
-        self._poll_ms = dice.choice((200, 400, 700))
+        self._poll_ms = dice.choice((300, 500, 900))
+        disk.log_pages = dice.choice((20, 60, 150))
         self.restart_seconds = _RESTART_SECONDS
         self.dark_seconds: float | None = None
         self.orders: Orders | None = None

@@ -82,10 +82,21 @@ class Kind(Enum):
     HOST_CLOCK = "host's clock jump"
 
 
+class Moment(Enum):
+    """A record that somebody waits for who wants something to go wrong right then."""
+
+    ESCROWED = "in escrow"
+    STACK_INTENDED = "stack intended"
+    RETURN_INTENDED = "return intended"
+    STACKED = "stacked"
+    IN_DOUBT = "in doubt"
+
+
 @dataclass(frozen=True, slots=True)
 class Mishap:
-    """Something goes wrong ``after`` seconds from when the ``push``-th note of the ``visit``-th visit is pushed in, for
-    ``seconds``. ``number``: how many effects, steps, bytes or calls later it strikes; ``word``: which fault.
+    """Something goes wrong ``after`` seconds from when the ``push``-th note of the ``visit``-th visit is pushed in or,
+    with a ``moment``, from the next record of that kind; for ``seconds``. ``number``: how many effects, steps, bytes or
+    calls later it strikes; ``word``: which fault.
     """
 
     visit: int
@@ -95,11 +106,13 @@ class Mishap:
     seconds: float
     number: int = 0
     word: str = ""
+    moment: Moment | None = None
 
     def __str__(self) -> str:
         what = " ".join(str(part) for part in (self.word, self.number) if part)
+        since = f" on {self.moment.value}," if self.moment is not None else ""
         return (
-            f"visit {self.visit}, note {self.push}, after {self.after:.2f} s: {self.kind.value}"
+            f"visit {self.visit}, note {self.push},{since} after {self.after:.2f} s: {self.kind.value}"
             f"{' ' + what if what else ''}, for {self.seconds:.1f} s"
         )
 
@@ -128,7 +141,7 @@ class Plan:
 _FAULTS = (
     "mute 3", "mute 12", "lose 1", "lose 4", "late 0.4", "late 6", "wrong crc 1", "wrong crc 4",
     "noise 7F FC 02 03 28 55", "jam in head", "jam in transport", "jam in box", "box full", "box removed", "cheat",
-    "second note", "fail", "not taken",
+    "second note", "fail", "not taken", "slips",
 )  # fmt: skip
 _ACKS = ("lose", "repeat", "late 0.4", "late 3")
 _WEIGHTS = {
@@ -152,6 +165,15 @@ _WEIGHTS = {
 }
 # How many of what goes wrong comes on top of the last: one misfortune alone is what everybody thinks of.
 _TOGETHER = 0.35
+# How many wait for a record, for what lies between two records lasts milliseconds, and seconds hit it seldom.
+_AIMED = 0.45
+_MOMENTS = {
+    Moment.ESCROWED: 3,
+    Moment.STACK_INTENDED: 4,
+    Moment.RETURN_INTENDED: 3,
+    Moment.STACKED: 4,
+    Moment.IN_DOUBT: 1,
+}
 _DEPOSITS = 12
 _NOTES = 40
 
@@ -198,7 +220,7 @@ def _visits(seed: int, terminals: tuple[str, ...], faces: dict[str, tuple[str, .
 
 def _push(dice: random.Random, faces: tuple[str, ...]) -> Push:
     face = "unreadable" if dice.random() < 0.04 else dice.choice(faces)
-    wishes = (Wish.TAKE,) * 12 + (Wish.GIVE_BACK, Wish.SECOND)
+    wishes = (Wish.TAKE,) * 10 + (Wish.GIVE_BACK,) * 2 + (Wish.SECOND,)
     return Push(face, dice.choice(wishes))
 
 
@@ -211,7 +233,20 @@ def _mishaps(seed: int, visits: tuple[Visit, ...]) -> Iterator[Mishap]:
         if not number or dice.random() >= _TOGETHER:
             visit = dice.randrange(len(visits))
             push = dice.randrange(len(visits[visit].pushes))
-        yield _mishap(dice, visit, push, kind)
+        yield _aimed(seed, number, _mishap(dice, visit, push, kind))
+
+
+def _aimed(seed: int, number: int, mishap: Mishap) -> Mishap:
+    dice = random.Random(f"{seed}/moment/{number}")
+    if dice.random() >= _AIMED:
+        return mishap
+    moment = dice.choices(list(_MOMENTS), list(_MOMENTS.values()))[0]
+    few = min(mishap.number, dice.randint(1, 12)) if mishap.kind in (Kind.KILL, Kind.POWER, Kind.DEVICE_POWER) else None
+    number = mishap.number if few is None else few
+    after = dice.choice((0.0, 0.0, dice.uniform(0, 0.4), dice.uniform(0, 2)))
+    # Longer than anyone waits for a device that does not answer.
+    seconds = dice.choice((mishap.seconds, 20.0)) if mishap.kind is Kind.UNPLUG else mishap.seconds
+    return replace(mishap, after=after, number=number, seconds=seconds, moment=moment)
 
 
 def _mishap(dice: random.Random, visit: int, push: int, kind: Kind) -> Mishap:

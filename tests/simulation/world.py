@@ -27,7 +27,7 @@ from tests.simulation.kiosk import Kiosk
 from tests.simulation.loop import Life, NothingLeft, WorldLoop, bury_world, silence
 from tests.simulation.network import Exchange, Weather
 from tests.simulation.people import Person, mend
-from tests.simulation.plan import Kind, Mishap, Plan, plan_of
+from tests.simulation.plan import Kind, Mishap, Moment, Plan, plan_of
 
 NAMES = ("SIM-0001", "SIM-0002", "SIM-0003")
 BY_NAME = {subject.name: subject for subject in SUBJECTS}
@@ -35,6 +35,7 @@ FACES = {subject.name: subject.faces for subject in SUBJECTS}
 _SETTLE_SECONDS = 1_200.0
 _LOOK = 2.0
 _NOTICED = 25.0
+_LAST_MOMENT = 30.0
 
 
 def plan_for(seed: int) -> Plan:
@@ -130,6 +131,7 @@ class _World:
         self._trace: list[str] = []
         self._settled_in = 0.0
         self._busy = 0
+        self._lurking: list[tuple[Kiosk, Mishap]] = []
 
     # --- the whole --------------------------------------------------------------------------------------------------
 
@@ -137,6 +139,7 @@ class _World:
         self._bank.put_back()
         self._bank.executor.on_commit = lambda: self.checker.committed(self._bank.database)
         self.checker.host_holds = self._held_of
+        self.checker.on_note = self._moment_has_come
         self._begin_host()
         self.checker.host_clock = self._bank.clock
         for index, name in enumerate(self._plan.subjects):
@@ -190,7 +193,29 @@ class _World:
         for mishap in self._plan.mishaps:
             if (mishap.visit, mishap.push) == (visit, push):
                 self._busy += 1
-                self._loop.at(self._loop.time() + mishap.after, self._strike, kiosk, mishap)
+                if mishap.moment is None:
+                    self._loop.at(self._loop.time() + mishap.after, self._strike, kiosk, mishap)
+                else:
+                    self._lurking.append((kiosk, mishap))
+                    self._loop.at(self._loop.time() + _LAST_MOMENT, self._has_waited, kiosk, mishap)
+
+    def _moment_has_come(self, kiosk: Kiosk, moment: Moment) -> None:
+        """A record is on disk that some mishap waits for. What kills does so right here, before anything else is done;
+        the rest is nothing of this process's.
+        """
+        for lurking in [one for one in self._lurking if one[0] is kiosk and one[1].moment is moment]:
+            self._lurking.remove(lurking)
+            mishap = lurking[1]
+            if mishap.kind in (Kind.KILL, Kind.POWER) and not mishap.after:
+                self._strike(*lurking)
+            else:
+                self._loop.at(self._loop.time() + mishap.after, self._strike, *lurking)
+
+    def _has_waited(self, kiosk: Kiosk, mishap: Mishap) -> None:
+        """The record has not come: it happens all the same."""
+        if (kiosk, mishap) in self._lurking:
+            self._lurking.remove((kiosk, mishap))
+            self._strike(kiosk, mishap)
 
     async def _come_to_rest(self) -> None:
         """Nothing goes wrong any more: within twenty minutes everything is settled."""

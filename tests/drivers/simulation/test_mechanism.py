@@ -143,6 +143,28 @@ def test_a_note_that_is_not_taken_stays_in_the_mouth_and_blocks_it(watched: Watc
     assert (watched.metal.step, watched.place) == (Step.RESTING, Place.HAND)
 
 
+@pytest.mark.parametrize("on_its_way_back", [False, True])
+def test_a_worn_belt_lets_a_note_slip_to_the_box_whatever_was_ordered(watched: Watched, on_its_way_back: bool) -> None:
+    watched.in_escrow()
+    if on_its_way_back:
+        watched.metal.give_back(1.5)
+    watched.metal.slip(2.0)
+    assert (watched.metal.step, watched.place) == (Step.STACKING, Place.TRANSPORT)
+    watched.metal.advance(3.0)
+    assert (watched.place, watched.told[-1]) == (Place.BOX, Moved.STACKED)
+
+
+def test_only_a_note_that_is_held_or_moves_back_can_slip(watched: Watched) -> None:
+    watched.metal.slip(0.0)
+    assert watched.metal.step is Step.RESTING
+    watched.metal.mishaps.customer_leaves = True
+    watched.in_escrow()
+    watched.metal.give_back(1.0)
+    watched.metal.advance(99.0)
+    watched.metal.slip(99.0)
+    assert (watched.metal.step, watched.place) == (Step.RETURNING, Place.ESCROW), "it lies in the mouth"
+
+
 def test_after_a_power_cut_nothing_moves_and_the_sensors_say_where_the_paper_is(watched: Watched) -> None:
     watched.in_escrow()
     watched.metal.stack(1.0)

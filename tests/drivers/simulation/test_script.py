@@ -57,6 +57,7 @@ WHATS: dict[str, What] = {
     "fail": What(Fault.FAIL),
     "serial ABC-1": What(Fault.SERIAL, name="ABC-1"),
     "not taken": What(Fault.NOT_TAKEN),
+    "slips": What(Fault.SLIPS),
 }
 ON_ACK: dict[str, What] = {
     "lose": What(Fault.LOSE_ACK),

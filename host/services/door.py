@@ -79,9 +79,7 @@ class Door:
             name, serial = shown
             found, terminal = standing(connection, name, serial, self._host.now_us())
             if found is Standing.WITHDRAWN:
-                raise NotLetIn(
-                    grpc.StatusCode.PERMISSION_DENIED, f"the certificate of {name} was withdrawn or is over"
-                )
+                raise NotLetIn(grpc.StatusCode.PERMISSION_DENIED, f"the certificate of {name} was withdrawn or is over")
             if terminal is None:
                 raise NotLetIn(grpc.StatusCode.UNAUTHENTICATED, f"this certificate of {name} is not known here")
             return terminal

@@ -30,6 +30,7 @@ Face = tuple[int, str]
 """Minor units and currency."""
 
 IN_BOX = ("credited", "found")
+_CASH = {"cash-in-terminal": IN_BOX, "cash-unconfirmed": ("in doubt",)}
 _DAY_US = 86_400_000_000
 _MOMENTS: dict[type, Moment] = {
     pb.NoteEscrowed: Moment.ESCROWED,
@@ -410,8 +411,26 @@ class Checker(Observer):
                     self.wrong(f"3: {kiosk.name}: {note_id} is {state} {face}, the host has {booked.get(note_id)}")
             for note_id in booked.keys() - told.keys():
                 self.wrong(f"2: {kiosk.name}: the host has {note_id}, which no journal has")
+        self._cash(kiosks, database)
         self._owners(kiosks, outcomes)
         self._accounts(kiosks, outcomes, database)
+
+    def _cash(self, kiosks: list[Kiosk], database: sqlite3.Connection) -> None:
+        """What the books have of cash in each terminal is what its journal last says lies there, and of cash that
+        nobody has confirmed what it last says is in doubt (3): a later outcome has taken back what the one before it
+        posted.
+        """
+        query = (
+            "SELECT coalesce(sum(amount_minor), 0) FROM postings JOIN accounts USING (account_id) "
+            "WHERE terminal_id = ? AND kind = ?"
+        )
+        for kiosk in kiosks:
+            for kind, states in _CASH.items():
+                noted = self.books[kiosk.name].count(*states)
+                value = sum(face[0] * count for face, count in noted.items())
+                booked = -database.execute(query, (kiosk.name, kind)).fetchone()[0]
+                if booked != value:
+                    self.wrong(f"3: {kiosk.name}: the books have {booked} of {kind}, its notes are {value}")
 
     def _owners(self, kiosks: list[Kiosk], outcomes: Outcomes) -> None:
         """What is booked to a customer is booked to whose card was in when the deposit began; what is credited in a

@@ -34,18 +34,20 @@ class NoteStory:
 
 class Notes:
     """The notes of one terminal, folded from its records in order. ``advised``: the advices that it has signed, by
-    their SHA-256, each with the outcomes, by note and number, that it tells of.
+    their SHA-256, each with the outcomes, by note and number, that it tells of. ``last``: the place of the last record.
     """
 
     def __init__(self) -> None:
         self.stories: dict[str, NoteStory] = {}
         self.advised: dict[bytes, frozenset[tuple[str, int]]] = {}
+        self.last = (0, 0)
         self._periods: dict[str, str] = {}
 
     def add(self, epoch: int, records: Iterable[tuple[int, pb.JournalRecord]]) -> None:
         """Take an epoch's records into account, each with its sequence."""
         for sequence, record in records:
-            self._apply(record, (epoch, sequence))
+            self.last = (epoch, sequence)
+            self._apply(record, self.last)
 
     def _apply(self, record: pb.JournalRecord, place: tuple[int, int]) -> None:
         match record.WhichOneof("fact"):

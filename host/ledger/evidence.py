@@ -149,6 +149,10 @@ def chains_hold(connection: Connection) -> Iterator[Finding]:
             yield Finding("journal", f"terminal {terminal}, epoch {epoch}", str(error))
 
 
+# How many records behind a later outcome its advice is at most; a batch may end between them.
+_ADVICE_BEHIND_OUTCOME = 2
+
+
 def notes_by_journal(connection: Connection) -> dict[TerminalId, Notes]:
     """The notes of every terminal, as its journal tells them."""
     notes: dict[TerminalId, Notes] = {}
@@ -174,7 +178,7 @@ def against_journals(connection: Connection, kept: Sequence[KeptOutcome]) -> Ite
         yield from _unlike_journal(advice, told.stories)
         on_the_way = {key for name, keys in told.advised.items() if name not in hashes for key in keys}
         taken = known.get((advice.terminal_id, advice.deposit_id), {}).keys() | on_the_way
-        yield from _left_out(advice, told.stories, taken)
+        yield from _left_out(advice, told, taken)
 
 
 def _unlike_journal(advice: Advice, stories: dict[str, NoteStory]) -> Iterator[Finding]:
@@ -189,14 +193,17 @@ def _unlike_journal(advice: Advice, stories: dict[str, NoteStory]) -> Iterator[F
             yield Finding("journal", f"note {note.note_id}", text)
 
 
-def _left_out(advice: Advice, stories: dict[str, NoteStory], taken: Set[tuple[str, int]]) -> Iterator[Finding]:
+def _left_out(advice: Advice, notes: Notes, taken: Set[tuple[str, int]]) -> Iterator[Finding]:
     """A deposit has an advice for each currency that came into it: whichever of them is looked at, every note of the
-    deposit must be among ``taken``, what was settled or stands in an advice that the terminal has still to send.
+    deposit must be among ``taken``, what was settled or stands in an advice that the terminal has still to send. What a
+    note came to later has an advice of its own, in the same transaction of the journal.
     """
-    for note_id, story in stories.items():
+    epoch, sequence = notes.last
+    until = max(advice.place, (epoch, sequence - _ADVICE_BEHIND_OUTCOME))
+    for note_id, story in notes.stories.items():
         if story.deposit_id != advice.deposit_id or story.value is None:
             continue
-        told = {number: outcome for number, (outcome, place) in story.outcomes.items() if place <= advice.place}
+        told = {number: outcome for number, (outcome, place) in story.outcomes.items() if place <= until}
         if not told or _nothing_to_tell(told.values(), advice, story.value):
             continue
         if (note_id, max(told)) not in taken:

@@ -63,8 +63,10 @@ def in_advices(notes: list[pb.NoteOutcome]) -> list[list[pb.NoteOutcome]]:
 
 
 def settles_something(notes: Iterable[pb.NoteOutcome]) -> bool:
-    """Whether the host has anything to book or to look for."""
-    return any(note.outcome in _SETTLES_SOMETHING for note in notes)
+    """Whether the host has anything to book, to look for, or to take back: a later outcome, also of a note that was
+    given back after all, follows one that it was told.
+    """
+    return any(note.outcome in _SETTLES_SOMETHING or note.outcome_number > 1 for note in notes)
 
 
 def advice_bytes(

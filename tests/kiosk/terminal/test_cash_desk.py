@@ -686,6 +686,18 @@ def test_silence_for_too_long_puts_an_open_note_in_doubt_and_an_event_later_deci
     assert rig.does(rig.desk.no_answer) == [], "nothing is open any more"
 
 
+def test_that_a_note_was_given_back_after_all_is_told_to_the_host_that_was_told_of_the_doubt(rig: Rig) -> None:
+    """The cable is out while the note goes back: once it is in again, the counter says so. The host has a claim open."""
+    rig.begin()
+    rig.escrowed()
+    rig.desk.take()
+    rig.tell(Lost("silent"))
+    rig.desk.no_answer()
+    rig.desk.close_deposit(pb.DEPOSIT_END_DEVICE)
+    rig.answered(Presence.PATH_EMPTY, counter=7, who=identity())
+    assert rig.stated() == [[("IN_DOUBT", 1, "2000 EUR")], [("RETURNED", 2, "2000 EUR")]]
+
+
 def test_a_doubt_that_ended_before_the_deposit_closes_is_told_in_the_order_of_its_outcomes(rig: Rig) -> None:
     rig.begin()
     rig.escrowed()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import grpc
 from sqlalchemy import Connection
@@ -19,7 +20,6 @@ from host.fleet.incidents import Incident, open_incidents
 from host.fleet.standing import Terminal
 from host.journal.intake import Gap, MalformedBatch, Place, parse_batch
 from host.journal.records import (
-    Kept,
     UnknownEpoch,
     check_epoch,
     earlier_epochs,
@@ -37,6 +37,8 @@ _MAX_ITEM_ID = 64
 _MAX_VERSION = 100
 
 _log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 _Call = grpc.aio.ServicerContext[pb.ConnectRequest, pb.ConnectResponse]
 
@@ -64,6 +66,10 @@ class TerminalLinkService(terminal_link_pb2_grpc.TerminalLinkServicer):
             event(_log, "link.closed", terminal=terminal.terminal_id)
 
 
+class _Nonsense(ValueError):
+    """An item that cannot be what it claims to be; the connection goes on."""
+
+
 class _Link:
     """One connection: what was said on it so far is whether hello came."""
 
@@ -82,7 +88,7 @@ class _Link:
         item = request.item_id[:_MAX_ITEM_ID]
         try:
             response = await self._dispatch(request)
-        except (MalformedBatch, HealthError, UnknownEpoch) as error:
+        except UnknownEpoch as error:
             response = _refused(pb.REFUSAL_CODE_MALFORMED, str(error))
         except SQLAlchemyError as error:
             failure(_log, "link.store-failed", error, terminal=self._terminal.terminal_id)
@@ -93,35 +99,50 @@ class _Link:
         return response
 
     async def _dispatch(self, request: pb.ConnectRequest) -> pb.ConnectResponse:
-        kind, is_named = request.WhichOneof("item"), 1 <= len(request.item_id) <= _MAX_ITEM_ID
-        if kind == "journal" and self._greeted and is_named:
-            return await self._journal(request.journal)  # Most items are journals: it looks in its own transaction.
-        await self._host.store.read(self._look)
-        if not is_named:
-            return _refused(pb.REFUSAL_CODE_MALFORMED, f"an item id has 1 to {_MAX_ITEM_ID} characters")
+        try:
+            return await self._take(request)
+        except (_Nonsense, MalformedBatch, HealthError) as error:
+            await self._host.store.read(self._look)  # Nothing was kept that would have looked.
+            return _refused(pb.REFUSAL_CODE_MALFORMED, str(error))
+
+    async def _take(self, request: pb.ConnectRequest) -> pb.ConnectResponse:
+        """Whoever keeps something looks in the same transaction who it is from (:meth:`_keep`)."""
+        if not 1 <= len(request.item_id) <= _MAX_ITEM_ID:
+            raise _Nonsense(f"an item id has 1 to {_MAX_ITEM_ID} characters")
+        kind = request.WhichOneof("item")
         if kind == "hello":
             return await self._hello(request.hello)
         if not self._greeted:
-            return _refused(pb.REFUSAL_CODE_MALFORMED, "the first item of a connection is hello")
+            raise _Nonsense("the first item of a connection is hello")
         match kind:
             case "heartbeat":
                 return await self._heartbeat(request.heartbeat)
+            case "journal":
+                return await self._journal(request.journal)
             case "advice":
+                await self._host.store.read(self._look)
                 reply = await settle(self._desk, request.advice, only=self._terminal.terminal_id)
                 return pb.ConnectResponse(answer=reply.answer, refused=reply.refused)
             case _:
-                return _refused(pb.REFUSAL_CODE_MALFORMED, "an item of a kind that this host does not know")
+                raise _Nonsense("an item of a kind that this host does not know")
+
+    async def _keep(self, work: Callable[[Connection], T]) -> T:
+        def looked_and_kept(connection: Connection) -> T:
+            self._look(connection)
+            return work(connection)
+
+        return await self._host.store.run(looked_and_kept)
 
     async def _hello(self, hello: pb.Hello) -> pb.ConnectResponse:
         if max(len(hello.software_version), len(hello.journal_fault)) > _MAX_VERSION:
-            return _refused(pb.REFUSAL_CODE_MALFORMED, f"a version and a fault have at most {_MAX_VERSION} characters")
+            raise _Nonsense(f"a version and a fault have at most {_MAX_VERSION} characters")
         now_us = self._host.now_us()
 
         def greet(connection: Connection) -> tuple[_Greeting, SignedLimits | None]:
             greeting = _greet(connection, self._terminal, hello, now_us)
             return greeting, newest(connection, self._terminal.terminal_id)
 
-        greeting, limits = await self._host.store.run(greet)
+        greeting, limits = await self._keep(greet)
         self._greeted = True
         held = greeting.held
         welcome = pb.Welcome(held_sequence=held.sequence, host_time_us=now_us, offline_limits=self._tell(limits))
@@ -142,7 +163,7 @@ class _Link:
             keep_health(connection, name, heartbeat.health, now_us)
             return newest(connection, name)
 
-        limits = await self._host.store.run(keep)
+        limits = await self._keep(keep)
         return pb.ConnectResponse(noted=pb.Noted(offline_limits=self._tell(limits)))
 
     def _tell(self, limits: SignedLimits | None) -> offline_pb2.SignedOfflineLimits | None:
@@ -153,19 +174,10 @@ class _Link:
         return offline_pb2.SignedOfflineLimits(content=limits.content, signature=limits.signature)
 
     async def _journal(self, batch: pb.JournalBatch) -> pb.ConnectResponse:
-        try:
-            entries = parse_batch(batch.entries)
-        except MalformedBatch:
-            await self._host.store.read(self._look)
-            raise
+        entries = parse_batch(batch.entries)
         name, now_us = self._terminal.terminal_id, self._host.now_us()
-
-        def keep(connection: Connection) -> Kept:
-            self._look(connection)
-            return keep_batch(connection, name, entries, now_us)
-
         try:
-            kept = await self._host.store.run(keep)
+            kept = await self._keep(lambda connection: keep_batch(connection, name, entries, now_us))
         except Gap as gap:
             return await self._miss(gap)
         if kept.forked_at is not None:

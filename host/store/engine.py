@@ -72,7 +72,10 @@ def _begin(connection: Connection) -> None:
     # Taking the write lock at once makes two processes wait for each other instead of failing halfway.
     begin = "BEGIN" if reads else "BEGIN IMMEDIATE"
     try:
-        driver.execute(f"PRAGMA query_only = {'ON' if reads else 'OFF'}").close()
+        # Only where it changes: with every such word SQLite forgets all statements that it has prepared.
+        if connection.info.get(_READS, False) is not reads:
+            driver.execute(f"PRAGMA query_only = {'ON' if reads else 'OFF'}").close()
+            connection.info[_READS] = reads
         driver.execute(begin).close()
     except sqlite3.OperationalError as error:
         raise OperationalError(begin, None, error) from error

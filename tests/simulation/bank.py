@@ -5,7 +5,6 @@ All keys are fixed, so that signatures have the same length in every process and
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 import sqlite3
@@ -39,7 +38,7 @@ from host.services.server import add_services
 from host.store.engine import open_engine
 from host.store.migrate import migrate
 from kiosk.terminal.enrolment import Identity
-from tests.simulation.loop import Life, life_now
+from tests.simulation.loop import Life, WorldLoop, life_now
 from tests.simulation.network import Exchange, HostServer, as_server
 from tests.simulation.plan import Allowance
 
@@ -81,9 +80,10 @@ class HostClock:
     def __init__(self) -> None:
         self.offset_us = 0
         self.jumped = False
+        self.loop: WorldLoop | None = None
 
     def wall_us(self) -> int:
-        return BEGAN_US + self.offset_us + int(_now() * 1_000_000)
+        return BEGAN_US + self.offset_us + int(self.monotonic() * 1_000_000)
 
     def jump(self, seconds: int) -> None:
         """Somebody sets it."""
@@ -91,14 +91,7 @@ class HostClock:
         self.jumped = True
 
     def monotonic(self) -> float:
-        return _now()
-
-
-def _now() -> float:
-    try:
-        return asyncio.get_running_loop().time()
-    except RuntimeError:
-        return 0.0  # While the template is made.
+        return self.loop.time() if self.loop is not None else 0.0  # While the template is made.
 
 
 class CountingRandom:
@@ -233,8 +226,9 @@ class Bank:
         self._folder.cleanup()
         logging.disable(logging.NOTSET)
 
-    def put_back(self) -> None:
+    def put_back(self, loop: WorldLoop) -> None:
         """The beginning of every seed."""
+        self.clock.loop = loop
         self._database.deserialize(self._beginning)
         self._database.execute("PRAGMA foreign_keys = ON")
         self.clock.offset_us, self.clock.jumped = 0, False

@@ -78,32 +78,33 @@ def _driver(name: str) -> OpenDevice:
 class KioskClock:
     """Virtual time; the wall's can be put off."""
 
-    def __init__(self) -> None:
+    def __init__(self, loop: WorldLoop) -> None:
+        self._loop = loop
         self.offset_us = 0
 
     def wall_us(self) -> int:
-        return BEGAN_US + self.offset_us + int(asyncio.get_running_loop().time() * 1_000_000)
+        return BEGAN_US + self.offset_us + int(self._loop.time() * 1_000_000)
 
     def monotonic(self) -> float:
-        return asyncio.get_running_loop().time()
+        return self._loop.time()
 
 
 class KioskBoot:
     """How long the machine runs, and which of its boots this is."""
 
-    def __init__(self, name: str) -> None:
-        self._name, self._boots, self._began = name, 1, 0.0
+    def __init__(self, name: str, loop: WorldLoop) -> None:
+        self._name, self._loop, self._boots, self._began = name, loop, 1, 0.0
 
     def boot_id(self) -> str:
         return f"{self._name}-boot-{self._boots}"
 
     def since_boot_us(self) -> int:
-        return int((asyncio.get_running_loop().time() - self._began) * 1_000_000)
+        return int((self._loop.time() - self._began) * 1_000_000)
 
     def again(self) -> None:
         """The machine comes up."""
         self._boots += 1
-        self._began = asyncio.get_running_loop().time()
+        self._began = self._loop.time()
 
 
 class QuietLog(EventLog):
@@ -136,8 +137,8 @@ class Kiosk:
         self.name, self.subject, self.disk, self.loop = name, subject, disk, loop
         self._bank, self._exchange, self._dice, self._observer = bank, exchange, dice, observer
         self.route = Route(loop, dice, partial(observer.sent, self))
-        self.clock = KioskClock()
-        self.boot = KioskBoot(name)
+        self.clock = KioskClock(loop)
+        self.boot = KioskBoot(name, loop)
         self._random = CountingRandom(salt)
         self._pin_counter = 0
         identity, enrolled = bank.enrolled[name]

@@ -136,7 +136,7 @@ class _World:
     # --- the whole --------------------------------------------------------------------------------------------------
 
     async def happen(self) -> None:
-        self._bank.put_back()
+        self._bank.put_back(self._loop)
         self._bank.executor.on_commit = lambda: self.checker.committed(self._bank.database)
         self.checker.host_holds = self._held_of
         self.checker.on_note = self._moment_has_come

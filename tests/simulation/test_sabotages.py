@@ -42,7 +42,7 @@ SEEN = {
     "retry-with-a-new-id": 5,
     "settled-on-timeout": 168,
     "settlement-key-without-the-note": 1,
-    "snapshot-forgets-the-outbox": 207,
+    "snapshot-forgets-the-outbox": 272,
     "time-trusted-over-a-reboot": 9,
     "two-sessions-on-one-device": 1,
 }

@@ -152,18 +152,18 @@ class Bank:
         write_secret(keys / "pan-index.key", bytes(range(32)))
         write_secret(keys / "pin-check.key", bytes(range(32)))
         self.clock, self._random = HostClock(), CountingRandom(1)
-        self._ids = HostIds(self.clock)
+        self.ids = HostIds(self.clock)
         self.executor = MortalExecutor()
         engine = open_engine(None)
         migrate(engine)
-        self.host: Host = assemble(config, Seams(self.clock, self._random, self._ids), engine, self.executor)
+        self.host: Host = assemble(config, Seams(self.clock, self._random, self.ids), engine, self.executor)
         with engine.begin() as connection:
             self._furnish(connection)
             self.enrolled = {name: self._enrol(connection, name, index) for index, name in enumerate(terminals)}
         self._database = database_of(engine)
         self._database.execute("VACUUM")
         self._beginning = self._database.serialize()
-        self._engine = engine
+        self.engine = engine
 
     def _furnish(self, connection: Connection) -> None:
         for number, customer in enumerate(CUSTOMERS):
@@ -232,7 +232,7 @@ class Bank:
         self._database.deserialize(self._beginning)
         self._database.execute("PRAGMA foreign_keys = ON")
         self.clock.offset_us, self.clock.jumped = 0, False
-        self._random.count = self._ids.count = 1000
+        self._random.count = self.ids.count = 1000
         self.executor.on_commit = lambda: None
 
     def allow(self, terminal: str, allowance: Allowance) -> None:
@@ -240,7 +240,7 @@ class Bank:
         currency = Currency("EUR")
         per_card, per_terminal = Money(allowance.per_card, currency), Money(allowance.per_terminal, currency)
         limits = [Limit(digits, per_card, per_terminal, allowance.deposits) for digits in BINS]
-        with self._engine.begin() as connection:
+        with self.engine.begin() as connection:
             set_limits(
                 connection, self.host.keys.signer, TerminalId(terminal), limits, allowance.seconds * 1_000_000,
                 "simulation", self.host.now_us(),

@@ -30,6 +30,8 @@ class Tally:
     credited: int = 0
     in_doubt: int = 0
     found: int = 0
+    boxes: int = 0
+    closed: int = 0
     records: int = 0
     alone: int = 0
     lives: int = 0
@@ -50,6 +52,8 @@ class Tally:
         self.credited += outcome.credited
         self.in_doubt += outcome.in_doubt
         self.found += outcome.found
+        self.boxes += outcome.boxes
+        self.closed += outcome.closed
         self.records += outcome.records
         self.alone += outcome.alone
         self.lives += outcome.lives
@@ -63,7 +67,7 @@ class Tally:
 
     def join(self, other: Tally) -> None:
         """What another worker has found."""
-        counted = "seeds deposits notes credited in_doubt found records lives alone retirements"
+        counted = "seeds deposits notes credited in_doubt found boxes closed records lives alone retirements"
         for name in counted.split():
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.virtual_seconds += other.virtual_seconds
@@ -90,7 +94,8 @@ class Tally:
         minutes = max(self.wall_seconds, 0.001) / 60
         lines = [
             f"{self.seeds} seeds, {self.deposits} deposits, {self.alone} of them begun without the host; "
-            f"{self.notes} notes: {self.credited} credited, {self.in_doubt} in doubt, {self.found} found; "
+            f"{self.notes} notes: {self.credited} credited, {self.in_doubt} in doubt, "
+            f"{self.found} found; {self.boxes} boxes counted, which has credited {self.closed}; "
             f"{self.records} records, {self.lives} lives, "
             f"{self.retirements} times old records went",
             f"faults: {faults}",

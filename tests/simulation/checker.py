@@ -23,14 +23,13 @@ from guichet.v1 import offline_pb2, settlement_pb2
 from guichet.v1 import terminal_link_pb2 as link
 from tests.simulation.bank import CUSTOMERS, HostClock
 from tests.simulation.editing import chained
-from tests.simulation.kiosk import Kiosk, Observer
+from tests.simulation.kiosk import Kiosk, Observer, PhysicalBox
 from tests.simulation.plan import Moment
 
 Face = tuple[int, str]
 """Minor units and currency."""
 
 IN_BOX = ("credited", "found")
-_CASH = {"cash-in-terminal": IN_BOX, "cash-unconfirmed": ("in doubt",)}
 _DAY_US = 86_400_000_000
 _MOMENTS: dict[type, Moment] = {
     pb.NoteEscrowed: Moment.ESCROWED,
@@ -74,7 +73,8 @@ class Alone:
 @dataclass(slots=True)
 class Book:
     """One terminal's journal, as it was claimed to be on disk, record by record. ``begun`` and ``signed``: at which
-    record a deposit was opened and an advice signed; ``first``: the record that the file begins with.
+    record a deposit was opened and an advice signed; ``first``: the record that the file begins with; ``boxes``: which
+    stood there as each box period began.
     """
 
     entries: list[tuple[int, bytes]] = field(default_factory=list[tuple[int, bytes]])
@@ -94,6 +94,7 @@ class Book:
     begun: dict[str, int] = field(default_factory=dict[str, int])
     signed: dict[bytes, int] = field(default_factory=dict[bytes, int])
     first: int = 1
+    boxes: dict[str, PhysicalBox] = field(default_factory=dict[str, PhysicalBox])
 
     def count(self, *states: str) -> Counter[Face]:
         """Notes in these states, by value."""
@@ -180,6 +181,8 @@ class Checker(Observer):
                     book.owners[fact.deposit_id] = kiosk.last_card.account
                 if fact.HasField("offline"):
                     self._began_alone(kiosk, book, fact)
+            case pb.BoxPeriodOpened():
+                book.boxes[fact.box_period_id] = kiosk.box
             case pb.OfflineLimitsReceived():
                 book.limits = offline_pb2.OfflineLimits.FromString(fact.content)
             case pb.TimeTrusted():
@@ -416,21 +419,58 @@ class Checker(Observer):
         self._accounts(kiosks, outcomes, database)
 
     def _cash(self, kiosks: list[Kiosk], database: sqlite3.Connection) -> None:
-        """What the books have of cash in each terminal is what its journal last says lies there, and of cash that
-        nobody has confirmed what it last says is in doubt (3): a later outcome has taken back what the one before it
-        posted.
-        """
+        """A later outcome has taken back what the one before it posted."""
+        for kiosk in kiosks:
+            book = self.books[kiosk.name]
+            self._cash_is(kiosk, database, book.count(*IN_BOX), book.count("in doubt"))
+
+    def _cash_is(
+        self, kiosk: Kiosk, database: sqlite3.Connection, sure: Counter[Face], in_doubt: Counter[Face]
+    ) -> None:
+        """The books have so much cash in a terminal, and so much that nobody has confirmed (3)."""
         query = (
             "SELECT coalesce(sum(amount_minor), 0) FROM postings JOIN accounts USING (account_id) "
             "WHERE terminal_id = ? AND kind = ?"
         )
+        for kind, notes in (("cash-in-terminal", sure), ("cash-unconfirmed", in_doubt)):
+            value = sum(face[0] * count for face, count in notes.items())
+            booked = -database.execute(query, (kiosk.name, kind)).fetchone()[0]
+            if booked != value:
+                self.wrong(f"3: {kiosk.name}: the books have {booked} of {kind}, its notes are {value}")
+
+    # --- when the boxes were counted --------------------------------------------------------------------------------
+
+    def counted(self, kiosks: list[Kiosk], database: sqlite3.Connection) -> None:
+        """A count credits only what lies in the boxes, to whoever brought it, and takes nothing away (1, 2, 3)."""
+        self.committed(database)
+        outcomes = final_outcomes(database)
         for kiosk in kiosks:
-            for kind, states in _CASH.items():
-                noted = self.books[kiosk.name].count(*states)
-                value = sum(face[0] * count for face, count in noted.items())
-                booked = -database.execute(query, (kiosk.name, kind)).fetchone()[0]
-                if booked != value:
-                    self.wrong(f"3: {kiosk.name}: the books have {booked} of {kind}, its notes are {value}")
+            mine = {key[1]: found for key, found in outcomes.items() if key[0] == kiosk.name}
+            booked = Counter(face for state, face, _, _ in mine.values() if state in IN_BOX)
+            if booked - paper_of(kiosk):
+                self.wrong(f"1: {kiosk.name}: credited by a count and not in the box: {booked - paper_of(kiosk)}")
+            for note_id, note in self.books[kiosk.name].notes.items():
+                state = mine.get(note_id, ("", None, "", ""))[0]
+                if note.state in IN_BOX and note.face is not None and state != note.state:
+                    self.wrong(f"1: {kiosk.name}: {note_id} was {note.state}, and is {state} after a count")
+            self._all_that_it_covers(kiosk, mine)
+            in_doubt = Counter(face for state, face, _, _ in mine.values() if state == "in doubt")
+            self._cash_is(kiosk, database, booked, in_doubt)
+        self._accounts(kiosks, outcomes, database)
+
+    def _all_that_it_covers(self, kiosk: Kiosk, outcomes: dict[str, Outcome]) -> None:
+        """Where nothing else is unclear, what the one box has over pays every doubt that it covers (5)."""
+        book = self.books[kiosk.name]
+        if len(book.boxes) != 2 or book.unknown_finds or book.swallowed or len(set(book.boxes.values())) != 2:
+            return
+        doubts = book.count("in doubt")
+        over = paper_of(kiosk) - book.count(*IN_BOX)
+        for note_id, note in book.notes.items():
+            covered = note.face is not None and over[note.face] >= doubts[note.face]
+            if note.state == "in doubt" and covered and outcomes[note_id][0] != "credited":
+                self.wrong(
+                    f"5: {kiosk.name}: {note_id} {note.face} lies in the counted box, and is {outcomes[note_id][0]}"
+                )
 
     def _owners(self, kiosks: list[Kiosk], outcomes: Outcomes) -> None:
         """What is booked to a customer is booked to whose card was in when the deposit began; what is credited in a
@@ -478,11 +518,15 @@ def _advice_in(method: str, data: bytes) -> link.SignedAdvice | None:
     return request.advice if request.HasField("advice") else None
 
 
-Outcomes = dict[tuple[str, str], tuple[str, Face, str, str]]
+Outcome = tuple[str, Face, str, str]
+"""What the host last has of a note: its state, value, account and booking."""
+
+Outcomes = dict[tuple[str, str], Outcome]
+"""By terminal and note."""
 
 
 def final_outcomes(database: sqlite3.Connection) -> Outcomes:
-    """What the host last has of each note: by terminal and note, its state, value, account and booking."""
+    """What the host last has of each note."""
     query = (
         "SELECT terminal_id, note_id, outcome, value_minor, currency, account_id, booking FROM note_outcomes "
         "ORDER BY outcome_number"

@@ -7,6 +7,7 @@ import random
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -117,6 +118,14 @@ class QuietLog(EventLog):
         if name == "task.crashed":
             self._on_crash(str(facts.get("traceback")))
         self._keep(f"{name} {facts}" if facts else name)
+
+
+@dataclass(frozen=True, slots=True)
+class PhysicalBox:
+    """A cash box: of which of its kiosk's devices, in their order, and its name."""
+
+    device: int
+    name: str
 
 
 class Kiosk:
@@ -364,6 +373,11 @@ class Kiosk:
     def vaults(self) -> list[Vault]:
         """All paper that this kiosk has ever met."""
         return [*self.former_vaults, self.vault]
+
+    @property
+    def box(self) -> PhysicalBox:
+        """The one that is in, or was last."""
+        return PhysicalBox(len(self.former_vaults), self.vault.box)
 
     def unplug(self) -> None:
         """The cash module's cable."""

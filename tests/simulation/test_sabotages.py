@@ -18,6 +18,8 @@ SEEN = {
     "acknowledged-though-unrecorded": 34,
     "card-stands-for-any-account": 1,
     "chain-not-checked": 25,
+    "count-credits-more-than-it-covers": 13,
+    "count-that-covers-closes-nothing": 8,
     "counter-kept-in-memory": 102,
     "credited-at-escrow": 1,
     "credited-to-another-customer": 1,

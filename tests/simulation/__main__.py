@@ -77,7 +77,8 @@ def _print(tally: Tally, *, as_json: bool) -> None:
 
 
 def _show(tally: Tally) -> None:
-    print(f"{tally.seeds} seeds, {tally.deposits} deposits", file=sys.stderr, flush=True)
+    failed = "".join(f"; seed {seed} fails: {wrong.splitlines()[0]}" for seed, wrong in tally.failed.items())
+    print(f"{tally.seeds} seeds, {tally.deposits} deposits{failed}", file=sys.stderr, flush=True)
 
 
 def _smallest(seed: int) -> None:

@@ -154,9 +154,9 @@ class Checker(Observer):
             record = pb.JournalRecord.FromString(earlier.record)
             self._recorded(kiosk, earlier, getattr(record, record.WhichOneof("fact") or ""))
         self._recorded(kiosk, entry, fact)
+        moment = _MOMENTS.get(type(fact))
         if isinstance(fact, pb.DepositOpened) and fact.HasField("offline"):
             self._began_alone_now(kiosk, fact)
-        moment = _MOMENTS.get(type(fact))
         if moment is not None:
             self.on_note(kiosk, moment)
 

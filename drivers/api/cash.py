@@ -163,6 +163,13 @@ class Cleared:
     enabled: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Shut:
+    """The slot is shut, nothing is in the path, and all that came in before has been told. Once after each DISABLE that
+    came to be, and after :class:`Ready`; never while an ENABLE waits.
+    """
+
+
 class TroubleKind(Enum):
     """What a person must look at. The values are stable words: they stand in journals, logs and on screens."""
 
@@ -242,8 +249,8 @@ class Completed:
 
 
 CashEvent = (
-    Answered | Ready | Accepting | Escrowed | Stacking | Stacked | Returned | Rejected | Cleared | Trouble | Passed
-    | Lost | Completed
+    Answered | Ready | Accepting | Escrowed | Stacking | Stacked | Returned | Rejected | Cleared | Shut | Trouble
+    | Passed | Lost | Completed
 )  # fmt: skip
 
 LastMark = Callable[[DeviceSerial], int | None]

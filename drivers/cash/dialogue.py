@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Generic, TypeVar
 
-from drivers.api.cash import CashEvent, Completed, Refusal
+from drivers.api.cash import CashCommand, CashEvent, Completed, Refusal, Shut
 from drivers.cash.connection import Phase, is_too_early
 from drivers.cash.exchange import Exchange
 from drivers.cash.rest import Rest
@@ -27,6 +27,7 @@ class Dialogue(ABC, Generic[Question]):
         self.rest: Rest[Question] | None = None
         self._line = line
         self._out: list[Output] = []
+        self._told_shut = False
 
     def step(self, happened: Input, now: float) -> Sequence[Output]:
         """What follows from ``happened`` at ``now`` (monotonic seconds)."""
@@ -48,7 +49,8 @@ class Dialogue(ABC, Generic[Question]):
                 self._acknowledge(now)
             case Do(command) if is_too_early(command, self.phase):
                 self._emit(Completed(command, Refusal.NOT_READY))
-            case Do():
+            case Do(command):
+                self._told_shut &= command is not CashCommand.ENABLE
                 self._post(happened, now)
             case Recalled(mark):
                 self._recalled(mark, now)
@@ -69,6 +71,12 @@ class Dialogue(ABC, Generic[Question]):
 
     def _emit(self, event: CashEvent) -> None:
         self._out.append(Emit(event))
+
+    def _is_shut(self) -> None:
+        """The device has said that its slot is shut and that nothing is in the path, and no command waits."""
+        if not self._told_shut:
+            self._told_shut = True
+            self._emit(Shut())
 
     # --- what a protocol adds ---------------------------------------------------------------------------------------
 

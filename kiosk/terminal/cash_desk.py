@@ -27,6 +27,7 @@ from drivers.api.cash import (
     Refusal,
     Rejected,
     Returned,
+    Shut,
     Stacked,
     Stacking,
     Trouble,
@@ -60,6 +61,7 @@ class CashDesk:
         self._live: DepositId | None = None
         self._denominations: frozenset[Money] = frozenset()
         self._most: Money | None = None
+        self._shut = False
         self._listeners: list[Callable[[], None]] = []
         self.view = DeskView()
         cash.subscribe(self._handle)
@@ -90,6 +92,13 @@ class CashDesk:
             return None
         return self._most - Money(self._book.fold.used_by(deposit), self._most.currency)
 
+    @property
+    def shut(self) -> bool:
+        """Whether the slot is shut and all that came in is known. Until then nobody else's deposit may begin: a device
+        that was silent for a while may still tell of what the one before put in.
+        """
+        return self._shut
+
     # --- what a flow does -------------------------------------------------------------------------------------------
 
     def open_deposit(
@@ -101,12 +110,14 @@ class CashDesk:
         opening: Opening | None = None,
     ) -> DepositId:
         """Begin a deposit to ``account``, of notes among ``denominations``; by ``opening`` where the host is away. The
-        device must be ready, and no other deposit open.
+        device must be ready, the slot :attr:`shut`, and no other deposit open.
         """
         if not self.view.ready or self._device.identity is None:
             raise RuntimeError("a deposit needs a cash module that is ready")
         if self._book.fold.open_deposit is not None:
             raise RuntimeError("another deposit is still open")
+        if not self._shut:
+            raise RuntimeError("what came in before may not all be known yet")
         self._live = self._book.open_deposit(session, account, self._device.identity, config_version, opening)
         self._most = opening.most if opening is not None else None
         self._denominations = denominations
@@ -125,6 +136,7 @@ class CashDesk:
         if not deposit.acceptance_opened:
             accepted = sorted(value.minor for value in self._denominations)
             self._book.record(pb.AcceptanceOpened(deposit_id=deposit.deposit_id, denominations=accepted))
+        self._shut = False
         self._cash.enable()
 
     def close_slot(self) -> None:
@@ -240,6 +252,8 @@ class CashDesk:
             case Cleared(counter, enabled):
                 self._device.counter = counter
                 self._path_is_empty(Stage.OPEN if enabled else Stage.CLOSED)
+            case Shut():
+                self._shut = True
             case Completed(command, refused):
                 self._completed(command, refused)
             case Accepting():
@@ -286,6 +300,7 @@ class CashDesk:
     def _ready(self, event: Ready) -> None:
         self._device.identity, self._device.counter = event.identity, event.stacked_counter
         self._device.values, self._device.table_hash = event.values, event.table_hash
+        self._shut = True
         serial = event.identity.serial
         if self._book.fold.table_hashes.get(serial) != event.table_hash:
             types = [pb.NoteTypeValue(note_type=kind, value=to_wire(value)) for kind, value in event.values.items()]
@@ -390,6 +405,8 @@ class CashDesk:
             self._change(stage=Stage.OPEN)
         elif command is CashCommand.DISABLE and refused is None and self.view.stage is Stage.OPEN:
             self._change(stage=Stage.CLOSED)
+        elif command is CashCommand.DISABLE and refused is Refusal.NO_ANSWER and self._live is None:
+            self._cash.disable()  # Until it is shut, nobody else's deposit can begin.
 
     def _trouble(self, trouble: Trouble) -> None:
         code = trouble.code

@@ -80,7 +80,7 @@ class Customer:
 
     async def _until_ready(self) -> None:
         rig, end = self._rig, self._rig.now + 300
-        while not rig.dead and (not rig.desk.view.ready or rig.fold.open_deposit is not None):
+        while not rig.dead and not (rig.desk.view.ready and rig.desk.shut and rig.fold.open_deposit is None):
             assert rig.now < end, f"{rig.subject.name}: never ready; {rig.desk.view}, {rig.told[-5:]}"
             self._engineer.look()
             await rig.sleep(_LOOK)

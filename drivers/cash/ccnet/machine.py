@@ -75,6 +75,7 @@ from drivers.cash.rest import Rest, Turn
 from drivers.cash.steps import Do, Send
 
 _POLL = Request(Command.POLL)
+_SHUT = PollAnswer(State.DISABLED)
 _ASKING = Send(frame(encode_request(_POLL)))
 _ACK = Send(frame(bytes((Command.ACK,))))
 _COUNTER_MODULUS = 65536
@@ -443,6 +444,8 @@ class Machine(Dialogue[Request]):
         elif self._clear_pending and (self.known.stacked is not None or changed):
             self._clear_pending = False
             self.known.want(Command.COUNT_STACKED)
+        elif self._state == _SHUT and not (self._orders or self.known.asking):
+            self._is_shut()
 
     def _learn(self, answer: Identification | NoteTable | StackedCount, now: float) -> None:
         self.known.learn(answer)

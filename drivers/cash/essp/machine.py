@@ -412,6 +412,8 @@ class Machine(Dialogue[Request]):
         elif self.phase is Phase.RUNNING and self.path.clear_pending:
             self.path.clear_pending = False
             self.known.want(_COUNT)
+        elif self.phase is Phase.RUNNING and self._closed and not self._slot:
+            self._is_shut()
         if self.known.asking:
             self._line.next_at = now + self.timing.quiet
 

@@ -26,6 +26,8 @@ from kiosk.terminal.offline import Opening, fits
 from kiosk.terminal.parts import CustomerSession, Parts
 
 _LOOK_AGAIN_SECONDS = 1.0
+_SHUT_SECONDS = 5.0
+_SHUT_LOOK_SECONDS = 0.05
 
 _BACKS = {
     Back.NONE: pb.NOTE_BACK_UNSPECIFIED,
@@ -94,6 +96,7 @@ async def make_deposit(
     if not paper and not await _goes_on_without_receipt(parts):
         return
     denominations = _denominations(parts, account)
+    await _slot_is_shut(parts)
     try:
         deposit_id = parts.desk.open_deposit(session_id, account, denominations, parts.config.version, opening)
     except (JournalError, RuntimeError):
@@ -126,6 +129,13 @@ async def _may_begin(parts: Parts) -> bool:
         await _notice(parts, pb.NOTICE_HOST_AWAY, "host")
         return False
     return True
+
+
+async def _slot_is_shut(parts: Parts) -> None:
+    """A device that was silent may have to tell of the one before; it takes moments, and seldom any."""
+    until = parts.clock.monotonic() + _SHUT_SECONDS
+    while parts.desk.view.ready and not parts.desk.shut and parts.clock.monotonic() < until:
+        await parts.front.touched(_SHUT_LOOK_SECONDS, ends_session=False)
 
 
 async def _goes_on_without_receipt(parts: Parts) -> bool:

@@ -23,6 +23,7 @@ from drivers.api.cash import (
     Presence,
     Ready,
     Returned,
+    Shut,
     Stacked,
 )
 from drivers.api.device import DeviceIdentity, DeviceState, DeviceStatus, SelfTestStep
@@ -208,6 +209,8 @@ class Rig:
         return self.open()
 
     def open(self) -> DepositId:
+        if not self.desk.shut:
+            self.tell(Shut())
         account = customer_pb2.Account(account_id="ACC-1", masked_number="**** 4711", currency="EUR", product="Current")
         deposit = self.desk.open_deposit(SessionId("session"), account, TAKEN, "v1")
         self.desk.accept()

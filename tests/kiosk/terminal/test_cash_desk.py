@@ -21,6 +21,7 @@ from drivers.api.cash import (
     Refusal,
     Rejected,
     Returned,
+    Shut,
     Stacked,
     Stacking,
     Trouble,
@@ -38,6 +39,7 @@ from tests.kiosk.terminal.standing import (
     FIVE,
     OTHER_SERIAL,
     SERIAL,
+    TAKEN,
     TEN,
     TWENTY,
     VALUES,
@@ -45,6 +47,8 @@ from tests.kiosk.terminal.standing import (
     euros,
     identity,
 )
+
+ACCOUNT = customer_pb2.Account(account_id="ACC-1", masked_number="**** 4711", currency="EUR", product="Current")
 
 
 @pytest.fixture
@@ -687,7 +691,7 @@ def test_silence_for_too_long_puts_an_open_note_in_doubt_and_an_event_later_deci
 
 
 def test_that_a_note_was_given_back_after_all_is_told_to_the_host_that_was_told_of_the_doubt(rig: Rig) -> None:
-    """The cable is out while the note goes back: once it is in again, the counter says so. The host has a claim open."""
+    """The cable is out while the note goes back: the counter says so afterwards. The host has a claim open."""
     rig.begin()
     rig.escrowed()
     rig.desk.take()
@@ -893,6 +897,26 @@ def test_a_second_deposit_is_not_opened_beside_the_first(rig: Rig) -> None:
     assert rig.deposits[0].closed
     rig.open()
     assert len(rig.deposits) == 2
+
+
+def test_nobody_elses_deposit_begins_before_all_is_known_of_what_came_in(rig: Rig) -> None:
+    """A device that was silent tells of a note when its customer has gone already: it is not the next one's."""
+    rig.begin()
+    rig.desk.close_deposit(pb.DEPOSIT_END_CUSTOMER)
+    with pytest.raises(RuntimeError, match="may not all be known"):
+        rig.desk.open_deposit(SessionId("next"), ACCOUNT, TAKEN, "v1")
+    assert rig.escrowed() == ["disable", "return"]
+    rig.tell(Shut())
+    rig.desk.open_deposit(SessionId("next"), ACCOUNT, TAKEN, "v1")
+    assert rig.notes == []
+
+
+def test_a_slot_that_did_not_hear_that_it_is_to_be_shut_is_told_again(rig: Rig) -> None:
+    rig.begin()
+    disabled = Completed(CashCommand.DISABLE, Refusal.NO_ANSWER)
+    assert rig.tell(disabled) == [], "it is open for somebody"
+    rig.desk.close_deposit(pb.DEPOSIT_END_CUSTOMER)
+    assert rig.tell(disabled) == ["disable"]
 
 
 # --- what takes too long --------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from drivers.api.card import Card, Pan
-from drivers.api.cash import CashCapabilities, Presence
+from drivers.api.cash import CashCapabilities, Presence, Shut
 from guichet.ids import DepositId, SessionId, TerminalId
 from guichet.money import Currency, Money, parse_money
 from guichet.offline import DAY_US, Limit, Limits, limits_bytes, pan_purpose, start_of
@@ -93,6 +93,8 @@ class Standing:
         allowed = self.desk.allowance(whose)
         assert isinstance(allowed, Allowed), allowed
         account = customer_pb2.Account(currency="EUR")
+        if not self.rig.desk.shut:
+            self.rig.tell(Shut())
         deposit = self.rig.desk.open_deposit(SessionId("s"), account, TAKEN, "v", self.desk.opening(whose, allowed))
         self.rig.desk.accept()
         for kind in kinds:

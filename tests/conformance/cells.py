@@ -88,7 +88,7 @@ def _is(kind: type[Fact]) -> Callable[[Fact], bool]:
 
 async def die_in(rig: Rig, row: Row) -> None:
     """A deposit with one note, and the terminal's death at ``row``."""
-    rig.open_deposit()
+    await rig.next_customer()
     if row is Row.NO_NOTE:
         await rig.kill()
         return

@@ -18,6 +18,9 @@ from tests.conformance.subject import Subject
 from tests.virtual_time import run_virtually
 
 
+_SHUT_SECONDS = 60.0
+
+
 @dataclass(frozen=True, slots=True)
 class Tally:
     """Notes of a scripted deposit. ``over``: every fault of the script has happened. ``served``: so was the next
@@ -80,7 +83,11 @@ async def _scripted(subject: Subject, place: Path, script: str) -> Tally:
 
 
 async def _next_customer_is_served(rig: Rig) -> bool:
-    before, face = rig.credited.total(), rig.subject.faces[-1]
+    before, face, end = rig.credited.total(), rig.subject.faces[-1], rig.now + _SHUT_SECONDS
+    while not rig.desk.shut and rig.now < end:
+        await rig.sleep(0.05)
+    if not rig.desk.shut:
+        return False
     await Customer(rig, (face,)).deposit()
     await rig.at_rest()
     rig.conserve()

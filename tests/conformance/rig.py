@@ -304,6 +304,11 @@ class Rig:
         """A deposit of euros."""
         return self.desk.open_deposit(SessionId("session"), ACCOUNT, TAKEN, "v1")
 
+    async def next_customer(self) -> DepositId:
+        """A deposit, as soon as the device has told all that came in before."""
+        await self.until(lambda: self.desk.shut or self.dead, "a slot that is shut")
+        return self.open_deposit()
+
     async def insert(self, face: str, *, readable: bool = True) -> None:
         """Push a note in as soon as the slot is open."""
         self.desk.accept()
@@ -331,7 +336,7 @@ class Rig:
 
     async def deposit(self, *faces: str) -> None:
         """A whole deposit: every note in, taken, and the deposit closed."""
-        self.open_deposit()
+        await self.next_customer()
         for face in faces:
             await self.insert(face)
             await self.take()

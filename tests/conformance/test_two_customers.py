@@ -61,8 +61,7 @@ async def _two_customers(subject: Subject, place: Path, seconds: float) -> None:
 
 async def _leaves_a_note_behind(rig: Rig, seconds: float) -> DepositId:
     """Puts one in just as the device falls silent, sees nothing happen, and goes."""
-    await rig.until(lambda: rig.desk.shut, "a slot that is shut")
-    rig.open_deposit()
+    await rig.next_customer()
     rig.desk.accept()
     await rig.until(lambda: rig.device.accepts, "an open slot")
     face = parse_money(rig.subject.faces[0])

@@ -37,6 +37,7 @@ SEEN = {
     "journal-gap-at-the-host": 1,
     "later-outcome-adds-up": 207,
     "moving-note-taken-for-returned": 101,
+    "next-deposit-before-all-is-told": 3108,
     "note-over-the-limit-taken": 2,
     "offline-expiry-not-looked-at": 15,
     "records-go-at-once": 2,

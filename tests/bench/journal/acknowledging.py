@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import median, quantiles
 
-from drivers.api.cash import Accepting, Answered, CashEvent, Cleared, Escrowed, Presence, Ready, Stacked
+from drivers.api.cash import Accepting, Answered, CashEvent, Cleared, Escrowed, Presence, Ready, Shut, Stacked
 from guichet.ids import SessionId
 from guichet.v1 import customer_pb2
 from guichet.v1 import journal_pb2 as pb
@@ -68,6 +68,7 @@ class _Desk:
             self._note()
             after_each()
         self._desk.close_deposit(pb.DEPOSIT_END_CUSTOMER)
+        self._says(Shut())
         self.journal.append(pb.SessionClosed(session_id=session))
 
     def _note(self) -> None:

@@ -19,7 +19,7 @@ from kiosk.diagnostics.local_client import TerminalNotRunning, read_journal
 from kiosk.diagnostics.output import say
 from kiosk.journal.faults import failed
 from kiosk.journal.key import key_file, load_key
-from kiosk.journal.restore import RestoreError, merged, write_restored
+from kiosk.journal.restore import RestoreError, merged, said_of_it, write_restored
 from kiosk.journal.store import read_stopped
 from kiosk.terminal.config import TerminalConfig, load_config
 from kiosk.terminal.copy import FetchError, fetch_journal
@@ -123,5 +123,6 @@ def restore(data: Path, host: str, salvaged: Path | None = None, key_of_salvaged
     own = read_stopped(salvaged, its_key) if salvaged is not None else []
     held = asyncio.run(fetch_journal(identity, host or identity.target))
     entries = merged(held, own)
-    write_restored(journal, key, identity.epoch, entries)
+    said = said_of_it(identity.writer(key), entries, SystemClock().wall_us())
+    write_restored(journal, key, identity.epoch, entries, said)
     return Restored(len(entries), len(held), identity.epoch)

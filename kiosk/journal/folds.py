@@ -314,11 +314,23 @@ class Fold:
             case pb.OfflineLimitsReceived():
                 self.offline.limits = fact.content
             case pb.TimeTrusted():
-                self.offline.trusted = TrustedTime(fact.boot_id, fact.since_boot_us, fact.host_time_us)
+                self.offline.trust(TrustedTime(fact.boot_id, fact.since_boot_us, fact.host_time_us))
+            case pb.JournalRestored():
+                self._goes_on_without_its_end()
             case pb.TerminalStarted():
                 pass
             case _:
                 self._apply_note(fact, (entry.epoch, entry.sequence))
+
+    def _goes_on_without_its_end(self) -> None:
+        """What came last is not here: whatever the device says may be of a note that nobody knows, and the box may be
+        another. So nothing is the last note's any more, and a new period begins.
+        """
+        last = self.last
+        if last is not None and last.credited:
+            self._advance(last.note_id, NotePhase.CLEARED)
+        self.last_note, self.moved_since_cleared, self.box_was_out = None, False, True
+        self.offline.lost_its_end()
 
     def _apply_deposit(self, fact: pb.DepositOpened | pb.AcceptanceOpened | pb.DepositClosed) -> None:
         deposit_id = DepositId(fact.deposit_id)

@@ -62,17 +62,31 @@ class Offline:
     """``limits``: the newest list, verbatim, empty for none. ``trusted``: what the host last said of the time.
     ``latest_us``: when the last deposit without the host began: trusted time never goes back behind it, so that a day
     that has begun stays the day. ``forgotten``: what deposits of that day used that are not remembered any more.
+    ``closed_day``: up to this day nobody knows what was used, for the journal was restored without its end;
+    ``day_unknown``: it was, and which day that is, the host has still to say.
     """
 
     limits: bytes = b""
     trusted: TrustedTime | None = None
     latest_us: int = 0
     forgotten: dict[Card, Use] = field(default_factory=dict[Card, Use])
+    closed_day: int = -1
+    day_unknown: bool = False
 
     @property
     def day(self) -> int:
         """The day of the last deposit without the host, whose use is remembered."""
         return self.latest_us // DAY_US
+
+    def lost_its_end(self) -> None:
+        """What came last is not here, and so not what cards have used without the host."""
+        self.trusted, self.day_unknown = None, True
+
+    def trust(self, trusted: TrustedTime) -> None:
+        """The host said what time it is; an empty boot: none of its time is trusted."""
+        self.trusted = trusted
+        if self.day_unknown and trusted.boot_id:
+            self.closed_day, self.day_unknown = trusted.host_time_us // DAY_US, False
 
     def began(self, start: OfflineStart) -> None:
         """A deposit began. What was used on days before it is of no interest any more."""

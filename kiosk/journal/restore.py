@@ -10,12 +10,16 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from guichet.journal.chain import ChainError, Entry
+from guichet.journal.chain import ChainError, Entry, next_entry
+from guichet.journal.records import Fact, encode
+from guichet.v1 import journal_pb2 as pb
 from kiosk.journal.faults import failed
 from kiosk.journal.file import JournalFile
-from kiosk.journal.replay import verify_links
+from kiosk.journal.replay import Replay, verify_links
+from kiosk.journal.store import Writer
 
 _TOGETHER = 1_000
+_REASON = "journal-restored"
 
 
 class RestoreError(Exception):
@@ -39,10 +43,34 @@ def merged(held: Sequence[Entry], own: Iterable[Entry]) -> list[Entry]:
     return entries
 
 
-def write_restored(path: Path, key: bytes, epoch: int, entries: Sequence[Entry]) -> None:
+def said_of_it(writer: Writer, entries: Sequence[Entry], now_us: int) -> list[Entry]:
+    """What ``writer``'s epoch begins with behind ``entries``: that they are restored, and their end is not there. A
+    note that they leave undecided may have been stacked since, or given back, and what the device says next may be of
+    another: it is in doubt, for good. Raises :class:`RestoreError` where they make no story.
+    """
+    replay = Replay()
+    try:
+        for entry in entries:
+            replay.take(entry)
+    except (KeyError, ValueError) as error:
+        raise RestoreError(f"they make no story: {type(error).__name__}: {error}") from error
+    facts: list[Fact] = []
+    note = replay.fold.last
+    if note is not None and note.undecided:
+        number = note.outcome_number + 1
+        facts.append(pb.NoteInDoubt(note_id=note.note_id, reason=_REASON, outcome_number=number))
+    facts.append(pb.JournalRestored(entries=len(entries)))
+    said: list[Entry] = []
+    for fact in facts:
+        record = encode(writer.terminal, now_us, fact)
+        said.append(next_entry(writer.epoch, said[-1] if said else None, record))
+    return said
+
+
+def write_restored(path: Path, key: bytes, epoch: int, entries: Sequence[Entry], said: Sequence[Entry] = ()) -> None:
     """Write ``entries``, sealed with ``key``, as the journal at ``path`` for a terminal that writes ``epoch`` from now
-    on; all of it, or nothing. Raises :class:`RestoreError` where a journal is there or ``epoch`` was used before, and
-    :class:`kiosk.journal.faults.JournalError`.
+    on, and behind them what is ``said`` of them in that epoch; all of it, or nothing. Raises :class:`RestoreError`
+    where a journal is there or ``epoch`` was used before, and :class:`kiosk.journal.faults.JournalError`.
     """
     if path.exists() or Path(f"{path}-wal").exists():
         raise RestoreError(f"{path} or its log is there: move both away first; nothing was done")
@@ -54,7 +82,7 @@ def write_restored(path: Path, key: bytes, epoch: int, entries: Sequence[Entry])
     begun.unlink(missing_ok=True)
     file = JournalFile.create(begun, key)
     try:
-        for some in _in_parts(entries):
+        for some in _in_parts([*entries, *said]):
             file.write(some)
         file.goes_on()
     finally:

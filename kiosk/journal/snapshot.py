@@ -21,7 +21,7 @@ from guichet.v1 import journal_pb2 as pb
 from kiosk.journal.folds import Advice, BoxPeriod, Deposit, Fold, Note, NotePhase
 from kiosk.journal.offline import Card, Offline, TrustedTime, Use
 
-VERSION = 2
+VERSION = 3
 """Whoever changes what a fold remembers, or what records come to in it, counts this up: a snapshot of another version
 is not used, and the fold is made of the records again. Those before a journal's base are gone, so once a version was
 released, :func:`decode` has to read its states for ever.
@@ -137,6 +137,8 @@ def _offline(offline: Offline) -> dict[str, object]:
         "trusted": None if trusted is None else _trusted(trusted),
         "latest": offline.latest_us,
         "forgotten": [_use(card, use) for card, use in sorted(offline.forgotten.items())],
+        "closed_day": offline.closed_day,
+        "day_unknown": offline.day_unknown,
     }
 
 
@@ -321,6 +323,8 @@ def _read_offline(o: _Fields) -> Offline:
         None if o.absent("trusted") else _read_trusted(o.fields("trusted")),
         o.number("latest"),
         dict(o.each("forgotten", _read_use)),
+        o.number("closed_day"),
+        o.flag("day_unknown"),
     )
 
 

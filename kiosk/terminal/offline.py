@@ -12,7 +12,7 @@ from enum import Enum
 
 from guichet.ids import DepositId
 from guichet.money import Currency, Money
-from guichet.offline import MARK_BITS, Limit, Limits, OfflineStart
+from guichet.offline import DAY_US, MARK_BITS, Limit, Limits, OfflineStart
 from kiosk.journal.offline import Card, Use
 
 BIN_DIGITS = 8
@@ -26,6 +26,7 @@ class Reason(Enum):
     NO_TRUSTED_TIME = "offline-no-time"
     EXPIRED = "offline-expired"
     CARD_EXPIRED = "card-expired"
+    JOURNAL_RESTORED = "offline-journal-restored"
     OTHER_BIN = "offline-other-bin"
     OTHER_CURRENCY = "offline-other-currency"
     TERMINAL_USED_UP = "offline-terminal-used-up"
@@ -37,7 +38,8 @@ class Standing:
     """How things are at the terminal. ``limits``: the newest list, None for none. ``now_us``: the host's time, None
     where nobody knows it. ``certificate_until_us``: until when this terminal is one; afterwards it serves nobody by
     itself either. ``uses``: what was deposited today, by card. ``notes``: the values that the terminal takes.
-    ``full``: currencies of which only this machine knows of as much as it may.
+    ``full``: currencies of which only this machine knows of as much as it may. ``closed_day``: what was used up to this
+    day nobody knows.
     """
 
     limits: Limits | None
@@ -46,6 +48,7 @@ class Standing:
     uses: Mapping[Card, Use]
     notes: Collection[Money]
     full: Collection[Currency] = ()
+    closed_day: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +131,8 @@ def _good(standing: Standing) -> tuple[Limits, int] | Reason:
         return Reason.NO_TRUSTED_TIME  # A clock that stands before the list was made is not the one that made it.
     if standing.now_us >= min(standing.limits.expires_at_us, standing.certificate_until_us):
         return Reason.EXPIRED
+    if standing.now_us // DAY_US <= standing.closed_day:
+        return Reason.JOURNAL_RESTORED
     return standing.limits, standing.now_us
 
 

@@ -211,6 +211,7 @@ class OfflineDesk:
             uses=self._journal.fold.offline_uses(now_us // DAY_US) if now_us is not None else {},
             notes=notes,
             full={currency for currency in {note.currency for note in notes} if self._is_full(currency)},
+            closed_day=self._journal.fold.offline.closed_day,
         )
 
     def _is_full(self, currency: Currency) -> bool:

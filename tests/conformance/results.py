@@ -17,7 +17,6 @@ from tests.conformance.rows import Row
 from tests.conformance.subject import Subject
 from tests.virtual_time import run_virtually
 
-
 _SHUT_SECONDS = 60.0
 
 

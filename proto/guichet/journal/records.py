@@ -14,7 +14,7 @@ SCHEMA = 1
 
 Fact = (
     pb.TerminalStarted | pb.BoxPeriodOpened | pb.DeviceAnswered | pb.Incident | pb.NoteTableRead | pb.EventsRead
-    | pb.OfflineLimitsReceived | pb.TimeTrusted
+    | pb.OfflineLimitsReceived | pb.TimeTrusted | pb.JournalRestored
     | pb.SessionOpened | pb.SessionClosed
     | pb.DepositOpened | pb.AcceptanceOpened | pb.DepositClosed | pb.SettlementSent | pb.Settled | pb.AdviceSigned
     | pb.NoteEscrowed | pb.StackIntended | pb.NoteStacked | pb.AckSent | pb.NoteCleared

@@ -183,6 +183,7 @@ class JournalRecord(_message.Message):
     EVENTS_READ_FIELD_NUMBER: _builtins.int
     OFFLINE_LIMITS_RECEIVED_FIELD_NUMBER: _builtins.int
     TIME_TRUSTED_FIELD_NUMBER: _builtins.int
+    JOURNAL_RESTORED_FIELD_NUMBER: _builtins.int
     SESSION_OPENED_FIELD_NUMBER: _builtins.int
     SESSION_CLOSED_FIELD_NUMBER: _builtins.int
     DEPOSIT_OPENED_FIELD_NUMBER: _builtins.int
@@ -223,6 +224,8 @@ class JournalRecord(_message.Message):
     def offline_limits_received(self) -> Global___OfflineLimitsReceived: ...
     @_builtins.property
     def time_trusted(self) -> Global___TimeTrusted: ...
+    @_builtins.property
+    def journal_restored(self) -> Global___JournalRestored: ...
     @_builtins.property
     def session_opened(self) -> Global___SessionOpened: ...
     @_builtins.property
@@ -273,6 +276,7 @@ class JournalRecord(_message.Message):
         events_read: Global___EventsRead | None = ...,
         offline_limits_received: Global___OfflineLimitsReceived | None = ...,
         time_trusted: Global___TimeTrusted | None = ...,
+        journal_restored: Global___JournalRestored | None = ...,
         session_opened: Global___SessionOpened | None = ...,
         session_closed: Global___SessionClosed | None = ...,
         deposit_opened: Global___DepositOpened | None = ...,
@@ -292,11 +296,11 @@ class JournalRecord(_message.Message):
         note_found: Global___NoteFound | None = ...,
         presented_not_taken: Global___PresentedNotTaken | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["acceptance_opened", b"acceptance_opened", "ack_sent", b"ack_sent", "advice_signed", b"advice_signed", "box_period_opened", b"box_period_opened", "deposit_closed", b"deposit_closed", "deposit_opened", b"deposit_opened", "device_answered", b"device_answered", "events_read", b"events_read", "fact", b"fact", "incident", b"incident", "note_cleared", b"note_cleared", "note_escrowed", b"note_escrowed", "note_found", b"note_found", "note_in_doubt", b"note_in_doubt", "note_returned", b"note_returned", "note_stacked", b"note_stacked", "note_table_read", b"note_table_read", "offline_limits_received", b"offline_limits_received", "presented_not_taken", b"presented_not_taken", "return_intended", b"return_intended", "session_closed", b"session_closed", "session_opened", b"session_opened", "settled", b"settled", "settlement_sent", b"settlement_sent", "stack_intended", b"stack_intended", "terminal_started", b"terminal_started", "time_trusted", b"time_trusted"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acceptance_opened", b"acceptance_opened", "ack_sent", b"ack_sent", "advice_signed", b"advice_signed", "box_period_opened", b"box_period_opened", "deposit_closed", b"deposit_closed", "deposit_opened", b"deposit_opened", "device_answered", b"device_answered", "events_read", b"events_read", "fact", b"fact", "incident", b"incident", "journal_restored", b"journal_restored", "note_cleared", b"note_cleared", "note_escrowed", b"note_escrowed", "note_found", b"note_found", "note_in_doubt", b"note_in_doubt", "note_returned", b"note_returned", "note_stacked", b"note_stacked", "note_table_read", b"note_table_read", "offline_limits_received", b"offline_limits_received", "presented_not_taken", b"presented_not_taken", "return_intended", b"return_intended", "session_closed", b"session_closed", "session_opened", b"session_opened", "settled", b"settled", "settlement_sent", b"settlement_sent", "stack_intended", b"stack_intended", "terminal_started", b"terminal_started", "time_trusted", b"time_trusted"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acceptance_opened", b"acceptance_opened", "ack_sent", b"ack_sent", "advice_signed", b"advice_signed", "box_period_opened", b"box_period_opened", "deposit_closed", b"deposit_closed", "deposit_opened", b"deposit_opened", "device_answered", b"device_answered", "events_read", b"events_read", "fact", b"fact", "incident", b"incident", "note_cleared", b"note_cleared", "note_escrowed", b"note_escrowed", "note_found", b"note_found", "note_in_doubt", b"note_in_doubt", "note_returned", b"note_returned", "note_stacked", b"note_stacked", "note_table_read", b"note_table_read", "offline_limits_received", b"offline_limits_received", "presented_not_taken", b"presented_not_taken", "recorded_at_us", b"recorded_at_us", "return_intended", b"return_intended", "schema", b"schema", "session_closed", b"session_closed", "session_opened", b"session_opened", "settled", b"settled", "settlement_sent", b"settlement_sent", "stack_intended", b"stack_intended", "terminal_id", b"terminal_id", "terminal_started", b"terminal_started", "time_trusted", b"time_trusted"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acceptance_opened", b"acceptance_opened", "ack_sent", b"ack_sent", "advice_signed", b"advice_signed", "box_period_opened", b"box_period_opened", "deposit_closed", b"deposit_closed", "deposit_opened", b"deposit_opened", "device_answered", b"device_answered", "events_read", b"events_read", "fact", b"fact", "incident", b"incident", "journal_restored", b"journal_restored", "note_cleared", b"note_cleared", "note_escrowed", b"note_escrowed", "note_found", b"note_found", "note_in_doubt", b"note_in_doubt", "note_returned", b"note_returned", "note_stacked", b"note_stacked", "note_table_read", b"note_table_read", "offline_limits_received", b"offline_limits_received", "presented_not_taken", b"presented_not_taken", "recorded_at_us", b"recorded_at_us", "return_intended", b"return_intended", "schema", b"schema", "session_closed", b"session_closed", "session_opened", b"session_opened", "settled", b"settled", "settlement_sent", b"settlement_sent", "stack_intended", b"stack_intended", "terminal_id", b"terminal_id", "terminal_started", b"terminal_started", "time_trusted", b"time_trusted"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_fact: _TypeAlias = _typing.Literal["terminal_started", "box_period_opened", "device_answered", "incident", "note_table_read", "events_read", "offline_limits_received", "time_trusted", "session_opened", "session_closed", "deposit_opened", "acceptance_opened", "deposit_closed", "settlement_sent", "settled", "advice_signed", "note_escrowed", "stack_intended", "note_stacked", "ack_sent", "note_cleared", "return_intended", "note_returned", "note_in_doubt", "note_found", "presented_not_taken"]  # noqa: Y015
+    _WhichOneofReturnType_fact: _TypeAlias = _typing.Literal["terminal_started", "box_period_opened", "device_answered", "incident", "note_table_read", "events_read", "offline_limits_received", "time_trusted", "journal_restored", "session_opened", "session_closed", "deposit_opened", "acceptance_opened", "deposit_closed", "settlement_sent", "settled", "advice_signed", "note_escrowed", "stack_intended", "note_stacked", "ack_sent", "note_cleared", "return_intended", "note_returned", "note_in_doubt", "note_found", "presented_not_taken"]  # noqa: Y015
     _WhichOneofArgType_fact: _TypeAlias = _typing.Literal["fact", b"fact"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_fact) -> _WhichOneofReturnType_fact | None: ...
 
@@ -488,6 +492,31 @@ class OfflineLimitsReceived(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___OfflineLimitsReceived: _TypeAlias = OfflineLimitsReceived  # noqa: Y015
+
+@_typing.final
+class JournalRestored(_message.Message):
+    """The first life on a new disk: all that is before this was made anew of the host's copy, and of what could be salvaged.
+    What the old disk wrote last, nobody knows: a note may have gone on, others may have come after it, the box may have
+    been exchanged, and cards may have been used without the host.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENTRIES_FIELD_NUMBER: _builtins.int
+    entries: _builtins.int
+    """How many entries there are before this epoch."""
+    def __init__(
+        self,
+        *,
+        entries: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___JournalRestored: _TypeAlias = JournalRestored  # noqa: Y015
 
 @_typing.final
 class TimeTrusted(_message.Message):

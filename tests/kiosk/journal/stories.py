@@ -27,6 +27,7 @@ class Story:
     def __init__(self, seed: int) -> None:
         self._dice = random.Random(seed)
         self._offline_dice = random.Random(f"{seed}/offline")
+        self._restored_dice = random.Random(f"{seed}/restored")
         self._host_time_us = 20_000 * DAY_US
         self._number = 0
         self._period = ""
@@ -76,6 +77,8 @@ class Story:
             yield self._find()
         if self._dice.random() < 0.05:
             yield from self._cleared()
+            if self._restored_dice.random() < 0.5:
+                yield [pb.JournalRestored(entries=self._number)]
             yield self._new_box()
         if self._offline_dice.random() < 0.2:
             yield [pb.OfflineLimitsReceived(content=b"limits %d" % self._number, signature=b"s")]

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from guichet.journal.chain import Entry, next_entry
-from guichet.journal.records import encode
+from guichet.journal.records import decode, encode
+from guichet.v1 import journal_pb2 as pb
 from kiosk.journal.faults import Fault, JournalError
 from kiosk.journal.file import JournalFile
-from kiosk.journal.restore import RestoreError, merged, write_restored
+from kiosk.journal.restore import RestoreError, merged, said_of_it, write_restored
 from kiosk.journal.store import Journal, read_stopped
 from tests.kiosk.journal.standing import incident
 from tests.kiosk.terminal.standing import TERMINAL, WRITER, Clock
@@ -116,3 +117,21 @@ def test_a_later_epoch_never_begins_without_what_came_before_it(tmp_path: Path) 
     assert list(tmp_path.iterdir()) == []
     write_restored(path, WRITER.key, 2, [])
     Journal.open(path, replace(WRITER, epoch=2), Clock()).close()
+
+
+def test_what_is_said_of_a_restored_journal_is_how_its_epoch_begins(tmp_path: Path) -> None:
+    path, entries, writer = tmp_path / "journal.db", chain(1, 3), replace(WRITER, epoch=2)
+    said = said_of_it(writer, entries, 7)
+    write_restored(path, WRITER.key, 2, entries, said)
+    assert read_stopped(path, WRITER.key) == [*entries, *said]
+    (record,) = [decode(entry.record) for entry in said]
+    assert (record.recorded_at_us, record.journal_restored.entries) == (7, 3)
+    journal = Journal.open(path, writer, Clock())
+    assert journal.append(incident("goes on")).sequence == 2
+    journal.close()
+
+
+def test_records_that_make_no_story_are_not_restored() -> None:
+    record = encode(TERMINAL, 0, pb.StackIntended(note_id="nobody's"))
+    with pytest.raises(RestoreError, match="they make no story: KeyError"):
+        said_of_it(replace(WRITER, epoch=2), [next_entry(1, None, record)], 0)

@@ -37,6 +37,10 @@ def used(minor: int, deposits: int = 1, mark: int = 7, prefix: str = "476173") -
     return {Card(prefix, "EUR", mark): Use(minor, deposits)}
 
 
+def test_the_day_after_one_of_which_nobody_knows_what_was_used_is_open_again() -> None:
+    assert open_to_some(replace(STANDING, closed_day=NOW // DAY_US - 1)) is None
+
+
 def test_a_card_of_the_limits_bin_may_deposit_what_is_left_of_it() -> None:
     assert allowance(STANDING, ANNA, MONTH) == Allowed(LIMIT, 3, NOW, parse_money("100 EUR"))
     assert open_to_some(STANDING) is None
@@ -51,6 +55,7 @@ def test_a_card_of_the_limits_bin_may_deposit_what_is_left_of_it() -> None:
         (replace(STANDING, now_us=NOW - 11), Reason.NO_TRUSTED_TIME),
         (replace(STANDING, now_us=NOW + DAY_US), Reason.EXPIRED),
         (replace(STANDING, certificate_until_us=NOW), Reason.EXPIRED),
+        (replace(STANDING, closed_day=NOW // DAY_US), Reason.JOURNAL_RESTORED),
         (replace(STANDING, notes=frozenset({parse_money("20 USD")})), Reason.OTHER_CURRENCY),
         (replace(STANDING, notes=frozenset()), Reason.OTHER_CURRENCY),
         (replace(STANDING, uses=used(24_500, mark=8)), Reason.TERMINAL_USED_UP),

@@ -257,6 +257,19 @@ def test_a_list_is_over_when_the_hosts_time_says_so_and_the_certificate_with_it(
     assert left(alone.desk) is Reason.EXPIRED
 
 
+def test_after_a_restore_without_its_end_nobody_deposits_without_the_host_before_the_next_day(alone: Standing) -> None:
+    """What the old disk wrote last may be deposits of this very day, by any card."""
+    alone.rig.journal.append(pb.JournalRestored(entries=4))
+    assert left(alone.desk) is Reason.NO_TRUSTED_TIME
+    alone.desk.on_link(welcome(NOON + HOUR))
+    assert left(alone.desk) is Reason.JOURNAL_RESTORED
+    again = alone.restarted()
+    again.boot.since += HOUR
+    assert left(again.desk) is Reason.JOURNAL_RESTORED, "a restart forgets none of it"
+    again.boot.since += 11 * HOUR
+    assert left(again.desk) == parse_money("60 EUR")
+
+
 def test_the_day_of_a_deposit_stays_the_day_though_the_hosts_clock_goes_back(alone: Standing) -> None:
     alone.desk.on_link(welcome(NOON + DAY_US))
     alone.deposits(TWENTY)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
 import pytest
 
 from drivers.api.cash import Presence
+from guichet.journal.records import decode, fact_of
 from guichet.v1 import journal_pb2 as pb
 from kiosk.journal.folds import NotePhase
+from kiosk.journal.restore import said_of_it
 from kiosk.terminal.recovery import Action, Count, Decision, LastRecord, Outcome, Situation, decide
-from tests.kiosk.terminal.standing import OTHER_SERIAL, TEN, TWENTY, Killed, Rig, identity
+from tests.kiosk.terminal.standing import OTHER_SERIAL, TEN, TWENTY, WRITER, Killed, Rig, identity
 
 BASELINE = 7
 
@@ -268,4 +271,48 @@ def test_the_books_are_the_same_however_often_the_process_starts(tmp_path: Path)
     assert rig.phases == [NotePhase.CLEARED, NotePhase.RETURNED]
     assert rig.stated() == [[("CREDITED", 1, "2000 EUR"), ("RETURNED", 1, "1000 EUR")]]
     assert len(rig.records("DepositClosed")) == 1
+    rig.journal.close()
+
+
+@pytest.mark.parametrize("arrive", [escrowed, return_intended, stack_intended])
+@pytest.mark.parametrize("presence", [p for p in Presence if p is not Presence.NO_ANSWER])
+def test_of_a_note_that_a_restored_journal_leaves_undecided_nothing_that_the_device_says_is_believed(
+    tmp_path: Path, arrive: Callable[[Rig], None], presence: Presence
+) -> None:
+    """The old disk may have known that it was stacked, or gone back, and that others came after it."""
+    before = Rig(tmp_path / "journal.db")
+    arrive(before)
+    told = said_of_it(replace(WRITER, epoch=2), list(before.journal.entries(1)), 0)
+    facts = [fact_of(decode(entry.record)) for entry in told]
+    before.journal.append(*facts)
+    rig = before.restarted()
+    first_answer(rig, presence, TWENTY, BASELINE + 1)
+    assert [type(fact).__name__ for fact in facts] == ["NoteInDoubt", "JournalRestored"]
+    assert rig.deposits[0].closed
+    found = [("FOUND", 1, "2000 EUR")] if presence is Presence.STACKED else []
+    assert rig.stated() == [[("IN_DOUBT", 1, "2000 EUR"), *found]]
+    rig.journal.close()
+
+
+@pytest.mark.parametrize("arrive", [stacked, acknowledged, in_doubt])
+def test_after_a_restore_an_event_is_not_taken_for_the_last_notes_that_is_known(
+    tmp_path: Path, arrive: Callable[[Rig], None]
+) -> None:
+    before = Rig(tmp_path / "journal.db")
+    arrive(before)
+    before.journal.append(pb.JournalRestored(entries=1))
+    rig = before.restarted()
+    rig.answered(Presence.STACKED, TWENTY, BASELINE + 1, identity())
+    assert rig.notes[-1].phase is NotePhase.FOUND
+    rig.journal.close()
+
+
+def test_after_a_restore_a_new_box_period_begins_for_the_box_may_be_another(tmp_path: Path) -> None:
+    before = Rig(tmp_path / "journal.db")
+    cleared(before)
+    before.desk.close_deposit(pb.DEPOSIT_END_CUSTOMER)
+    before.journal.append(pb.JournalRestored(entries=1))
+    rig = before.restarted()
+    rig.answered(Presence.PATH_EMPTY, counter=8, who=identity())
+    assert "BoxPeriodOpened" in rig.ready(8)
     rig.journal.close()

@@ -31,12 +31,12 @@ Face = tuple[int, str]
 
 IN_BOX = ("credited", "found")
 _DAY_US = 86_400_000_000
-_MOMENTS: dict[type, Moment] = {
-    pb.NoteEscrowed: Moment.ESCROWED,
-    pb.StackIntended: Moment.STACK_INTENDED,
-    pb.ReturnIntended: Moment.RETURN_INTENDED,
-    pb.NoteStacked: Moment.STACKED,
-    pb.NoteInDoubt: Moment.IN_DOUBT,
+_MOMENTS = {
+    "NoteEscrowed": Moment.ESCROWED,
+    "StackIntended": Moment.STACK_INTENDED,
+    "ReturnIntended": Moment.RETURN_INTENDED,
+    "NoteStacked": Moment.STACKED,
+    "NoteInDoubt": Moment.IN_DOUBT,
 }
 _CLOCK_SECONDS = 20
 
@@ -154,7 +154,7 @@ class Checker(Observer):
             record = pb.JournalRecord.FromString(earlier.record)
             self._recorded(kiosk, earlier, getattr(record, record.WhichOneof("fact") or ""))
         self._recorded(kiosk, entry, fact)
-        moment = _MOMENTS.get(type(fact))
+        moment = _MOMENTS.get(fact.DESCRIPTOR.name)
         if isinstance(fact, pb.DepositOpened) and fact.HasField("offline"):
             self._began_alone_now(kiosk, fact)
         if moment is not None:

@@ -86,7 +86,8 @@ class Offline:
         """The host said what time it is; an empty boot: none of its time is trusted."""
         self.trusted = trusted
         if self.day_unknown and trusted.boot_id:
-            self.closed_day, self.day_unknown = trusted.host_time_us // DAY_US, False
+            # The host's clock may have gone back since: the day of a deposit that is known stays the day.
+            self.closed_day, self.day_unknown = max(trusted.host_time_us, self.latest_us) // DAY_US, False
 
     def began(self, start: OfflineStart) -> None:
         """A deposit began. What was used on days before it is of no interest any more."""

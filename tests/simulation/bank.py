@@ -160,6 +160,7 @@ class Bank:
         with engine.begin() as connection:
             self._furnish(connection)
             self.enrolled = {name: self._enrol(connection, name, index) for index, name in enumerate(terminals)}
+        self._enrolments = 0
         self._database = database_of(engine)
         self._database.execute("VACUUM")
         self._beginning = self._database.serialize()
@@ -234,6 +235,13 @@ class Bank:
         self.clock.offset_us, self.clock.jumped = 0, False
         self._random.count = self.ids.count = 1000
         self.executor.on_commit = lambda: None
+        self._enrolments = len(self.enrolled)
+
+    def enrol_again(self, terminal: str) -> tuple[Identity, Enrolled]:
+        """Another disk, under a name that had one before."""
+        self._enrolments += 1
+        with self.engine.begin() as connection:
+            return self._enrol(connection, terminal, self._enrolments)
 
     def allow(self, terminal: str, allowance: Allowance) -> None:
         """Sign what ``terminal`` may do without this host, for the cards of all customers."""
@@ -262,13 +270,13 @@ def database_of(engine: Engine) -> sqlite3.Connection:
 
 
 def keep_identity(identity: Identity, data: Path) -> None:
-    """As the enrolment command keeps it; the seal's key is a fixed one."""
+    """As the enrolment command keeps it; the seal's key is a fixed one, another one for each disk."""
     data.mkdir(parents=True, exist_ok=True)
     kept = {name: value.hex() if isinstance(value, bytes) else value for name, value in asdict(identity).items()}
     del kept["key_pem"]
     (data / "identity.json").write_text(json.dumps(kept), encoding="utf-8")
     (data / f"key-{identity.epoch}.pem").write_bytes(identity.key_pem)
-    (data / "journal.key").write_bytes(bytes(range(32)))
+    (data / "journal.key").write_bytes(bytes(range(identity.epoch - 1, identity.epoch + 31)))
 
 
 __all__ = ["BEGAN_US", "CUSTOMERS", "HOST", "LATE", "Bank", "Customer", "keep_identity"]

@@ -30,6 +30,9 @@ Face = tuple[int, str]
 """Minor units and currency."""
 
 IN_BOX = ("credited", "found")
+
+JournalPlace = tuple[int, int]
+"""Epoch and sequence of a record."""
 _DAY_US = 86_400_000_000
 _MOMENTS = {
     "NoteEscrowed": Moment.ESCROWED,
@@ -74,10 +77,10 @@ class Alone:
 class Book:
     """One terminal's journal, as it was claimed to be on disk, record by record. ``begun`` and ``signed``: at which
     record a deposit was opened and an advice signed; ``first``: the record that the file begins with; ``boxes``: which
-    stood there as each box period began.
+    stood there as each box period began; ``lost``: what only a disk knew that is gone.
     """
 
-    entries: list[tuple[int, bytes]] = field(default_factory=list[tuple[int, bytes]])
+    entries: list[tuple[JournalPlace, bytes]] = field(default_factory=list[tuple[JournalPlace, bytes]])
     read: list[Any] = field(default_factory=list[Any])
     notes: dict[str, Note] = field(default_factory=dict[str, Note])
     last: str = ""
@@ -91,10 +94,16 @@ class Book:
     sure: Counter[Face] = field(default_factory=Counter[Face])
     unknown_finds: int = 0
     swallowed: int = 0
-    begun: dict[str, int] = field(default_factory=dict[str, int])
-    signed: dict[bytes, int] = field(default_factory=dict[bytes, int])
-    first: int = 1
+    begun: dict[str, JournalPlace] = field(default_factory=dict[str, JournalPlace])
+    signed: dict[bytes, JournalPlace] = field(default_factory=dict[bytes, JournalPlace])
+    first: JournalPlace = (1, 1)
+    lost: Counter[Face] = field(default_factory=Counter[Face])
     boxes: dict[str, PhysicalBox] = field(default_factory=dict[str, PhysicalBox])
+
+    @property
+    def last_place(self) -> JournalPlace:
+        """Of the last record; (0, 0) before the first."""
+        return self.entries[-1][0] if self.entries else (0, 0)
 
     def count(self, *states: str) -> Counter[Face]:
         """Notes in these states, by value."""
@@ -110,7 +119,8 @@ class Checker(Observer):
         self.pushed_by: dict[tuple[str, int, int], str] = {}
         self.sent_advices: dict[tuple[str, str, str, int], bytes] = {}
         self.records = self.retirements = 0
-        self.host_holds: Callable[[str], int] = lambda _: 0
+        self._again = False
+        self.host_holds: Callable[[str], JournalPlace] = lambda _: (0, 0)
         self.on_note: Callable[[Kiosk, Moment], None] = lambda _kiosk, _moment: None
         self._last_posting: int | None = None
         self.host_clock: HostClock | None = None
@@ -132,19 +142,35 @@ class Checker(Observer):
     def opened(self, kiosk: Kiosk, journal: Any) -> None:
         """What was claimed to be on disk must be there, whatever happened since."""
         book = self.books[kiosk.name]
-        claimed = book.entries[-1] if book.entries else (0, b"")
+        (_, claimed), digest = book.entries[-1] if book.entries else ((0, 0), b"")
         last = journal.last
-        if claimed[0] and (last is None or last.sequence < claimed[0]):
+        if claimed and (last is None or last.sequence < claimed):
             there = 0 if last is None else last.sequence
-            self.wrong(f"4: {kiosk.name}: {claimed[0]} records were on disk, {there} are there after a restart")
+            self.wrong(f"4: {kiosk.name}: {claimed} records were on disk, {there} are there after a restart")
             return
-        if claimed[0]:
-            there = next(iter(journal.entries(claimed[0], 1)))
-            if there.hash != claimed[1]:
-                self.wrong(f"6: {kiosk.name}: record {claimed[0]} is not the one that was written")
+        if claimed:
+            there = next(iter(journal.entries(claimed, 1)))
+            if there.hash != digest:
+                self.wrong(f"6: {kiosk.name}: record {claimed} is not the one that was written")
                 return
         # Nobody has said that these are on disk: they are read, and count once something was written behind them.
-        book.read = list(journal.entries(claimed[0] + 1))
+        book.read = list(journal.entries(claimed + 1))
+
+    def restored(self, kiosk: Kiosk, entries: list[Any]) -> None:
+        """What the old disk had is what the host holds; what only it knew is lost, and nobody can be asked for it."""
+        old, book = self.books[kiosk.name], Book()
+        self.books[kiosk.name], self._again = book, True
+        for entry in entries:
+            record = pb.JournalRecord.FromString(entry.record)
+            self._recorded(kiosk, entry, getattr(record, record.WhichOneof("fact") or ""))
+        self._again = False
+        book.owners = {name: old.owners[name] for name in book.deposits if name in old.owners}
+        book.alone = {name: old.alone[name] for name in book.deposits if name in old.alone}
+        book.boxes = {period: old.boxes[period] for period in book.boxes}
+        gone = [note for name, note in old.notes.items() if note.state != "returned" and name not in book.notes]
+        book.lost = old.lost + Counter(note.face for note in gone if note.face is not None)
+        book.unknown_finds, book.swallowed = old.unknown_finds, old.swallowed
+        book.first = book.entries[0][0]
 
     def appended(self, kiosk: Kiosk, entry: Any, fact: Any) -> None:
         if kiosk.disk.unsynced:
@@ -163,10 +189,13 @@ class Checker(Observer):
     def _recorded(self, kiosk: Kiosk, entry: Any, fact: Any) -> None:
         book = self.books[kiosk.name]
         self.records += 1
-        expected = book.entries[-1][0] + 1 if book.entries else 1
-        if entry.sequence != expected:
-            self.wrong(f"6: {kiosk.name}: record {entry.sequence} follows {expected - 1}")
-        book.entries.append((entry.sequence, entry.hash))
+        epoch, sequence = book.last_place
+        if (entry.epoch, entry.sequence) not in (
+            (epoch, sequence + 1),
+            *((e, 1) for e in range(epoch + 1, entry.epoch + 1)),
+        ):
+            self.wrong(f"6: {kiosk.name}: record {entry.epoch}/{entry.sequence} follows {epoch}/{sequence}")
+        book.entries.append(((entry.epoch, entry.sequence), entry.hash))
         self._apply(kiosk, book, fact)
 
     def _apply(self, kiosk: Kiosk, book: Book, fact: Any) -> None:
@@ -177,9 +206,9 @@ class Checker(Observer):
                 book.deposits[fact.deposit_id] = fact.account_id
                 book.begun[fact.deposit_id] = book.entries[-1][0]
                 book.open_deposit = fact.deposit_id
-                if kiosk.last_card is not None:
+                if kiosk.last_card is not None and not self._again:
                     book.owners[fact.deposit_id] = kiosk.last_card.account
-                if fact.HasField("offline"):
+                if fact.HasField("offline") and not self._again:
                     self._began_alone(kiosk, book, fact)
             case pb.BoxPeriodOpened():
                 book.boxes[fact.box_period_id] = kiosk.box
@@ -288,7 +317,7 @@ class Checker(Observer):
                 what = f"{book.sure[note.face]} of {note.face} are {state}, {box[note.face]} lie in the box"
                 self.wrong(f"1: {kiosk.name}: {what}")
 
-    def retired(self, kiosk: Kiosk, first: int) -> None:
+    def retired(self, kiosk: Kiosk, first: JournalPlace) -> None:
         """What goes from the file is settled, decided, and held by the host (5)."""
         book = self.books[kiosk.name]
         if first == book.first:
@@ -301,11 +330,11 @@ class Checker(Observer):
         if book.open_deposit and book.begun[book.open_deposit] < first:
             self.wrong(f"5: {kiosk.name}: what lies before {first} went, with the opening of an open deposit")
         undecided = [
-            name for name, note in book.notes.items() if note.undecided and book.begun.get(note.deposit, 0) < first
+            name for name, note in book.notes.items() if note.undecided and book.begun.get(note.deposit, (0, 0)) < first
         ]
         if undecided:
             self.wrong(f"5: {kiosk.name}: what lies before {first} went, with {undecided} undecided")
-        if self.host_holds(kiosk.name) < first - 1:
+        if self.host_holds(kiosk.name) < first:
             self.wrong(f"5: {kiosk.name}: what lies before {first} went, and the host does not hold it")
 
     def ordered(self, kiosk: Kiosk, order: Order) -> None:
@@ -321,7 +350,7 @@ class Checker(Observer):
                 self.wrong(f"4: {kiosk.name}: acknowledged, with {dict(over)} in the box that no record accounts for")
 
     def _unaccounted(self, kiosk: Kiosk, book: Book) -> Counter[Face]:
-        over = paper_of(kiosk) - book.count("credited", "found", "in doubt")
+        over = paper_of(kiosk) - book.count("credited", "found", "in doubt") - book.lost
         return over if over.total() > book.unknown_finds + book.swallowed else Counter()
 
     def sent(self, kiosk: Kiosk, method: str, data: bytes) -> None:
@@ -364,7 +393,7 @@ class Checker(Observer):
         box, sure, doubt = paper_of(kiosk), book.count("credited", "found"), book.count("in doubt")
         if sure - box:
             self.wrong(f"1: {kiosk.name}: on record and not in the box: {dict(sure - box)}")
-        over = box - sure - doubt
+        over = box - sure - doubt - book.lost
         if over.total() > book.unknown_finds + book.swallowed:
             self.wrong(f"1: {kiosk.name}: in the box and nobody's: {dict(over)}")
         undecided = [note for note in book.notes.values() if note.undecided]
@@ -380,18 +409,20 @@ class Checker(Observer):
             "ORDER BY epoch, sequence"
         )
         held = database.execute(query, (kiosk.name,)).fetchall()
-        previous = bytes(32)
-        for number, (epoch, sequence, before, digest, record) in enumerate(held, 1):
+        last, previous = (0, 0), bytes(32)
+        for epoch, sequence, before, digest, record in held:
+            if epoch != last[0]:
+                last, previous = (epoch, 0), bytes(32)
             made = chained(epoch, sequence, before, record)
-            if sequence != number or before != previous or digest != made:
-                self.wrong(f"6: {kiosk.name}: the chain is broken at record {sequence}")
+            if sequence != last[1] + 1 or before != previous or digest != made:
+                self.wrong(f"6: {kiosk.name}: the chain is broken at record {epoch}/{sequence}")
                 return
-            previous = digest
+            last, previous = (epoch, sequence), digest
         book = self.books[kiosk.name]
-        if [(row[1], row[3]) for row in held] != book.entries:
+        if [((row[0], row[1]), row[3]) for row in held] != book.entries:
             self.wrong(f"5: {kiosk.name}: the host holds {len(held)} records that are not those that were written")
         rows = read_file(kiosk.disk.folder / "journal.db")
-        if not rows or rows[0][1] > book.first or rows != held[rows[0][1] - 1 :]:
+        if not rows or rows[0][:2] > book.first or rows != held[-len(rows) :]:
             self.wrong(f"5: {kiosk.name}: the file holds {len(rows)} records, the host {len(held)}, and not the same")
         if any(customer.pan in row[4] for row in held for customer in CUSTOMERS):
             self.wrong(f"7: {kiosk.name}: a card number is in the journal")

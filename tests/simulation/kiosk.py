@@ -27,13 +27,17 @@ from drivers.simulation.cash_device import Order, SimulatedCash
 from drivers.simulation.notes import Vault
 from drivers.transport.api import ByteTransport, OpenTransport
 from guichet.ids import DeviceSerial, TerminalId
+from guichet.journal.chain import Entry
 from guichet.money import Currency, Money, parse_money
 from guichet.pin import Key, Ksn, Pin, derive_pin_key, encode_pin_block
 from guichet.seams import Clock
 from guichet.v1 import screen_pb2 as screen
+from kiosk.journal.faults import JournalError
+from kiosk.journal.restore import said_of_it, write_restored
 from kiosk.journal.store import RESERVE_BYTES, Journal, Writer
 from kiosk.log import EventLog, Loggable
 from kiosk.terminal.config import TerminalConfig, Timings
+from kiosk.terminal.copy import FetchError, fetch_journal
 from kiosk.terminal.enrolment import Identity
 from kiosk.terminal.front import Front
 from kiosk.terminal.late_delivery import SubmitOnly
@@ -67,6 +71,7 @@ _TIMINGS = Timings(
 _LATENCY = 0.002
 _KEEP_US = 25_000_000
 _RESTART_SECONDS = 2.0
+_RESTORE_AGAIN = 5.0
 
 
 @lru_cache
@@ -174,6 +179,7 @@ class Kiosk:
         disk.log_pages = dice.choice((20, 60, 150))
         self.restart_seconds = _RESTART_SECONDS
         self.dark_seconds: float | None = None
+        self._exchanging = False
         self.orders: Orders | None = None
         self._line: _Line | None = None
         self._reader: _Reader | None = None
@@ -184,8 +190,8 @@ class Kiosk:
     # --- lives ------------------------------------------------------------------------------------------------------
 
     def begin(self) -> None:
-        """The service manager starts the terminal, unless the machine is dark."""
-        if not self.powered or (self.life is not None and self.life.alive):
+        """The service manager starts the terminal, unless the machine is dark, or its disk is being exchanged."""
+        if not self.powered or self._exchanging or (self.life is not None and self.life.alive):
             return
         self.lives += 1
         life = Life(f"{self.name}/{self.lives}", self._ended)
@@ -264,7 +270,7 @@ class Kiosk:
 
     def cut_power(self) -> None:
         """The whole machine goes dark."""
-        if not self.powered:
+        if not self.powered or self._exchanging:
             return
         self.powered = False
         self.kill()
@@ -273,11 +279,53 @@ class Kiosk:
 
     def restore_power(self) -> None:
         """And comes back."""
-        if not self.powered:
+        if not self.powered and not self._exchanging:
             self.powered = True
             self.boot.again()
             self.device.restore_power(self.loop.time())
             self.begin()
+
+    def exchange_disk(self, seconds: float) -> None:
+        """The disk is gone. An engineer puts another one in, and enrols it under the old name."""
+        if not self._exchanging:
+            self.dark_seconds = None
+            self.cut_power()
+            self._exchanging = True
+            self.loop.at(self.loop.time() + seconds, self._new_disk)
+
+    def _new_disk(self) -> None:
+        self.disk.wipe()
+        self.disk.mended()
+        self._identity, enrolled = self._bank.enrol_again(self.name)
+        self._pin_key, self._pin_key_id = Key(enrolled.pin_initial_key), enrolled.pin_key_id
+        keep_identity(self._identity, self.disk.folder)
+        self.powered = True
+        self.boot.again()
+        self.device.restore_power(self.loop.time())
+        life = Life(f"{self.name}/engineer", lambda _: None)
+        self._graves.append(life)
+        life.start(self._restore())
+
+    async def _restore(self) -> None:
+        """As the enrolment command does it, again and again until the host gives the journal."""
+        identity, journal = self._identity, self.disk.folder / "journal.db"
+        writer = identity.writer((self.disk.folder / "journal.key").read_bytes())
+        while True:
+            try:
+                held = await fetch_journal(identity, identity.target, self._open_channel)
+                said = said_of_it(writer, held, self.clock.wall_us())
+                write_restored(journal, writer.key, writer.epoch, held, said)
+                break
+            except (FetchError, JournalError) as error:
+                self._note(f"not restored: {error}")
+                for name in ("journal.db.begun", "journal.db.begun-wal"):
+                    self.disk.put(name, None)
+                await asyncio.sleep(_RESTORE_AGAIN)
+        self.disk.put(journal.name, journal.read_bytes())
+        self._note(f"restored {len(held)} entries")
+        self._observer.restored(self, [*held, *said])
+        self._exchanging = False
+        self.loop.at(self.loop.time(), self.begin)
 
     def end(self) -> None:
         """The world is over."""
@@ -340,7 +388,7 @@ class Kiosk:
             def retire(self, most: int = 256) -> int:
                 gone = super().retire(most)
                 if self.base is not None:
-                    retired(self.base.place[1])
+                    retired(self.base.place)
                 return gone
 
             def close(self) -> None:
@@ -472,8 +520,11 @@ class Observer:
     def appended(self, kiosk: Kiosk, entry: Any, fact: Any) -> None:
         """The journal says that this is on disk."""
 
-    def retired(self, kiosk: Kiosk, first: int) -> None:
-        """The journal begins with the record of that sequence now."""
+    def retired(self, kiosk: Kiosk, first: tuple[int, int]) -> None:
+        """The journal begins with the record of that place now."""
+
+    def restored(self, kiosk: Kiosk, entries: list[Entry]) -> None:
+        """Another disk has these, and nothing else that the one before had."""
 
     def ordered(self, kiosk: Kiosk, order: Order) -> None:
         """The cash module hears an order."""

@@ -71,6 +71,7 @@ class Kind(Enum):
     ACK = "acknowledgement"
     UNPLUG = "cable out"
     SWAP = "another device"
+    DISK = "another disk"
     PARTITION = "partition"
     RESET = "connection reset"
     WEATHER = "bad network"
@@ -153,6 +154,7 @@ _WEIGHTS = {
     Kind.ACK: 3,
     Kind.UNPLUG: 3,
     Kind.SWAP: 3,
+    Kind.DISK: 2,
     Kind.PARTITION: 5,
     Kind.RESET: 3,
     Kind.WEATHER: 3,
@@ -269,6 +271,8 @@ def _mishap(dice: random.Random, visit: int, push: int, kind: Kind) -> Mishap:
             seconds = dice.choice((2.0, 10.0, 40.0))
         case Kind.DISK_ERROR:
             number = dice.randint(1, 12)
+        case Kind.DISK:
+            seconds = dice.uniform(4.0, 15.0)
         case Kind.CLOCK | Kind.HOST_CLOCK:
             number = dice.choice((-86_400, -3_600, -5, 90, 3_600, 86_400))
         case _:

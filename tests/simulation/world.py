@@ -21,7 +21,7 @@ from drivers.simulation.mechanism import Box
 from drivers.simulation.script import OnAck, OnByte, Rule, parse, parse_fault
 from tests.conformance.subject import SUBJECTS
 from tests.simulation.bank import CUSTOMERS, Bank
-from tests.simulation.checker import Checker
+from tests.simulation.checker import Checker, JournalPlace
 from tests.simulation.counting import count_boxes
 from tests.simulation.coverage import watched_cells
 from tests.simulation.disk import Disk, Disks
@@ -275,14 +275,15 @@ class _World:
             if device.metal.note is not None or not device.powered:
                 return f"{kiosk.name}: a note is on its way"
             held = self._held_of(kiosk.name)
-            if not book.entries or held != book.entries[-1][0]:
-                return f"{kiosk.name}: the host holds {held} of {len(book.entries)} records"
+            if not book.entries or held != book.last_place:
+                return f"{kiosk.name}: the host holds {held} of {book.last_place}"
         return ""
 
-    def _held_of(self, name: str) -> int:
+    def _held_of(self, name: str) -> JournalPlace:
         """The last record of a terminal that the host holds."""
-        query = "SELECT coalesce(max(sequence), 0) FROM journal_entries WHERE terminal_id = ?"
-        return int(self._bank.database.execute(query, (name,)).fetchone()[0])
+        query = "SELECT max((epoch << 32) + sequence) FROM journal_entries WHERE terminal_id = ?"
+        place = self._bank.database.execute(query, (name,)).fetchone()[0] or 0
+        return place >> 32, place % 2**32
 
     # --- the host ---------------------------------------------------------------------------------------------------
 
@@ -338,6 +339,8 @@ class _World:
                 return kiosk.plug
             case Kind.SWAP:
                 kiosk.swap_device()
+            case Kind.DISK:
+                kiosk.exchange_disk(mishap.seconds)
             case Kind.PARTITION:
                 kiosk.route.cut()
                 return kiosk.route.heal

@@ -270,6 +270,15 @@ def test_after_a_restore_without_its_end_nobody_deposits_without_the_host_before
     assert left(again.desk) == parse_money("60 EUR")
 
 
+def test_after_a_restore_the_day_of_a_known_deposit_is_not_open_though_the_hosts_clock_went_back(
+    alone: Standing,
+) -> None:
+    alone.deposits(TWENTY)
+    alone.rig.journal.append(pb.JournalRestored(entries=9))
+    alone.desk.on_link(welcome(NOON - DAY_US))
+    assert left(alone.desk) is Reason.JOURNAL_RESTORED
+
+
 def test_the_day_of_a_deposit_stays_the_day_though_the_hosts_clock_goes_back(alone: Standing) -> None:
     alone.desk.on_link(welcome(NOON + DAY_US))
     alone.deposits(TWENTY)

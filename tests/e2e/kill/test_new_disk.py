@@ -8,12 +8,22 @@ import subprocess
 from collections import Counter
 from pathlib import Path
 
+from guichet.journal.records import decode, fact_of
+from guichet.v1.journal_pb2 import JournalRestored
 from kiosk.journal.file import JournalFile
 from kiosk.journal.key import load_key
 from kiosk.journal.store import read_stopped
 from kiosk.workbench.processes import tool
 from kiosk.workbench.stack import Stack
-from tests.e2e.kill.support import Nursery, agree, an_account, booked, host_and_cash, in_the_box
+from tests.e2e.kill.support import (
+    Nursery,
+    agree,
+    an_account,
+    booked,
+    credited_minor,
+    host_and_cash,
+    in_the_box,
+)
 
 
 def ran(*words: str, status: int = 0) -> str:
@@ -27,6 +37,14 @@ def enrol(stack: Stack, *more: str, status: int = 0) -> str:
     ran(tool("guichet-host"), "enrol", "--terminal", "K001", "--training", "--ticket", ticket, "--config", config)
     words = ("enrol", "--ticket", ticket, "--data", str(stack.base / "kiosk"), *more)
     return ran(tool("guichet-kiosk"), *words, status=status)
+
+
+NEW_PERIOD = {"credited": [], "in_doubt": [], "open": False, "passed": []}
+"""What a life begins with whose journal was restored: of the box that is in it knows nothing, for it may be another."""
+
+
+def restored_of(entries: int) -> JournalRestored:
+    return JournalRestored(entries=entries)
 
 
 def test_a_new_disk_goes_on_from_the_hosts_copy_and_uses_no_place_again(run_dir: Path) -> None:
@@ -43,13 +61,16 @@ def test_a_new_disk_goes_on_from_the_hosts_copy_and_uses_no_place_again(run_dir:
             said = enrol(stack)
             assert "enrolled as K001, epoch 2" in said
             restored = read_stopped(data / "journal.db")
-            assert f"restored {len(restored)} entries from the host" in said
-            assert restored == lost[: len(restored)]
+            *held, told = restored
+            assert f"restored {len(held)} entries from the host" in said
+            assert held == lost[: len(held)]
+            assert ((told.epoch, told.sequence), fact_of(decode(told.record))) == ((2, 1), restored_of(len(held)))
             assert ran(tool("guichet-kiosk"), "journal", "verify", "--config", str(stack.config)).startswith(
                 f"{len(restored)} entries, chain intact, every seal is this terminal's"
             )
-            agree(stack, account, nursery.begin(""))
+            assert nursery.begin("") == NEW_PERIOD
             assert booked(stack) == in_the_box(stack) == {"20.00 EUR": 1, "50.00 EUR": 1}
+            assert credited_minor(stack, account) == 7_000
             assert nursery.go_on("stop") == {"ended": 0}
             now = read_stopped(data / "journal.db")
             assert now[: len(restored)] == restored
@@ -90,9 +111,12 @@ def test_a_damaged_journal_is_made_whole_by_the_hosts_copy(run_dir: Path) -> Non
             said = enrol(stack, "--again", status=1)
             assert "its journal is not here" in said
             assert "that were salvaged; what is written now is epoch 2" in ran(*restore)
-            assert read_stopped(journal) == before
-            agree(stack, account, nursery.begin(""))
+            *whole, told = read_stopped(journal)
+            assert whole == before
+            assert fact_of(decode(told.record)) == restored_of(len(whole))
+            assert nursery.begin("") == NEW_PERIOD
             assert booked(stack) == in_the_box(stack) == {"20.00 EUR": 1, "50.00 EUR": 1}
+            assert credited_minor(stack, account) == 7_000
             assert nursery.go_on("stop") == {"ended": 0}
         finally:
             nursery.close()

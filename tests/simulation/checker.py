@@ -492,7 +492,15 @@ class Checker(Observer):
     def _all_that_it_covers(self, kiosk: Kiosk, outcomes: dict[str, Outcome]) -> None:
         """Where nothing else is unclear, what the one box has over pays every doubt that it covers (5)."""
         book = self.books[kiosk.name]
-        if len(book.boxes) != 2 or book.unknown_finds or book.swallowed or len(set(book.boxes.values())) != 2:
+        if len(book.boxes) != 2 or book.unknown_finds or book.swallowed:
+            return
+        lies_in = {
+            PhysicalBox(device, note.box)
+            for device, vault in enumerate(kiosk.vaults)
+            for note in vault.notes
+            if note.place is Place.BOX
+        }
+        if lies_in != {next(iter(book.boxes.values()))}:
             return
         doubts = book.count("in doubt")
         over = paper_of(kiosk) - book.count(*IN_BOX)

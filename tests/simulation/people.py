@@ -134,7 +134,7 @@ class Person:
 async def mend(kiosk: Kiosk) -> None:
     """An engineer who comes a few seconds after something needs hands, for ever."""
     since: float | None = None
-    boxes = 1
+    boxes, empty_one = 1, False
     while True:
         await asyncio.sleep(1.0)
         loop, device = asyncio.get_running_loop(), kiosk.device
@@ -153,10 +153,12 @@ async def mend(kiosk: Kiosk) -> None:
             metal.take(now)
         elif metal.step is Step.JAMMED:
             device.free_jam(now)
-        elif metal.box is not Box.IN:
-            full = metal.box is Box.FULL
-            boxes += full
-            device.change_box(Box.IN, now, f"{kiosk.vault.box}-{boxes}" if full else None)
+        elif metal.box is Box.FULL:
+            boxes, empty_one = boxes + 1, True
+            device.change_box(Box.OUT, now)
+        elif metal.box is Box.OUT:
+            device.change_box(Box.IN, now, f"{kiosk.vault.box}-{boxes}" if empty_one else None)
+            empty_one = False
         else:
             device.cut_power(now)
             device.restore_power(now)

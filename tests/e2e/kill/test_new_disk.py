@@ -39,7 +39,7 @@ def enrol(stack: Stack, *more: str, status: int = 0) -> str:
     return ran(tool("guichet-kiosk"), *words, status=status)
 
 
-NEW_PERIOD = {"credited": [], "in_doubt": [], "open": False, "passed": []}
+NEW_PERIOD: dict[str, object] = {"credited": [], "in_doubt": [], "open": False, "passed": []}
 """What a life begins with whose journal was restored: of the box that is in it knows nothing, for it may be another."""
 
 

@@ -77,7 +77,7 @@ class Alone:
 class Book:
     """One terminal's journal, as it was claimed to be on disk, record by record. ``begun`` and ``signed``: at which
     record a deposit was opened and an advice signed; ``first``: the record that the file begins with; ``boxes``: which
-    stood there as each box period began; ``lost``: what only a disk knew that is gone.
+    stood there as each box period began; ``gone``: notes that only a disk knew which is gone.
     """
 
     entries: list[tuple[JournalPlace, bytes]] = field(default_factory=list[tuple[JournalPlace, bytes]])
@@ -97,13 +97,22 @@ class Book:
     begun: dict[str, JournalPlace] = field(default_factory=dict[str, JournalPlace])
     signed: dict[bytes, JournalPlace] = field(default_factory=dict[bytes, JournalPlace])
     first: JournalPlace = (1, 1)
-    lost: Counter[Face] = field(default_factory=Counter[Face])
+    gone: dict[str, Note] = field(default_factory=dict[str, Note])
     boxes: dict[str, PhysicalBox] = field(default_factory=dict[str, PhysicalBox])
 
     @property
     def last_place(self) -> JournalPlace:
         """Of the last record; (0, 0) before the first."""
         return self.entries[-1][0] if self.entries else (0, 0)
+
+    @property
+    def lost(self) -> Counter[Face]:
+        """What lies in the box, or may, and only a disk knew that is gone."""
+        return Counter(note.face for note in self.gone.values() if note.state != "returned" and note.face is not None)
+
+    def is_told(self, name: str) -> None:
+        """The host has the terminal's signed word of a note that was gone."""
+        self.notes[name] = self.gone.pop(name)
 
     def count(self, *states: str) -> Counter[Face]:
         """Notes in these states, by value."""
@@ -164,11 +173,11 @@ class Checker(Observer):
             record = pb.JournalRecord.FromString(entry.record)
             self._recorded(kiosk, entry, getattr(record, record.WhichOneof("fact") or ""))
         self._again = False
-        book.owners = {name: old.owners[name] for name in book.deposits if name in old.owners}
+        book.owners = old.owners
         book.alone = {name: old.alone[name] for name in book.deposits if name in old.alone}
         book.boxes = {period: old.boxes[period] for period in book.boxes}
-        gone = [note for name, note in old.notes.items() if note.state != "returned" and name not in book.notes]
-        book.lost = old.lost + Counter(note.face for note in gone if note.face is not None)
+        known = old.notes | old.gone
+        book.gone = {name: note for name, note in known.items() if name not in book.notes}
         book.unknown_finds, book.swallowed = old.unknown_finds, old.swallowed
         book.first = book.entries[0][0]
 
@@ -381,8 +390,14 @@ class Checker(Observer):
     # --- when everything is at rest -------------------------------------------------------------------------------
 
     def at_rest(self, kiosks: Iterable[Kiosk], database: sqlite3.Connection) -> None:
-        """Everything that must hold in the end."""
+        """Everything that must hold in the end. What a terminal has signed may have come to the host before the records
+        that it rests on, and these may be gone with a disk: its word stands.
+        """
+        outcomes = final_outcomes(database)
         for kiosk in kiosks:
+            book = self.books[kiosk.name]
+            for name in [name for name in book.gone if (kiosk.name, name) in outcomes]:
+                book.is_told(name)
             self._conserved(kiosk)
             self._chain(kiosk, database)
             self._advices_settled(kiosk)

@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from multiprocessing import get_context
 
@@ -120,9 +121,13 @@ def _take_stage() -> None:
 def _some(seeds: range) -> Tally:
     if _stage is None:
         raise RuntimeError("the worker has no stage")
+    return _on(_stage, seeds)
+
+
+def _on(stage: Stage, seeds: range) -> Tally:
     tally, began = Tally(), time.process_time()
     for seed in seeds:
-        tally.add(_stage.run(plan_for(seed)))
+        tally.add(stage.run(plan_for(seed)))
         if tally.failed:
             break
     tally.cpu_seconds = time.process_time() - began
@@ -132,17 +137,30 @@ def _some(seeds: range) -> Tally:
 def run(seeds: range, workers: int, *, stop_at: int = 1, show: Callable[[Tally], None] | None = None) -> Tally:
     """Every world of ``seeds``, unless ``stop_at`` of them have failed before. ``show`` is told now and then."""
     whole, began, shown = Tally(), time.monotonic(), time.monotonic()
-    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_take_stage) as pool:
-        for tally in pool.map(_some, list(_chunks(seeds))):
+    with _tallies(seeds, workers) as tallies:
+        for tally in tallies:
             whole.join(tally)
             whole.wall_seconds = time.monotonic() - began
             if show is not None and time.monotonic() - shown >= _SHOW_SECONDS:
                 shown = time.monotonic()
                 show(whole)
             if len(whole.failed) >= stop_at:
-                pool.shutdown(wait=True, cancel_futures=True)
                 break
     return whole
+
+
+@contextmanager
+def _tallies(seeds: range, workers: int) -> Iterator[Iterator[Tally]]:
+    """What becomes of ``seeds``, some at a time: in processes of their own where there are several."""
+    if workers == 1:
+        with Stage() as stage:
+            yield (_on(stage, some) for some in _chunks(seeds))
+        return
+    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_take_stage) as pool:
+        try:
+            yield pool.map(_some, list(_chunks(seeds)))
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _chunks(seeds: range) -> Iterator[range]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -55,6 +55,12 @@ SEEN = {
 MOST = 2_000
 
 
+@pytest.fixture(scope="module")
+def stage() -> Iterator[Stage]:
+    with Stage() as one:
+        yield one
+
+
 def test_there_are_enough_and_each_says_what_it_breaks() -> None:
     assert len(all_of_them()) >= 15
     assert [one.name for one in all_of_them() if not one.what.endswith(".")] == []
@@ -72,13 +78,11 @@ def test_each_fits_the_product(one: Sabotage, repository: Path) -> None:
 
 
 @pytest.mark.parametrize("name", SEEN)
-def test_every_sabotage_is_caught_from_outside(name: str, counted: Callable[[str], None]) -> None:
+def test_every_sabotage_is_caught_from_outside(name: str, stage: Stage, counted: Callable[[str], None]) -> None:
     one = named(name)
     catch = hunt(one, SEEN[name], MOST, workers=1)
     assert catch.by_the_checker, f"{one.name}: {catch.wrong or 'nobody noticed'}"
-    with Stage() as stage:
-        clean = stage.run(plan_for(catch.seed or 0))
-    assert clean.wrongs == []
+    assert stage.run(plan_for(catch.seed or 0)).wrongs == []
     counted("sabotages caught: 1")
 
 

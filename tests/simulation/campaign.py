@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
@@ -150,7 +150,7 @@ def run(seeds: range, workers: int, *, stop_at: int = 1, show: Callable[[Tally],
 
 
 @contextmanager
-def _tallies(seeds: range, workers: int) -> Iterator[Iterator[Tally]]:
+def _tallies(seeds: range, workers: int) -> Generator[Iterator[Tally]]:
     """What becomes of ``seeds``, some at a time: in processes of their own where there are several."""
     if workers == 1:
         with Stage() as stage:

@@ -72,7 +72,7 @@ class Dialogue(ABC, Generic[Question]):
     def _emit(self, event: CashEvent) -> None:
         self._out.append(Emit(event))
 
-    def _is_shut(self) -> None:
+    def _tell_shut(self) -> None:
         """The device has said that its slot is shut and that nothing is in the path, and no command waits."""
         if not self._told_shut:
             self._told_shut = True

@@ -243,12 +243,13 @@ def _aimed(seed: int, number: int, mishap: Mishap) -> Mishap:
     if dice.random() >= _AIMED:
         return mishap
     moment = dice.choices(list(_MOMENTS), list(_MOMENTS.values()))[0]
-    few = min(mishap.number, dice.randint(1, 12)) if mishap.kind in (Kind.KILL, Kind.POWER, Kind.DEVICE_POWER) else None
-    number = mishap.number if few is None else few
+    count = mishap.number
+    if mishap.kind in (Kind.KILL, Kind.POWER, Kind.DEVICE_POWER):
+        count = min(count, dice.randint(1, 12))
     after = dice.choice((0.0, 0.0, dice.uniform(0, 0.4), dice.uniform(0, 2)))
     # Longer than anyone waits for a device that does not answer.
     seconds = dice.choice((mishap.seconds, 20.0)) if mishap.kind is Kind.UNPLUG else mishap.seconds
-    return replace(mishap, after=after, number=number, seconds=seconds, moment=moment)
+    return replace(mishap, after=after, number=count, seconds=seconds, moment=moment)
 
 
 def _mishap(dice: random.Random, visit: int, push: int, kind: Kind) -> Mishap:

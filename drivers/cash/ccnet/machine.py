@@ -445,7 +445,7 @@ class Machine(Dialogue[Request]):
             self._clear_pending = False
             self.known.want(Command.COUNT_STACKED)
         elif self._state == _SHUT and not (self._orders or self.known.asking):
-            self._is_shut()
+            self._tell_shut()
 
     def _learn(self, answer: Identification | NoteTable | StackedCount, now: float) -> None:
         self.known.learn(answer)

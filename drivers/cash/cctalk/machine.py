@@ -238,7 +238,7 @@ class Machine(Asking):
             self._clear_pending = False
             self._emit(Cleared(None, self._slot_open))
         if not self._slot_open and not self._orders:
-            self._is_shut()
+            self._tell_shut()
         if now >= self._look_at and not self.known.asking:
             self._look_at = now + self.timing.look_over
             self.known.ask(self.known.overview)

@@ -413,7 +413,7 @@ class Machine(Dialogue[Request]):
             self.path.clear_pending = False
             self.known.want(_COUNT)
         elif self.phase is Phase.RUNNING and self._closed and not self._slot:
-            self._is_shut()
+            self._tell_shut()
         if self.known.asking:
             self._line.next_at = now + self.timing.quiet
 

@@ -377,7 +377,7 @@ class Machine(Dialogue[Request]):
             self._note.clear_pending = False
             self._emit(Cleared(None, state is State.IDLING))
         elif self.phase is Phase.RUNNING and state is State.DISABLED and not self._commands:
-            self._is_shut()
+            self._tell_shut()
 
     def _got_on(self, now: float) -> None:
         """A question has its answer."""

@@ -14,6 +14,8 @@ from drivers.cash.steps import Acknowledge, Do, Emit, Input, Opened, Output, Pro
 
 Question = TypeVar("Question")
 
+_SLOT = (CashCommand.ENABLE, CashCommand.DISABLE)
+
 
 class Dialogue(ABC, Generic[Question]):
     """One connection to one device, as far as it is the same for every protocol: the entrance, the clock, the rest.
@@ -50,7 +52,7 @@ class Dialogue(ABC, Generic[Question]):
             case Do(command) if is_too_early(command, self.phase):
                 self._emit(Completed(command, Refusal.NOT_READY))
             case Do(command):
-                self._told_shut &= command is not CashCommand.ENABLE
+                self._told_shut &= command not in _SLOT
                 self._post(happened, now)
             case Recalled(mark):
                 self._recalled(mark, now)

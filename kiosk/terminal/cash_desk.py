@@ -212,6 +212,7 @@ class CashDesk:
             return
         if self._live == deposit.deposit_id:
             self._live = None
+        self._shut = False  # A device may say for a moment after ENABLE that it is shut; it says so again now.
         self._cash.disable()
         self._book.close_deposit(deposit, end)
         self._begin_period_if_due()

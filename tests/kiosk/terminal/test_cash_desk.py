@@ -911,6 +911,14 @@ def test_nobody_elses_deposit_begins_before_all_is_known_of_what_came_in(rig: Ri
     assert rig.notes == []
 
 
+def test_that_the_slot_was_shut_while_it_was_somebodys_is_not_enough_for_the_next_one(rig: Rig) -> None:
+    rig.begin()
+    rig.tell(Shut())
+    rig.desk.close_deposit(pb.DEPOSIT_END_CUSTOMER)
+    with pytest.raises(RuntimeError, match="may not all be known"):
+        rig.desk.open_deposit(SessionId("next"), ACCOUNT, TAKEN, "v1")
+
+
 def test_a_slot_that_did_not_hear_that_it_is_to_be_shut_is_told_again(rig: Rig) -> None:
     rig.begin()
     disabled = Completed(CashCommand.DISABLE, Refusal.NO_ANSWER)

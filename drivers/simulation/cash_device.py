@@ -47,7 +47,11 @@ class LineFaults:
 
 
 class SimulatedCash(ABC):
-    """One device. What people do to it and what its host sends come in through the methods, each with the time."""
+    """One device. What people do to it and what its host sends come in through the methods, each with the time.
+    ``unasked``: where paper goes that the head draws in by itself.
+    """
+
+    unasked = Verdict.ESCROW
 
     def __init__(self, vault: Vault, serial: str, stage_seconds: float, script: tuple[Rule, ...] = ()) -> None:
         self.vault = vault
@@ -122,6 +126,11 @@ class SimulatedCash(ABC):
         """Whether what it has told, and holds until it is acknowledged, is about a note in the box or given back."""
         return True
 
+    @property
+    def waits_for_acknowledgement(self) -> bool:
+        """Whether it holds an event, and does nothing else until it may let it go."""
+        return False
+
     # --- what people do ---------------------------------------------------------------------------------------------
 
     def type_of(self, face: Money) -> int | None:
@@ -131,7 +140,8 @@ class SimulatedCash(ABC):
     def insert(self, face: str, note_type: int, now: float, *, readable: bool = True) -> PhysicalNote:
         """A customer pushes a note in. Raises ValueError where the mouth does not take it."""
         self.advance(now)
-        if not self.powered or not self.accepts:
+        unasked = self.metal.mishaps.unasked is not None and not self.waits_for_acknowledgement
+        if not self.powered or not (self.accepts or unasked):
             raise ValueError(f"the slot is closed ({self.says if self.powered else 'no power'})")
         self.inserted += 1
         note = self.metal.insert(face, note_type, now, readable=readable)
@@ -237,6 +247,8 @@ class SimulatedCash(ABC):
                 self.metal.mishaps.customer_leaves = True
             case Fault.SLIPS:
                 self.metal.slip(now)
+            case Fault.UNASKED:
+                self.metal.mishaps.unasked = self.unasked
             case (
                 Fault.POWER_OFF | Fault.MUTE | Fault.SLOW | Fault.LATE | Fault.LOSE | Fault.WRONG_CRC | Fault.NOISE
                 | Fault.LOSE_ACK | Fault.REPEAT_ACK | Fault.LATE_ACK

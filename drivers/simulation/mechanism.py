@@ -77,11 +77,13 @@ Listener = Callable[[Moved, PhysicalNote | None, float], None]
 @dataclass(slots=True)
 class Mishaps:
     """What goes wrong next in the metal. ``jam``: the next note sticks there. ``customer_leaves``: a note that is
-    handed back is not taken, and stays in the mouth.
+    handed back is not taken, and stays in the mouth. ``unasked``: the next good note that is pushed in is drawn in
+    although the host has shut the slot, and goes the way that ``unasked`` says.
     """
 
     jam: Spot | None = None
     customer_leaves: bool = False
+    unasked: Verdict | None = None
 
 
 @dataclass(slots=True)
@@ -231,6 +233,9 @@ class Mechanism:
         if self._sticks(Spot.HEAD, note, now):
             return
         verdict, self.reason = self.judge(note)
+        unasked, self.mishaps.unasked = self.mishaps.unasked, None
+        if verdict is Verdict.REJECT and unasked is not None and note.readable:
+            verdict = unasked
         match verdict:
             case Verdict.ESCROW:
                 moved = self.vault.move(note, Place.ESCROW)

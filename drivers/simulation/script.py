@@ -25,6 +25,7 @@ at SECONDS                              box swapped NAME         another box, an
                                         serial NAME              another device of its kind, in its place
                                         not taken                the next note that is handed back stays in the mouth
                                         slips                    the note in escrow or on its way back goes to the box
+                                        unasked                  the next note is drawn in though the slot is shut
                                         lose, late SECONDS, repeat   with "ack N": what becomes of the acknowledgement
 """
 
@@ -97,6 +98,7 @@ class Fault(Enum):
     SERIAL = "serial"
     NOT_TAKEN = "not taken"
     SLIPS = "slips"
+    UNASKED = "unasked"
     LOSE_ACK = "lose ack"
     LATE_ACK = "late ack"
     REPEAT_ACK = "repeat ack"
@@ -184,6 +186,7 @@ _PLAIN: Mapping[str, Fault] = {
     "fail": Fault.FAIL,
     "not taken": Fault.NOT_TAKEN,
     "slips": Fault.SLIPS,
+    "unasked": Fault.UNASKED,
 }
 _MEASURED: tuple[tuple[str, Callable[[str], What]], ...] = (
     (r"power off (\d{1,6}(?:\.\d{1,6})?)", lambda v: What(Fault.POWER_OFF, seconds=float(v))),

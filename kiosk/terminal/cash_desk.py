@@ -335,7 +335,7 @@ class CashDesk:
 
     def _escrowed(self, event: Escrowed) -> None:
         self._clear_last()
-        deposit, last, device = self._live_deposit(), self._book.fold.last, self._device.identity
+        deposit, last, device = self._taking_deposit(), self._book.fold.last, self._device.identity
         self._cash.disable()
         if last is not None and last.undecided:
             # A validator holds one note: this is the one on record, announced again. The table says what to do.
@@ -361,7 +361,7 @@ class CashDesk:
     def _stacked(self, event: Stacked) -> None:
         if event.mark is not None:
             self._clear_last()  # An event with a number of its own is never a repeat.
-        deposit, device = self._live_deposit(), self._device
+        deposit, device = self._taking_deposit(), self._device
         unasked = not device.capabilities.escrow
         mine = deposit is not None and event.value is not None and event.value.currency == deposit.currency
         if unasked and mine and deposit is not None and event.value is not None and device.identity is not None:
@@ -477,6 +477,11 @@ class CashDesk:
             return
         if period is None or period.device_serial != identity.serial or self._book.fold.box_was_out:
             self._book.begin_period(identity, self._device.counter)
+
+    def _taking_deposit(self) -> Deposit | None:
+        """The live deposit, once the slot was opened for it: what was drawn in before is not known to be its own."""
+        deposit = self._live_deposit()
+        return deposit if deposit is not None and deposit.acceptance_opened else None
 
     def _live_deposit(self) -> Deposit | None:
         return self._book.fold.deposits.get(self._live) if self._live is not None else None

@@ -18,6 +18,8 @@ from tests.conformance.rows import Row
 from tests.conformance.subject import Subject
 
 PATIENCE = 40.0
+_COMES_TO_REST = 30.0
+_DRAWN_IN = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,18 @@ async def _silence(rig: Rig) -> None:
     rig.device.cut_power(rig.now)
 
 
+async def _another_note(rig: Rig) -> None:
+    """The device comes to rest. Then its head draws in a note that somebody holds to the slot, though it is shut."""
+    await rig.sleep(_COMES_TO_REST)
+    rig.push_unasked(rig.subject.faces[0])
+    await rig.sleep(_DRAWN_IN)
+
+
+async def _another_note_and_back(rig: Rig) -> None:
+    await _another_note(rig)
+    await rig.sleep(_COMES_TO_REST)
+
+
 EVENTS = (
     Event("the device goes on", _nothing, powered=True),
     Event("half a minute passes", _half_a_minute, powered=True),
@@ -79,6 +93,8 @@ EVENTS = (
     Event("a note that moves to the box sticks", _jam, certain=False),
     Event("another device stands in its place", _another_device, certain=False),
     Event("it does not answer", _silence, certain=False),
+    Event("it draws in another note by itself", _another_note, certain=False),
+    Event("it does, and nobody comes for it", _another_note_and_back, certain=False),
 )
 
 

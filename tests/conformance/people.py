@@ -69,6 +69,11 @@ class Customer:
         if rig.dead:
             return
         rig.open_deposit()
+        await self.goes_on()
+
+    async def goes_on(self) -> None:
+        """With the deposit that is open, to its end."""
+        rig = self._rig
         while rig.fold.open_deposit is not None and not rig.dead:
             self._engineer.look()
             self._act()

@@ -18,7 +18,9 @@ from drivers.api.cash import CashEvent, CashModule, TroubleKind
 from drivers.context import DriverContext
 from drivers.errors import DeviceError, TransportError
 from drivers.simulation.cash_device import SimulatedCash
+from drivers.simulation.mechanism import Step
 from drivers.simulation.notes import Place, Vault
+from drivers.simulation.script import parse_fault
 from drivers.transport.api import ByteTransport, OpenTransport
 from drivers.transport.memory import MemoryTransport, memory_pair
 from drivers.transport.recorder import Tape, recorded
@@ -317,6 +319,15 @@ class Rig:
         money = parse_money(face)
         kind = self.device.type_of(money)
         self.device.insert(str(money), kind or 0, self.now, readable=readable and kind is not None)
+
+    def push_unasked(self, face: str) -> None:
+        """The device draws a note in though its slot is shut, unless something is in its way."""
+        device = self.device
+        device.advance(self.now)
+        if device.metal.step is Step.RESTING and device.metal.note is None and not device.waits_for_acknowledgement:
+            device.act(parse_fault("unasked"), self.now)
+            money = parse_money(face)
+            self.device.insert(str(money), self.device.type_of(money) or 0, self.now)
 
     def _slot_open(self) -> bool:
         self.device.advance(self.now)

@@ -29,6 +29,51 @@ def test_that_the_slot_is_shut_is_told_once_each_time(subject: Subject) -> None:
         run_virtually(_opened_and_shut(subject, Path(place)))
 
 
+@pytest.mark.parametrize("seconds", [0.3, 3.0])
+def test_what_a_shut_slot_draws_in_is_not_the_next_ones(subject: Subject, seconds: float) -> None:
+    with tempfile.TemporaryDirectory(prefix="unasked-") as place:
+        run_virtually(_drawn_in_between_two(subject, Path(place), seconds))
+
+
+def test_what_is_drawn_in_before_the_slot_is_opened_is_nobodys(subject: Subject) -> None:
+    with tempfile.TemporaryDirectory(prefix="unasked-") as place:
+        run_virtually(_drawn_in_before_the_slot_is_opened(subject, Path(place)))
+
+
+async def _drawn_in_between_two(subject: Subject, place: Path, seconds: float) -> None:
+    """``seconds`` for one movement of paper; the next customer is there as soon as the device has said anything."""
+    rig = Rig(subject, place)
+    rig.begin()
+    await Customer(rig, subject.faces[:1]).deposit()
+    await rig.until(lambda: rig.desk.shut, "a slot that is shut")
+    rig.device.metal.stage_seconds, told = seconds, len(rig.told)
+    rig.push_unasked(subject.faces[-1])
+    await rig.until(lambda: len(rig.told) > told, "any word of it")
+    rig.device.metal.stage_seconds = 0.3
+    await Customer(rig, subject.faces[:1]).deposit()
+    await rig.at_rest()
+    rig.conserve()
+    assert rig.credited == {parse_money(subject.faces[0]): 2}
+    assert rig.paper().total() == (2 if subject.escrow else 3)
+    await rig.kill()
+
+
+async def _drawn_in_before_the_slot_is_opened(subject: Subject, place: Path) -> None:
+    rig = Rig(subject, place)
+    rig.begin()
+    await rig.ready()
+    await rig.next_customer()
+    rig.push_unasked(subject.faces[0])
+    await rig.sleep(5.0)
+    assert not rig.credited
+    assert rig.paper().total() == (0 if subject.escrow else 1)
+    rig.desk.accept()
+    await Customer(rig, subject.faces[:1]).goes_on()
+    rig.conserve()
+    assert rig.credited.total() == 1
+    await rig.kill()
+
+
 async def _opened_and_shut(subject: Subject, place: Path) -> None:
     rig = Rig(subject, place)
     rig.begin()

@@ -24,7 +24,9 @@ from drivers.context import DriverContext
 from drivers.errors import CardError, TransportError
 from drivers.registry import GROUP, OpenDevice
 from drivers.simulation.cash_device import Order, SimulatedCash
+from drivers.simulation.mechanism import Step
 from drivers.simulation.notes import Vault
+from drivers.simulation.script import Fault, What
 from drivers.transport.api import ByteTransport, OpenTransport
 from guichet.ids import DeviceSerial, TerminalId
 from guichet.journal.chain import Entry
@@ -494,6 +496,19 @@ class Kiosk:
         ksn = Ksn(self._pin_key_id, self._pin_counter)
         block = encode_pin_block(derive_pin_key(self._pin_key, ksn), Pin(digits.encode()), pan.reveal(), bytes(8))
         return PinBlock(block, ksn.encode())
+
+    def push_unasked(self, face: str) -> bool:
+        """A note is held to the slot, and drawn in whether the slot is open or not. Gives whether it was."""
+        device, now = self.device, self.loop.time()
+        device.advance(now)
+        in_the_way = device.metal.step is not Step.RESTING or device.metal.note is not None
+        if not device.powered or in_the_way or device.waits_for_acknowledgement or not face[0].isdigit():
+            return False
+        money = parse_money(face)
+        kind = device.type_of(money)
+        device.act(What(Fault.UNASKED), now)
+        device.insert(str(money), kind or 0, now, readable=kind is not None)
+        return True
 
     async def _serve(self, _socket: Path, front: Front, _local: LocalTerminal) -> Served:
         touches: asyncio.Queue[screen.AttachRequest] = asyncio.Queue()

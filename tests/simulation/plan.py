@@ -69,6 +69,7 @@ class Kind(Enum):
     DEVICE_POWER = "device power cut"
     DEVICE = "device"
     ACK = "acknowledgement"
+    UNASKED = "note drawn in unasked"
     UNPLUG = "cable out"
     SWAP = "another device"
     DISK = "another disk"
@@ -97,7 +98,7 @@ class Moment(Enum):
 class Mishap:
     """Something goes wrong ``after`` seconds from when the ``push``-th note of the ``visit``-th visit is pushed in or,
     with a ``moment``, from the next record of that kind; for ``seconds``. ``number``: how many effects, steps, bytes or
-    calls later it strikes; ``word``: which fault.
+    calls later it strikes; ``word``: which fault, or which note.
     """
 
     visit: int
@@ -152,6 +153,7 @@ _WEIGHTS = {
     Kind.DEVICE_POWER: 6,
     Kind.DEVICE: 8,
     Kind.ACK: 3,
+    Kind.UNASKED: 3,
     Kind.UNPLUG: 3,
     Kind.SWAP: 3,
     Kind.DISK: 2,
@@ -235,7 +237,7 @@ def _mishaps(seed: int, visits: tuple[Visit, ...]) -> Iterator[Mishap]:
         if not number or dice.random() >= _TOGETHER:
             visit = dice.randrange(len(visits))
             push = dice.randrange(len(visits[visit].pushes))
-        yield _aimed(seed, number, _mishap(dice, visit, push, kind))
+        yield _aimed(seed, number, _mishap(dice, visit, push, kind, visits[visit].pushes[push].face))
 
 
 def _aimed(seed: int, number: int, mishap: Mishap) -> Mishap:
@@ -252,7 +254,7 @@ def _aimed(seed: int, number: int, mishap: Mishap) -> Mishap:
     return replace(mishap, after=after, number=count, seconds=seconds, moment=moment)
 
 
-def _mishap(dice: random.Random, visit: int, push: int, kind: Kind) -> Mishap:
+def _mishap(dice: random.Random, visit: int, push: int, kind: Kind, face: str) -> Mishap:
     after = dice.choice((0.0, dice.uniform(0, 0.8), dice.uniform(0, 4)))
     seconds = dice.choice((0.3, dice.uniform(0.05, 1.0), 3.0, dice.uniform(1.0, 15.0)))
     number, word = 0, ""
@@ -266,6 +268,8 @@ def _mishap(dice: random.Random, visit: int, push: int, kind: Kind) -> Mishap:
             word = dice.choice(_FAULTS)
         case Kind.ACK:
             word = dice.choice(_ACKS)
+        case Kind.UNASKED:
+            word = face
         case Kind.HOST:
             number = dice.randint(1, 12)
         case Kind.PARTITION:

@@ -20,7 +20,7 @@ from typing import Self
 from drivers.simulation.mechanism import Box
 from drivers.simulation.script import OnAck, OnByte, Rule, parse, parse_fault
 from tests.conformance.subject import SUBJECTS
-from tests.simulation.bank import CUSTOMERS, Bank
+from tests.simulation.bank import CUSTOMERS, Bank, Customer
 from tests.simulation.checker import Checker, JournalPlace
 from tests.simulation.counting import count_boxes
 from tests.simulation.coverage import watched_cells
@@ -212,10 +212,7 @@ class _World:
                     await asyncio.sleep(_LOOK)
 
     def _pushed(self, kiosk: Kiosk, visit: int, push: int) -> None:
-        account = CUSTOMERS[self._plan.visits[visit].customer].account
-        for vault_index, vault in enumerate(kiosk.vaults):
-            for note in vault.notes:
-                self.checker.pushed_by.setdefault((kiosk.name, vault_index, note.number), account)
+        self._comes_from(kiosk, CUSTOMERS[self._plan.visits[visit].customer])
         for mishap in self._plan.mishaps:
             if (mishap.visit, mishap.push) == (visit, push):
                 self._busy += 1
@@ -224,6 +221,12 @@ class _World:
                 else:
                     self._lurking.append((kiosk, mishap))
                     self._loop.at(self._loop.time() + _LAST_MOMENT, self._has_waited, kiosk, mishap)
+
+    def _comes_from(self, kiosk: Kiosk, customer: Customer) -> None:
+        """Whatever paper is new in this kiosk is this customer's."""
+        for vault_index, vault in enumerate(kiosk.vaults):
+            for note in vault.notes:
+                self.checker.pushed_by.setdefault((kiosk.name, vault_index, note.number), customer.account)
 
     def _moment_has_come(self, kiosk: Kiosk, moment: Moment) -> None:
         """A record is on disk that some mishap waits for. What kills does so right here, before anything else is done;
@@ -274,6 +277,8 @@ class _World:
             device.advance(self._loop.time())
             if device.metal.note is not None or not device.powered:
                 return f"{kiosk.name}: a note is on its way"
+            if not book.boxes or next(reversed(book.boxes.values())).device != kiosk.box.device:
+                return f"{kiosk.name} has not heard from the device that stands there"
             held = self._held_of(kiosk.name)
             if not book.entries or held != book.last_place:
                 return f"{kiosk.name}: the host holds {held} of {book.last_place}"
@@ -334,6 +339,8 @@ class _World:
             case Kind.ACK:
                 what = parse(f"ack 1: {mishap.word}")[0].what
                 kiosk.device.follow(Rule(OnAck(kiosk.device.acknowledgements + 1), what))
+            case Kind.UNASKED:
+                self._drawn_in(kiosk, mishap)
             case Kind.UNPLUG:
                 kiosk.unplug()
                 return kiosk.plug
@@ -368,6 +375,14 @@ class _World:
             case _:
                 pass
         return _nothing
+
+    def _drawn_in(self, kiosk: Kiosk, mishap: Mishap) -> None:
+        """Who came holds one more note to the slot, and the device takes it though the slot is shut; unless somebody
+        else is there by now, or something is in the way.
+        """
+        customer = CUSTOMERS[self._plan.visits[mishap.visit].customer]
+        if kiosk.last_card is customer and kiosk.push_unasked(mishap.word):
+            self._comes_from(kiosk, customer)
 
     def _die(self, kiosk: Kiosk, mishap: Mishap) -> None:
         life = kiosk.life

@@ -93,6 +93,11 @@ class Validator(SimulatedCash):
         return self.state is State.IDLING
 
     @property
+    def waits_for_acknowledgement(self) -> bool:
+        """It holds STACKED or RETURNED."""
+        return self._held is not None
+
+    @property
     def says(self) -> str:
         """The state's name."""
         return self.state.name.lower()

@@ -364,6 +364,7 @@ class CoinAcceptor(SimulatedBus):
 
     role = COINS
     positions = 16
+    unasked = Verdict.STACK
 
     def __init__(
         self,

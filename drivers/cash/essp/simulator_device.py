@@ -137,6 +137,11 @@ class Validator(SimulatedCash):
         return Says.IDLING if self._enabled and self._accepted else Says.DISABLED
 
     @property
+    def waits_for_acknowledgement(self) -> bool:
+        """It holds a credit."""
+        return bool(self._held)
+
+    @property
     def says(self) -> str:
         """The same as a word."""
         return self.doing.value

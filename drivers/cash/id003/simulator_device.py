@@ -128,6 +128,11 @@ class Validator(SimulatedCash):
         return self.state is State.IDLING
 
     @property
+    def waits_for_acknowledgement(self) -> bool:
+        """It holds VEND VALID."""
+        return self._held_since is not None
+
+    @property
     def says(self) -> str:
         """The state's name."""
         return self.state.name.lower()

@@ -165,6 +165,25 @@ def test_only_a_note_that_is_held_or_moves_back_can_slip(watched: Watched) -> No
     assert (watched.metal.step, watched.place) == (Step.RETURNING, Place.ESCROW), "it lies in the mouth"
 
 
+@pytest.mark.parametrize(("way", "step"), [(Verdict.ESCROW, Step.ESCROW), (Verdict.STACK, Step.STACKING)])
+def test_one_note_is_drawn_in_though_the_slot_is_shut(watched: Watched, way: Verdict, step: Step) -> None:
+    watched.verdict = Verdict.REJECT
+    watched.metal.mishaps.unasked = way
+    watched.in_escrow()
+    assert watched.metal.step is step
+    watched.metal.advance(99.0)
+    watched.in_escrow()
+    assert watched.metal.step is Step.REJECTING, "the next one is refused again"
+
+
+def test_paper_that_is_no_note_is_not_held_because_the_head_drew_it_in(watched: Watched) -> None:
+    watched.verdict = Verdict.REJECT
+    watched.metal.mishaps.unasked = Verdict.ESCROW
+    watched.metal.insert("paper", 0, 0.0, readable=False)
+    watched.metal.advance(1.0)
+    assert watched.metal.step is Step.REJECTING
+
+
 def test_after_a_power_cut_nothing_moves_and_the_sensors_say_where_the_paper_is(watched: Watched) -> None:
     watched.in_escrow()
     watched.metal.stack(1.0)

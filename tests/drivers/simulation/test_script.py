@@ -58,6 +58,7 @@ WHATS: dict[str, What] = {
     "serial ABC-1": What(Fault.SERIAL, name="ABC-1"),
     "not taken": What(Fault.NOT_TAKEN),
     "slips": What(Fault.SLIPS),
+    "unasked": What(Fault.UNASKED),
 }
 ON_ACK: dict[str, What] = {
     "lose": What(Fault.LOSE_ACK),

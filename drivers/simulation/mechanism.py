@@ -89,7 +89,8 @@ class Mishaps:
 @dataclass(slots=True)
 class Mechanism:
     """Mouth, path, escrow and box. ``stage_seconds``: how long one movement of paper takes; ``escrow_seconds``: how
-    long a note is held for a decision before it is given back.
+    long a note is held for a decision before it is given back; ``slipped``: the number of a note that went to the
+    box by itself and of which nobody may know yet; ``forgotten``: of those before whose word the power was cut.
     """
 
     vault: Vault
@@ -102,6 +103,8 @@ class Mechanism:
     reason: int = 0
     box: Box = Box.IN
     due: float | None = None
+    slipped: int | None = None
+    forgotten: list[int] = field(default_factory=list[int])
     _resumed: tuple[Step, float | None] | None = None
 
     @property
@@ -131,6 +134,7 @@ class Mechanism:
         if note is not None and (self.step is Step.ESCROW or (self.step is Step.RETURNING and self.due is not None)):
             self.vault.move(note, Place.TRANSPORT)
             self._go(Step.STACKING, now)
+            self.slipped = note.number
 
     def cheat(self, now: float) -> None:
         """Somebody pulls at the note, or at a string."""
@@ -192,6 +196,9 @@ class Mechanism:
         self._resumed = None
         self._stop(Step.RESTING)
         note = self.note
+        if self.slipped is not None and (note is None or note.number != self.slipped):
+            self.forgotten.append(self.slipped)
+            self.slipped = None
         return note.place if note is not None else None
 
     # --- time -------------------------------------------------------------------------------------------------------

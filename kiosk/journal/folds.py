@@ -355,6 +355,7 @@ class Fold:
                     self.simulated.add(DeviceSerial(fact.device_serial))
             case pb.AcceptanceOpened():
                 self.deposits[deposit_id] = replace(self.deposits[deposit_id], acceptance_opened=True)
+                self.moved_since_cleared = True  # From here on another note may come in.
             case pb.DepositClosed():
                 self.deposits[deposit_id] = replace(self.deposits[deposit_id], closed=True)
                 self.open_deposit_id = None if self.open_deposit_id == deposit_id else self.open_deposit_id
@@ -391,8 +392,7 @@ class Fold:
             case pb.AckSent():
                 self._advance(fact.note_id, NotePhase.ACK_SENT)
             case pb.NoteCleared():
-                self._advance(fact.note_id, NotePhase.CLEARED)
-                self.moved_since_cleared = False
+                self._cleared(fact)
             case pb.NoteReturned():
                 self._decide(fact, NotePhase.RETURNED, place)
             case pb.NoteInDoubt():
@@ -430,6 +430,14 @@ class Fold:
             decided_at=place,
         )
         self._add(note)
+
+    def _cleared(self, fact: pb.NoteCleared) -> None:
+        """The device is done with it: of a note in doubt nothing more is heard, and no event is a repeat of its own."""
+        self.moved_since_cleared = False
+        if self.notes[NoteId(fact.note_id)].phase is NotePhase.IN_DOUBT:
+            self.last_note = None
+        else:
+            self._advance(fact.note_id, NotePhase.CLEARED)
 
     def _add(self, note: Note) -> None:
         self.notes[note.note_id] = note

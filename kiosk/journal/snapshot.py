@@ -21,7 +21,7 @@ from guichet.v1 import journal_pb2 as pb
 from kiosk.journal.folds import Advice, BoxPeriod, Deposit, Fold, Note, NotePhase
 from kiosk.journal.offline import Card, Offline, TrustedTime, Use
 
-VERSION = 3
+VERSION = 4
 """Whoever changes what a fold remembers, or what records come to in it, counts this up: a snapshot of another version
 is not used, and the fold is made of the records again. Those before a journal's base are gone, so once a version was
 released, :func:`decode` has to read its states for ever.

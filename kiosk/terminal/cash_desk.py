@@ -137,6 +137,7 @@ class CashDesk:
             accepted = sorted(value.minor for value in self._denominations)
             self._book.record(pb.AcceptanceOpened(deposit_id=deposit.deposit_id, denominations=accepted))
         self._shut = False
+        self._device.moved_after = self._book.fold.last_note
         self._cash.enable()
 
     def close_slot(self) -> None:
@@ -320,9 +321,19 @@ class CashDesk:
             self._compare_count(note)
         elif note is not None and (note.undecided or note.phase is NotePhase.IN_DOUBT):
             self._resolve(Presence.PATH_EMPTY, None, Read())
+            self._leave_in_doubt()
         if self.view.fault in (NOT_TAKEN, STUCK):
             self._change(ready=not self._book.fold.count_due, fault="")
         self._change(stage=stage, note=None)
+
+    def _leave_in_doubt(self) -> None:
+        """The device that had it has an empty path, and its count, where it has one, did not decide: it is done with
+        the note. Nothing that it says from now on is about it.
+        """
+        note, device = self._book.fold.last, self._device
+        mine = note is not None and device.identity is not None and device.identity.serial == note.device_serial
+        if note is not None and note.phase is NotePhase.IN_DOUBT and mine:
+            self._book.record(pb.NoteCleared(note_id=note.note_id, stacked_counter=device.counter))
 
     def _compare_count(self, note: Note) -> None:
         """A counter that disagrees never takes a credit away: it stops the next note until someone has counted, which

@@ -27,7 +27,9 @@ _COUNT_PROVES_NOTHING = frozenset({pb.DEVICE_PRESENCE_STACKED, pb.DEVICE_PRESENC
 
 @dataclass(slots=True)
 class KnownDevice:
-    """What the cash module has said of itself. ``moved_after``: the last note on record when another was drawn in."""
+    """What the cash module has said of itself. ``moved_after``: the last note on record when another was drawn in,
+    or could be.
+    """
 
     capabilities: CashCapabilities
     identity: DeviceIdentity | None = None
@@ -47,6 +49,8 @@ def situation_of(fold: Fold, device: KnownDevice, presence: Presence, note_type:
     event.
     """
     note, row = fold.last, row_of(fold.last)
+    if row is LastRecord.IN_DOUBT and presence is Presence.STACKED and _of_another_device(device, note):
+        row = LastRecord.NONE  # It says nothing about the one in doubt, and a note lies in its box.
     same = presence is Presence.STACKED and _same_note(fold, device, row, note_type)
     return Situation(row, presence, same, count_of(fold, device, note))
 
@@ -55,20 +59,24 @@ def _same_note(fold: Fold, device: KnownDevice, row: LastRecord, note_type: int 
     """Whether a stacked event is the last note's own: of its type, where the protocol says one, and from its device. A
     note that is done with can only repeat itself if it lies in the box and nothing has moved since.
     """
-    note, identity = fold.last, device.identity
+    note = fold.last
     unnamed = note_type is None and not device.capabilities.names_type
-    if note is None or (note_type is None and not unnamed):
-        return False
-    if identity is not None and identity.serial != note.device_serial:
+    if note is None or (note_type is None and not unnamed) or _of_another_device(device, note):
         return False
     if row is not LastRecord.NONE:
         return unnamed or note.note_type == note_type
     if fold.moved_since_cleared or device.moved_after == note.note_id or device.capabilities.marks:
         return False
+    if count_of(fold, device, note) is Count.OTHER:
+        return False
     if note.phase is NotePhase.FOUND:
         known = fold.tables.get(note.device_serial, {}).get(note_type) if note_type is not None else None
         return unnamed or note.value == known
     return note.phase is NotePhase.CLEARED and (unnamed or note.note_type == note_type)
+
+
+def _of_another_device(device: KnownDevice, note: Note | None) -> bool:
+    return note is not None and device.identity is not None and device.identity.serial != note.device_serial
 
 
 def count_of(fold: Fold, device: KnownDevice, note: Note | None) -> Count:

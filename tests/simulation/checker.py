@@ -359,7 +359,7 @@ class Checker(Observer):
                 self.wrong(f"4: {kiosk.name}: acknowledged, with {dict(over)} in the box that no record accounts for")
 
     def _unaccounted(self, kiosk: Kiosk, book: Book) -> Counter[Face]:
-        over = paper_of(kiosk) - book.count("credited", "found", "in doubt") - book.lost
+        over = paper_of(kiosk) - book.count("credited", "found", "in doubt") - book.lost - forgotten_by(kiosk)
         return over if over.total() > book.unknown_finds + book.swallowed else Counter()
 
     def sent(self, kiosk: Kiosk, method: str, data: bytes) -> None:
@@ -408,7 +408,7 @@ class Checker(Observer):
         box, sure, doubt = paper_of(kiosk), book.count("credited", "found"), book.count("in doubt")
         if sure - box:
             self.wrong(f"1: {kiosk.name}: on record and not in the box: {dict(sure - box)}")
-        over = box - sure - doubt - book.lost
+        over = box - sure - doubt - book.lost - forgotten_by(kiosk)
         if over.total() > book.unknown_finds + book.swallowed:
             self.wrong(f"1: {kiosk.name}: in the box and nobody's: {dict(over)}")
         undecided = [note for note in book.notes.values() if note.undecided]
@@ -507,7 +507,8 @@ class Checker(Observer):
     def _all_that_it_covers(self, kiosk: Kiosk, outcomes: dict[str, Outcome]) -> None:
         """Where nothing else is unclear, what the one box has over pays every doubt that it covers (5)."""
         book = self.books[kiosk.name]
-        if len(book.boxes) != 2 or book.unknown_finds or book.swallowed:
+        stood = list(book.boxes.values())
+        if len(stood) != 2 or stood[0] == stood[1] or book.unknown_finds or book.swallowed or kiosk.forgotten:
             return
         lies_in = {
             PhysicalBox(device, note.box)
@@ -598,6 +599,12 @@ def face_of(text: str) -> Face | None:
     if not whole.isdigit():
         return None
     return int(whole) * 100 + int((cents + "00")[:2]), currency
+
+
+def forgotten_by(kiosk: Kiosk) -> Counter[Face]:
+    """What lies in the boxes and its device cannot know."""
+    faces = ((face_of(face), count) for face, count in kiosk.forgotten.items())
+    return Counter({face: count for face, count in faces if face is not None})
 
 
 def paper_of(kiosk: Kiosk) -> Counter[Face]:

@@ -165,6 +165,7 @@ class Kiosk:
         keep_identity(identity, disk.folder)
         self.vault = Vault(None)
         self.former_vaults: list[Vault] = []
+        self._forgotten: Counter[str] = Counter()
         self.device = self._watched(subject.device(self.vault))
         self.plugged = True
         self.powered = True
@@ -407,17 +408,31 @@ class Kiosk:
     # --- devices ----------------------------------------------------------------------------------------------------
 
     def _watched(self, device: SimulatedCash) -> SimulatedCash:
-        device.on_order = lambda order: self._observer.ordered(self, order)
+        device.on_order = partial(self._ordered, device)
         return device
+
+    def _ordered(self, device: SimulatedCash, order: Order) -> None:
+        if order is Order.ACKNOWLEDGE:
+            device.metal.slipped = None
+        self._observer.ordered(self, order)
 
     def swap_device(self) -> None:
         """Another one of its kind stands in its place, with a box of its own."""
         if self._line is not None:
             self._line.hang_up()
         self.former_vaults.append(self.vault)
+        self._forgotten += self.forgotten
         number = len(self.former_vaults) + 1
         self.vault = Vault(None, box=f"BOX-{number}00", counter=self.vault.counter + 1)
         self.device = self._watched(self.subject.device(self.vault, serial=f"OTHER-{number:06}"))
+
+    @property
+    def forgotten(self) -> Counter[str]:
+        """The faces of notes that went to the box by themselves and that a device forgot before it could say so. One
+        that keeps no event without power cannot, and no protocol asks for what it does not know.
+        """
+        here = self.device.metal.forgotten if self.subject.acknowledges else []
+        return self._forgotten + Counter(self.vault.notes[number - 1].face for number in here)
 
     @property
     def vaults(self) -> list[Vault]:

@@ -153,7 +153,6 @@ _WEIGHTS = {
     Kind.DEVICE_POWER: 6,
     Kind.DEVICE: 8,
     Kind.ACK: 3,
-    Kind.UNASKED: 3,
     Kind.UNPLUG: 3,
     Kind.SWAP: 3,
     Kind.DISK: 2,
@@ -167,6 +166,8 @@ _WEIGHTS = {
     Kind.CLOCK: 1,
     Kind.HOST_CLOCK: 1,
 }
+# How often it is a note that is drawn in unasked instead.
+_UNASKED = 0.05
 # How many of what goes wrong comes on top of the last: one misfortune alone is what everybody thinks of.
 _TOGETHER = 0.35
 # How many wait for a record, for what lies between two records lasts milliseconds, and seconds hit it seldom.
@@ -234,6 +235,8 @@ def _mishaps(seed: int, visits: tuple[Visit, ...]) -> Iterator[Mishap]:
     for number in range(count):
         dice = random.Random(f"{seed}/mishap/{number}")
         kind = {0: Kind.KILL, 1: Kind.POWER}.get(number) or dice.choices(list(_WEIGHTS), list(_WEIGHTS.values()))[0]
+        if number > 1 and random.Random(f"{seed}/unasked/{number}").random() < _UNASKED:
+            kind = Kind.UNASKED
         if not number or dice.random() >= _TOGETHER:
             visit = dice.randrange(len(visits))
             push = dice.randrange(len(visits[visit].pushes))

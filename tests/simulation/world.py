@@ -35,6 +35,8 @@ NAMES = ("SIM-0001", "SIM-0002", "SIM-0003")
 BY_NAME = {subject.name: subject for subject in SUBJECTS}
 FACES = {subject.name: subject.faces for subject in SUBJECTS}
 _SETTLE_SECONDS = 1_200.0
+# Longer than either end takes to notice that the other is back.
+_QUIET = 10.0
 _LOOK = 2.0
 _NOTICED = 25.0
 _LAST_MOMENT = 30.0
@@ -255,12 +257,13 @@ class _World:
             await asyncio.sleep(_LOOK)
         for kiosk in self._kiosks:
             kiosk.route.weather = Weather()
-        began = self._loop.time()
+        began = quiet_since = self._loop.time()
         while not self.checker.wrongs and not self._loop.crashes:
-            unrest = self._unrest()
-            if not unrest:
+            unrest, now = self._unrest(), self._loop.time()
+            if not unrest and now - quiet_since >= _QUIET:
                 break
-            if self._loop.time() - began > _SETTLE_SECONDS:
+            quiet_since = now if unrest else quiet_since
+            if now - began > _SETTLE_SECONDS:
                 self.checker.wrong(f"5: twenty minutes after the last fault: {unrest}")
                 return
             await asyncio.sleep(_LOOK)
@@ -275,8 +278,8 @@ class _World:
                 return f"{kiosk.name} has an open deposit or an advice without answer"
             device = kiosk.device
             device.advance(self._loop.time())
-            if device.metal.note is not None or not device.powered:
-                return f"{kiosk.name}: a note is on its way"
+            if device.metal.note is not None or not device.powered or device.line.mute:
+                return f"{kiosk.name}: a note is on its way, or the device is silent"
             if not book.boxes or next(reversed(book.boxes.values())).device != kiosk.box.device:
                 return f"{kiosk.name} has not heard from the device that stands there"
             held = self._held_of(kiosk.name)

@@ -968,7 +968,9 @@ Global___AckSent: _TypeAlias = AckSent  # noqa: Y015
 
 @_typing.final
 class NoteCleared(_message.Message):
-    """The first evidence after the acknowledgement that the device has done with the note."""
+    """The first evidence that the device has done with the note: after the acknowledgement, or, of a note in doubt, that the
+    path is empty. Nothing that the device says from then on is about this note.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -278,6 +278,38 @@ def test_a_stacked_event_after_something_moved_is_a_note_of_its_own(rig: Rig) ->
     assert rig.phases == [NotePhase.CLEARED, NotePhase.FOUND]
 
 
+def test_a_stacked_event_after_the_slot_was_opened_again_is_a_note_of_its_own(rig: Rig) -> None:
+    """Nobody has seen it being drawn in, nor in escrow: it went to the box between two looks."""
+    rig.begin()
+    rig.one_note(TWENTY)
+    rig.desk.accept()
+    assert rig.stacked(TWENTY) == ["Incident", "NoteFound", "acknowledge", "proceed"]
+
+
+def test_a_stacked_event_after_the_path_was_seen_empty_does_not_end_a_doubt(rig: Rig) -> None:
+    """It is another note's: what was in doubt had left the path before."""
+    rig.begin(counter=None)
+    rig.escrowed(TWENTY)
+    rig.desk.take()
+    rig.tell(Trouble(TroubleKind.JAM))
+    rig.answered(Presence.PATH_EMPTY, who=identity())
+    assert "NoteCleared" in rig.ready(None)
+    assert rig.phases == [NotePhase.IN_DOUBT]
+    assert "NoteFound" in rig.stacked(TWENTY)
+    assert rig.phases == [NotePhase.IN_DOUBT, NotePhase.FOUND]
+
+
+def test_a_doubt_about_another_devices_note_outlives_an_empty_path(rig: Rig) -> None:
+    """The one that had it may come back, and still say."""
+    rig.begin(counter=None)
+    rig.escrowed(TWENTY)
+    rig.desk.take()
+    rig.answered(Presence.PATH_EMPTY, who=identity(OTHER_SERIAL))
+    assert "NoteCleared" not in rig.ready(None, OTHER_SERIAL)
+    rig.answered(Presence.STACKED, TWENTY, who=identity())
+    assert [note.phase for note in rig.journal.fold.notes.values()] == [NotePhase.ACK_SENT]
+
+
 def test_a_find_that_is_repeated_is_found_once(rig: Rig) -> None:
     rig.begin()
     rig.tell(Accepting())
@@ -315,7 +347,7 @@ def test_a_stacked_event_of_another_type_is_in_doubt_and_no_counter_makes_it_a_c
     rig.escrowed(TWENTY)
     rig.desk.take()
     assert rig.stacked(TEN) == ["Incident", "NoteInDoubt", "acknowledge", "proceed"]
-    assert rig.cleared(8) == ["proceed"]
+    assert rig.cleared(8) == ["proceed", "NoteCleared"]
     assert rig.phases == [NotePhase.IN_DOUBT]
     rig.desk.close_deposit(pb.DEPOSIT_END_CUSTOMER)
     assert rig.stated() == [[("IN_DOUBT", 1, "2000 EUR")]]

@@ -225,10 +225,36 @@ def test_the_stacked_event_of_another_device_decides_nothing_about_our_note(tmp_
     stack_intended(before)
     rig = before.restarted()
     rig.answered(Presence.MOVING, counter=3, who=identity(OTHER_SERIAL))
-    rig.stacked(TWENTY)
+    assert "NoteFound" in rig.stacked(TWENTY)
     rig.ready(4, OTHER_SERIAL)
-    assert rig.notes[0].phase is NotePhase.IN_DOUBT
+    assert rig.phases == [NotePhase.IN_DOUBT, NotePhase.FOUND]
     assert [outcome for advice in rig.stated() for outcome, _, _ in advice] == ["IN_DOUBT"]
+    ours, another = rig.notes
+    assert another.value is None, "its note table was not read"
+    assert ours.box_period_id != another.box_period_id, "each lies in the box of its own device"
+    rig.journal.close()
+
+
+@pytest.mark.parametrize(("counter", "found"), [(8, False), (9, True), (None, False)])
+def test_the_count_tells_a_repeat_of_the_last_event_from_another_notes(
+    tmp_path: Path, counter: int | None, found: bool
+) -> None:
+    rig = Rig(tmp_path / "journal.db")
+    rig.begin()
+    rig.one_note(TWENTY, counter=8)
+    rig = rig.restarted()
+    assert ("NoteFound" in rig.answered(Presence.STACKED, TWENTY, counter, identity())) is found
+    rig.journal.close()
+
+
+def test_what_comes_after_the_next_ones_slot_was_opened_is_no_repeat(tmp_path: Path) -> None:
+    rig = Rig(tmp_path / "journal.db")
+    rig.begin()
+    rig.one_note(TWENTY)
+    rig.desk.close_deposit(pb.DEPOSIT_END_CUSTOMER)
+    rig.open()
+    rig = rig.restarted()
+    assert "NoteFound" in rig.answered(Presence.STACKED, TWENTY, 8, identity())
     rig.journal.close()
 
 

@@ -361,6 +361,8 @@ def _connected(path: Path, prepare: Callable[[apsw.Connection, Path], None]) -> 
             # Also to read: WAL outside exclusive locking would create shared memory beside the file of a terminal that
             # may be starting.
             connection.execute("PRAGMA locking_mode=EXCLUSIVE")
+            # A terminal writes in its own folder and nowhere else: what a long statement keeps aside stays in memory.
+            connection.execute("PRAGMA temp_store=MEMORY")
             prepare(connection, path)
         except BaseException:
             connection.close()

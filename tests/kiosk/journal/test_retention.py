@@ -125,6 +125,34 @@ def test_what_is_settled_countersigned_and_old_goes(path: Path) -> None:
         assert snapshot.encode(journal.fold) == before, "also from the base alone"
 
 
+class _NamedFilesOnly(apsw.VFS):
+    """The system's own files, and no temporary one: there is no other place to write to."""
+
+    def __init__(self) -> None:
+        super().__init__("named-files-only", "", makedefault=True)
+
+    def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> apsw.VFSFile:
+        if name is None:
+            raise apsw.CantOpenError("a temporary file")
+        return apsw.VFSFile("unix", name, flags)
+
+
+def test_much_goes_at_once_without_a_file_anywhere_else(path: Path) -> None:
+    """A terminal may write in its own folder and nowhere else; the temporary folder may be full, or read-only."""
+    files = _NamedFilesOnly()
+    try:
+        with opened(path, snapshot_every=EVERY, clock=CLOCK) as (journal, _):
+            lives(journal, 0, 80)
+            says(journal, 1)
+            lives(journal, 80, 10)
+            says(journal, 1 + KEEP_DAYS)
+            lives(journal, 90, 1)
+            assert retire(journal, most=256) > 256
+            assert journal.failure is None
+    finally:
+        files.unregister()
+
+
 def countersign_none(journal: Journal) -> None:
     """The host says nothing."""
 

@@ -25,7 +25,7 @@ SEEN = {
     "credited-at-escrow": 1,
     "credited-to-another-customer": 1,
     "days-use-kept-in-memory-only": 3,
-    "days-use-unknown-after-a-restore": 228,
+    "days-use-unknown-after-a-restore": 512,
     "deposit-left-open-at-a-restart": 1,
     "doubt-taken-for-credit": 10,
     "doubt-taken-for-return": 8,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import assert_never
 
-from drivers.simulation.mechanism import Box, Mechanism, Moved, Spot, Verdict
+from drivers.simulation.mechanism import Box, Mechanism, Moved, Spot, Step, Verdict
 from drivers.simulation.notes import PhysicalNote, Place, Vault
 from drivers.simulation.script import AtTime, Fault, OnAck, OnByte, OnNote, Rule, What
 from guichet.money import Money
@@ -48,7 +48,8 @@ class LineFaults:
 
 class SimulatedCash(ABC):
     """One device. What people do to it and what its host sends come in through the methods, each with the time.
-    ``unasked``: where paper goes that the head draws in by itself.
+    ``unasked``: where paper goes that the head draws in by itself; ``forgotten``: the numbers of notes that slipped to
+    the box, before the word of which the power was cut.
     """
 
     unasked = Verdict.ESCROW
@@ -63,6 +64,7 @@ class SimulatedCash(ABC):
         self.inserted = len(vault.notes)
         self.bytes_sent = 0
         self.acknowledgements = 0
+        self.forgotten: list[int] = []
         self.on_order: Callable[[Order], None] = _nobody_looks
         self._rules = list(script)
         self._born: float | None = None
@@ -128,7 +130,9 @@ class SimulatedCash(ABC):
 
     @property
     def waits_for_acknowledgement(self) -> bool:
-        """Whether it holds an event, and does nothing else until it may let it go."""
+        """Whether it holds an event of a note, and does nothing else until it may let it go; never where nothing is
+        acknowledged.
+        """
         return False
 
     # --- what people do ---------------------------------------------------------------------------------------------
@@ -149,6 +153,18 @@ class SimulatedCash(ABC):
         self.stepped(now)
         return note
 
+    def draw_in(self, face: str, note_type: int, now: float, *, readable: bool = True) -> bool:
+        """A note is held to the slot, and the head draws it in whether the slot is open or not. Gives whether nothing
+        was in its way.
+        """
+        self.advance(now)
+        at_rest = self.metal.step is Step.RESTING and self.metal.note is None
+        if not self.powered or not at_rest or self.waits_for_acknowledgement:
+            return False
+        self.act(What(Fault.UNASKED), now)
+        self.insert(face, note_type, now, readable=readable)
+        return True
+
     def cut_power(self, now: float) -> None:
         """Everything stops where it is."""
         self.advance(now)
@@ -162,6 +178,14 @@ class SimulatedCash(ABC):
             self.powered, self.failed = True, False
             self.deafen()
             self.woke(self.metal.wake())
+            self._forget_what_slipped()
+
+    def _forget_what_slipped(self) -> None:
+        slipped = self.metal.slipped
+        if slipped is not None and self.vault.notes[slipped - 1].place is Place.BOX:
+            self.metal.slipped = None
+            if not self.waits_for_acknowledgement:
+                self.forgotten.append(slipped)
 
     def jam(self, spot: Spot) -> None:
         """The next note that comes by sticks there."""
@@ -170,7 +194,7 @@ class SimulatedCash(ABC):
     def free_jam(self, now: float) -> None:
         """An engineer takes the stuck note out by hand, and switches the device off and on."""
         self.advance(now)
-        self.metal.mishaps.jam = None
+        self.metal.mishaps.jam = self.metal.slipped = None
         self.metal.free()
         self.failed = False
         self.woke(None)
@@ -358,6 +382,7 @@ class SimulatedCash(ABC):
         :meth:`acknowledged`.
         """
         if self.told_of_money:
+            self.metal.slipped = None
             self.on_order(Order.ACKNOWLEDGE)
         self.acknowledgements += 1
         self._follow_script(now, OnAck(self.acknowledgements))

@@ -90,7 +90,7 @@ class Mishaps:
 class Mechanism:
     """Mouth, path, escrow and box. ``stage_seconds``: how long one movement of paper takes; ``escrow_seconds``: how
     long a note is held for a decision before it is given back; ``slipped``: the number of a note that went to the
-    box by itself and of which nobody may know yet; ``forgotten``: of those before whose word the power was cut.
+    box by itself.
     """
 
     vault: Vault
@@ -104,7 +104,6 @@ class Mechanism:
     box: Box = Box.IN
     due: float | None = None
     slipped: int | None = None
-    forgotten: list[int] = field(default_factory=list[int])
     _resumed: tuple[Step, float | None] | None = None
 
     @property
@@ -196,9 +195,6 @@ class Mechanism:
         self._resumed = None
         self._stop(Step.RESTING)
         note = self.note
-        if self.slipped is not None and (note is None or note.number != self.slipped):
-            self.forgotten.append(self.slipped)
-            self.slipped = None
         return note.place if note is not None else None
 
     # --- time -------------------------------------------------------------------------------------------------------

@@ -432,12 +432,13 @@ class Fold:
         self._add(note)
 
     def _cleared(self, fact: pb.NoteCleared) -> None:
-        """The device is done with it: of a note in doubt nothing more is heard, and no event is a repeat of its own."""
-        self.moved_since_cleared = False
-        if self.notes[NoteId(fact.note_id)].phase is NotePhase.IN_DOUBT:
+        """The device is done with it. One in doubt stays so; it is only not the note any more that is asked about."""
+        note_id = NoteId(fact.note_id)
+        if self.notes[note_id].phase is not NotePhase.IN_DOUBT:
+            self._advance(note_id, NotePhase.CLEARED)
+            self.moved_since_cleared = False
+        elif self.last_note == note_id:
             self.last_note = None
-        else:
-            self._advance(fact.note_id, NotePhase.CLEARED)
 
     def _add(self, note: Note) -> None:
         self.notes[note.note_id] = note

@@ -133,11 +133,8 @@ class CashDesk:
             return
         if not self._book.journal.can_take_a_note():
             return
-        if not deposit.acceptance_opened:
-            accepted = sorted(value.minor for value in self._denominations)
-            self._book.record(pb.AcceptanceOpened(deposit_id=deposit.deposit_id, denominations=accepted))
+        self._book.slot_opens(deposit, self._denominations, self._device)
         self._shut = False
-        self._device.moved_after = self._book.fold.last_note
         self._cash.enable()
 
     def close_slot(self) -> None:
@@ -316,24 +313,15 @@ class CashDesk:
 
     def _path_is_empty(self, stage: Stage) -> None:
         note = self._book.fold.last
+        if note is not None and (note.undecided or note.phase is NotePhase.IN_DOUBT):
+            self._resolve(Presence.PATH_EMPTY, None, Read())
+            note = self._book.fold.last
         if note is not None and note.phase in (NotePhase.STACKED, NotePhase.ACK_SENT):
             self._book.record(pb.NoteCleared(note_id=note.note_id, stacked_counter=self._device.counter))
             self._compare_count(note)
-        elif note is not None and (note.undecided or note.phase is NotePhase.IN_DOUBT):
-            self._resolve(Presence.PATH_EMPTY, None, Read())
-            self._leave_in_doubt()
         if self.view.fault in (NOT_TAKEN, STUCK):
             self._change(ready=not self._book.fold.count_due, fault="")
         self._change(stage=stage, note=None)
-
-    def _leave_in_doubt(self) -> None:
-        """The device that had it has an empty path, and its count, where it has one, did not decide: it is done with
-        the note. Nothing that it says from now on is about it.
-        """
-        note, device = self._book.fold.last, self._device
-        mine = note is not None and device.identity is not None and device.identity.serial == note.device_serial
-        if note is not None and note.phase is NotePhase.IN_DOUBT and mine:
-            self._book.record(pb.NoteCleared(note_id=note.note_id, stacked_counter=device.counter))
 
     def _compare_count(self, note: Note) -> None:
         """A counter that disagrees never takes a credit away: it stops the next note until someone has counted, which
@@ -436,7 +424,7 @@ class CashDesk:
     def _resolve(self, presence: Presence, note_type: int | None, read: Read, *, restart: bool = False) -> None:
         """Decide by the table, write it down, then let the device do what follows."""
         note = self._book.fold.last
-        situation = situation_of(self._book.fold, self._device, presence, note_type)
+        situation = situation_of(self._book.fold, self._device, presence, note_type, counted_now=restart)
         decision = decide(situation)
         if decision.incident:
             self._book.incident(cell_name(situation), f"outcome: {decision.outcome.name.lower()}", note)

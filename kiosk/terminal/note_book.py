@@ -20,6 +20,7 @@ from kiosk.journal.store import Journal
 from kiosk.settlement.advice import advice_bytes, in_advices, last_outcome, outcomes, settles_something
 from kiosk.terminal.offline import Opening
 from kiosk.terminal.recovery import Decision, LastRecord, Outcome, Situation
+from kiosk.terminal.situation import KnownDevice, is_of_another
 
 PRESENCES: Mapping[Presence, pb.DevicePresence.ValueType] = {
     Presence.PATH_EMPTY: pb.DEVICE_PRESENCE_PATH_EMPTY,
@@ -106,6 +107,19 @@ class NoteBook:
             )
         )
         return deposit_id
+
+    def slot_opens(self, deposit: Deposit, denominations: frozenset[Money], device: KnownDevice) -> None:
+        """Another note may come in from here on: what the device tells later is not about one that it is done with. A
+        doubt is over for the device then, unless that is another one, or numbers what it tells.
+        """
+        last, facts = self.fold.last, list[Fact]()
+        if last is not None and last.phase is NotePhase.IN_DOUBT:
+            if not (device.capabilities.marks or is_of_another(device, last)):
+                facts.append(pb.NoteCleared(note_id=last.note_id, stacked_counter=device.counter))
+        if not (deposit.acceptance_opened and self.fold.moved_since_cleared):
+            accepted = sorted(value.minor for value in denominations)
+            facts.append(pb.AcceptanceOpened(deposit_id=deposit.deposit_id, denominations=accepted))
+        self.record(*facts)
 
     def close_deposit(self, deposit: Deposit, end: pb.DepositEnd.ValueType) -> None:
         """Close it and sign its advices, one a currency, in one transaction."""

@@ -21,15 +21,14 @@ _ROWS: Mapping[NotePhase, LastRecord] = {
     NotePhase.ACK_SENT: LastRecord.STACKED,
     NotePhase.IN_DOUBT: LastRecord.IN_DOUBT,
 }
+_DECIDED = frozenset({LastRecord.STACKED, LastRecord.IN_DOUBT})
 # What was counted after a stacked event of another type is that other note, and after a jam hands have been inside.
 _COUNT_PROVES_NOTHING = frozenset({pb.DEVICE_PRESENCE_STACKED, pb.DEVICE_PRESENCE_JAMMED})
 
 
 @dataclass(slots=True)
 class KnownDevice:
-    """What the cash module has said of itself. ``moved_after``: the last note on record when another was drawn in,
-    or could be.
-    """
+    """What the cash module has said of itself. ``moved_after``: the last note on record when another was drawn in."""
 
     capabilities: CashCapabilities
     identity: DeviceIdentity | None = None
@@ -44,39 +43,43 @@ def row_of(note: Note | None) -> LastRecord:
     return _ROWS.get(note.phase, LastRecord.NONE) if note is not None else LastRecord.NONE
 
 
-def situation_of(fold: Fold, device: KnownDevice, presence: Presence, note_type: int | None) -> Situation:
+def situation_of(
+    fold: Fold, device: KnownDevice, presence: Presence, note_type: int | None, *, counted_now: bool = False
+) -> Situation:
     """The last note's row, ``presence``'s column, and what else the cell depends on. ``note_type``: of a stacked
-    event.
+    event; ``counted_now``: the device's count came with the answer, and not before it.
     """
     note, row = fold.last, row_of(fold.last)
-    if row is LastRecord.IN_DOUBT and presence is Presence.STACKED and _of_another_device(device, note):
-        row = LastRecord.NONE  # It says nothing about the one in doubt, and a note lies in its box.
-    same = presence is Presence.STACKED and _same_note(fold, device, row, note_type)
+    if presence is Presence.STACKED and row in _DECIDED and is_of_another(device, note):
+        row = LastRecord.NONE  # It says nothing about our note, and a note lies in its box.
+    same = presence is Presence.STACKED and _same_note(fold, device, row, note_type, counted_now=counted_now)
     return Situation(row, presence, same, count_of(fold, device, note))
 
 
-def _same_note(fold: Fold, device: KnownDevice, row: LastRecord, note_type: int | None) -> bool:
+def is_of_another(device: KnownDevice, note: Note | None) -> bool:
+    """Whether the device that answers is known not to be the one that had ``note``."""
+    return note is not None and device.identity is not None and device.identity.serial != note.device_serial
+
+
+def _same_note(fold: Fold, device: KnownDevice, row: LastRecord, note_type: int | None, *, counted_now: bool) -> bool:
     """Whether a stacked event is the last note's own: of its type, where the protocol says one, and from its device. A
-    note that is done with can only repeat itself if it lies in the box and nothing has moved since.
+    note that is done with can only repeat itself if it lies in the box, and the count says so or nothing has moved
+    since.
     """
     note = fold.last
     unnamed = note_type is None and not device.capabilities.names_type
-    if note is None or (note_type is None and not unnamed) or _of_another_device(device, note):
+    if note is None or (note_type is None and not unnamed) or is_of_another(device, note):
         return False
     if row is not LastRecord.NONE:
         return unnamed or note.note_type == note_type
-    if fold.moved_since_cleared or device.moved_after == note.note_id or device.capabilities.marks:
-        return False
-    if count_of(fold, device, note) is Count.OTHER:
+    count = count_of(fold, device, note) if counted_now else Count.UNKNOWN
+    moved = fold.moved_since_cleared or device.moved_after == note.note_id
+    if device.capabilities.marks or count is Count.OTHER or (moved and count is not Count.ONE_MORE):
         return False
     if note.phase is NotePhase.FOUND:
         known = fold.tables.get(note.device_serial, {}).get(note_type) if note_type is not None else None
         return unnamed or note.value == known
     return note.phase is NotePhase.CLEARED and (unnamed or note.note_type == note_type)
-
-
-def _of_another_device(device: KnownDevice, note: Note | None) -> bool:
-    return note is not None and device.identity is not None and device.identity.serial != note.device_serial
 
 
 def count_of(fold: Fold, device: KnownDevice, note: Note | None) -> Count:

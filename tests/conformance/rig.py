@@ -18,9 +18,7 @@ from drivers.api.cash import CashEvent, CashModule, TroubleKind
 from drivers.context import DriverContext
 from drivers.errors import DeviceError, TransportError
 from drivers.simulation.cash_device import SimulatedCash
-from drivers.simulation.mechanism import Step
 from drivers.simulation.notes import Place, Vault
-from drivers.simulation.script import parse_fault
 from drivers.transport.api import ByteTransport, OpenTransport
 from drivers.transport.memory import MemoryTransport, memory_pair
 from drivers.transport.recorder import Tape, recorded
@@ -322,12 +320,8 @@ class Rig:
 
     def push_unasked(self, face: str) -> None:
         """The device draws a note in though its slot is shut, unless something is in its way."""
-        device = self.device
-        device.advance(self.now)
-        if device.metal.step is Step.RESTING and device.metal.note is None and not device.waits_for_acknowledgement:
-            device.act(parse_fault("unasked"), self.now)
-            money = parse_money(face)
-            self.device.insert(str(money), self.device.type_of(money) or 0, self.now)
+        money = parse_money(face)
+        self.device.draw_in(str(money), self.device.type_of(money) or 0, self.now)
 
     def _slot_open(self) -> bool:
         self.device.advance(self.now)

@@ -24,9 +24,7 @@ from drivers.context import DriverContext
 from drivers.errors import CardError, TransportError
 from drivers.registry import GROUP, OpenDevice
 from drivers.simulation.cash_device import Order, SimulatedCash
-from drivers.simulation.mechanism import Step
 from drivers.simulation.notes import Vault
-from drivers.simulation.script import Fault, What
 from drivers.transport.api import ByteTransport, OpenTransport
 from guichet.ids import DeviceSerial, TerminalId
 from guichet.journal.chain import Entry
@@ -408,13 +406,8 @@ class Kiosk:
     # --- devices ----------------------------------------------------------------------------------------------------
 
     def _watched(self, device: SimulatedCash) -> SimulatedCash:
-        device.on_order = partial(self._ordered, device)
+        device.on_order = lambda order: self._observer.ordered(self, order)
         return device
-
-    def _ordered(self, device: SimulatedCash, order: Order) -> None:
-        if order is Order.ACKNOWLEDGE:
-            device.metal.slipped = None
-        self._observer.ordered(self, order)
 
     def swap_device(self) -> None:
         """Another one of its kind stands in its place, with a box of its own."""
@@ -431,7 +424,7 @@ class Kiosk:
         """The faces of notes that went to the box by themselves and that a device forgot before it could say so. One
         that keeps no event without power cannot, and no protocol asks for what it does not know.
         """
-        here = self.device.metal.forgotten if self.subject.acknowledges else []
+        here = self.device.forgotten if self.subject.acknowledges else []
         return self._forgotten + Counter(self.vault.notes[number - 1].face for number in here)
 
     @property
@@ -514,16 +507,11 @@ class Kiosk:
 
     def push_unasked(self, face: str) -> bool:
         """A note is held to the slot, and drawn in whether the slot is open or not. Gives whether it was."""
-        device, now = self.device, self.loop.time()
-        device.advance(now)
-        in_the_way = device.metal.step is not Step.RESTING or device.metal.note is not None
-        if not device.powered or in_the_way or device.waits_for_acknowledgement or not face[0].isdigit():
+        if not face[0].isdigit():
             return False
         money = parse_money(face)
-        kind = device.type_of(money)
-        device.act(What(Fault.UNASKED), now)
-        device.insert(str(money), kind or 0, now, readable=kind is not None)
-        return True
+        kind = self.device.type_of(money)
+        return self.device.draw_in(str(money), kind or 0, self.loop.time(), readable=kind is not None)
 
     async def _serve(self, _socket: Path, front: Front, _local: LocalTerminal) -> Served:
         touches: asyncio.Queue[screen.AttachRequest] = asyncio.Queue()

@@ -94,8 +94,8 @@ class Validator(SimulatedCash):
 
     @property
     def waits_for_acknowledgement(self) -> bool:
-        """It holds STACKED or RETURNED."""
-        return self._held is not None
+        """It holds STACKED or RETURNED, or will after the next RESET."""
+        return self._held is not None or self._waiting is State.POWER_UP_NOTE_IN_STACKER
 
     @property
     def says(self) -> str:

@@ -652,7 +652,7 @@ Global___DepositOpened: _TypeAlias = DepositOpened  # noqa: Y015
 
 @_typing.final
 class AcceptanceOpened(_message.Message):
-    """Before the inhibit is lifted: from here on the device may draw a note in."""
+    """Before the inhibit is lifted, for the first note and again for each after it: from here on the device may draw one in."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -968,8 +968,8 @@ Global___AckSent: _TypeAlias = AckSent  # noqa: Y015
 
 @_typing.final
 class NoteCleared(_message.Message):
-    """The first evidence that the device has done with the note: after the acknowledgement, or, of a note in doubt, that the
-    path is empty. Nothing that the device says from then on is about this note.
+    """The first evidence after the acknowledgement that the device has done with the note. Of a note in doubt: the slot is
+    about to be opened for another one, and nothing that the device says from then on is about this one.
     """
 
     DESCRIPTOR: _descriptor.Descriptor

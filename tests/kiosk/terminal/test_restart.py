@@ -247,14 +247,21 @@ def test_the_count_tells_a_repeat_of_the_last_event_from_another_notes(
     rig.journal.close()
 
 
-def test_what_comes_after_the_next_ones_slot_was_opened_is_no_repeat(tmp_path: Path) -> None:
+@pytest.mark.parametrize("by_the_next_one", [False, True])
+@pytest.mark.parametrize(("counter", "found"), [(None, True), (9, True), (8, False)])
+def test_what_comes_after_the_slot_was_opened_again_is_no_repeat_unless_the_count_says_so(
+    tmp_path: Path, counter: int | None, found: bool, by_the_next_one: bool
+) -> None:
     rig = Rig(tmp_path / "journal.db")
     rig.begin()
     rig.one_note(TWENTY)
-    rig.desk.close_deposit(pb.DEPOSIT_END_CUSTOMER)
-    rig.open()
+    if by_the_next_one:
+        rig.desk.close_deposit(pb.DEPOSIT_END_CUSTOMER)
+        rig.open()
+    else:
+        rig.desk.accept()
     rig = rig.restarted()
-    assert "NoteFound" in rig.answered(Presence.STACKED, TWENTY, 8, identity())
+    assert ("NoteFound" in rig.answered(Presence.STACKED, TWENTY, counter, identity())) is found
     rig.journal.close()
 
 

@@ -8,12 +8,10 @@ from pathlib import Path
 import pytest
 
 from drivers.api.cash import Shut
-from drivers.simulation.script import parse, parse_fault
+from drivers.simulation.script import parse_fault
 from guichet.ids import DepositId
 from guichet.money import parse_money
 from guichet.v1 import journal_pb2 as pb
-from kiosk.journal.folds import NotePhase
-from tests.conformance.cases import each_script
 from tests.conformance.people import Customer
 from tests.conformance.rig import Rig
 from tests.conformance.subject import Subject
@@ -40,37 +38,6 @@ def test_what_a_shut_slot_draws_in_is_not_the_next_ones(subject: Subject, second
 def test_what_is_drawn_in_before_the_slot_is_opened_is_nobodys(subject: Subject) -> None:
     with tempfile.TemporaryDirectory(prefix="unasked-") as place:
         run_virtually(_drawn_in_before_the_slot_is_opened(subject, Path(place)))
-
-
-@each_script("slips")
-def test_a_doubt_of_the_first_one_is_not_paid_with_the_next_ones_note(subject: Subject, script: str) -> None:
-    with tempfile.TemporaryDirectory(prefix="doubt-") as place:
-        run_virtually(_doubt_and_a_note_that_slips(subject, Path(place), script))
-
-
-async def _doubt_and_a_note_that_slips(subject: Subject, place: Path, fault: str) -> None:
-    """The first one's note is handed back while the cable is out, and nobody hears of it. The next one's, of the same
-    value, goes to the box before anybody has heard that it is in escrow.
-    """
-    rig = Rig(subject, place)
-    rig.begin()
-    await rig.ready()
-    await rig.next_customer()
-    await rig.insert(subject.faces[0])
-    first = await rig.escrowed()
-    rig.unplug()
-    rig.desk.no_answer()
-    rig.desk.close_deposit(pb.DEPOSIT_END_DEVICE)
-    await rig.sleep(30.0)
-    rig.plug()
-    await rig.ready()
-    rig.device.follow(*parse(f"note {rig.device.inserted + 1} in escrow: {fault}"))
-    await Customer(rig, subject.faces[:1]).deposit()
-    await rig.at_rest()
-    rig.conserve()
-    assert rig.paper().total() == 1
-    assert rig.fold.notes[first.note_id].phase in (NotePhase.IN_DOUBT, NotePhase.RETURNED)
-    await rig.kill()
 
 
 async def _drawn_in_between_two(subject: Subject, place: Path, seconds: float) -> None:

@@ -67,7 +67,7 @@ class Kind(Enum):
     POWER = "power cut"
     STOP = "planned restart"
     DEVICE_POWER = "device power cut"
-    DEVICE = "device"
+    DEVICE = "device fault"
     ACK = "acknowledgement"
     UNASKED = "note drawn in unasked"
     UNPLUG = "cable out"

@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
 _HERE = Path(__file__).parent
@@ -47,7 +48,11 @@ def named(name: str) -> Sabotage:
     for one in all_of_them():
         if one.name == name:
             return one
-    raise NoSuchSabotage(f"{name}: no such sabotage; there are {', '.join(one.name for one in all_of_them())}")
+    names = [one.name for one in all_of_them()]
+    close = [one for one in names if name in one] or get_close_matches(name, names)
+    raise NoSuchSabotage(
+        f"{name}: no such sabotage{'; close: ' + ', '.join(close) if close else ''}; SABOTAGE=list prints all"
+    )
 
 
 def applied(one: Sabotage, folder: Path) -> dict[str, str]:

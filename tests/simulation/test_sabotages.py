@@ -102,6 +102,14 @@ def test_the_product_itself_is_not_touched(tmp_path: Path, repository: Path) -> 
     assert (tmp_path / "kiosk/terminal/recovery.py").read_bytes() != before
 
 
+def test_a_world_with_a_sabotage_can_be_seen_again(capfd: pytest.CaptureFixture[str]) -> None:
+    words = ["--sabotage", "doubt-taken-for-credit", "--start", str(SEEN["doubt-taken-for-credit"]), "--seeds", "1"]
+    assert command.main([*words, "--no-shrink", "--workers", "1"]) == 1
+    assert "doubt-taken-for-credit: caught" in capfd.readouterr().out
+    assert command.main([*words, "--trace"]) == 1
+    assert "A RULE WAS BROKEN: rule 1" in capfd.readouterr().out
+
+
 def test_their_names_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert command.main(["--sabotage", "list"]) == 0
     listed = capsys.readouterr().out.splitlines()

@@ -82,14 +82,14 @@ def test_what_fails_is_made_small_and_can_be_seen_again(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steal_from(monkeypatch)
-    command._smallest(3)  # pyright: ignore[reportPrivateUsage]
+    command._smallest(3, None)  # pyright: ignore[reportPrivateUsage]
     said = capsys.readouterr().out
-    assert "WRONG 1: SIM-0001" in said
+    assert "WRONG rule 1: SIM-0001" in said
     again = said.rpartition("python -m tests.simulation ")[2].split()
     assert again[again.index("--mishaps") + 1] == "none"
     assert "," not in again[again.index("--visits") + 1]
     assert command.main(again) == 1
-    assert "WRONG 1: SIM-0001" in capsys.readouterr().out
+    assert "A RULE WAS BROKEN: rule 1: SIM-0001" in capsys.readouterr().out
 
 
 def steal_from(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,7 +108,10 @@ def steal_from(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         (["--sabotage", "nothing-of-that-name"], "no such sabotage"),
         (["--seeds", "0"], "at least 1"),
+        (["--sabotage", "taken-for-credit"], "close: doubt-taken-for-credit"),
+        (["--start", "0"], "at least 1"),
         (["--visits", "99"], "this seed has 0 to"),
+        (["--mishaps", "x"], "such as 0,3"),
     ],
 )
 def test_words_that_make_no_sense_end_with_two(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -121,6 +124,7 @@ def test_a_run_over_several_processes_tells_what_it_has_seen(capsys: pytest.Capt
     said = capsys.readouterr().out
     assert "2 seeds" in said
     assert "deposits a second of one core" in said
+    assert said.endswith("every rule held in 2 worlds\n")
 
 
 def test_what_scripts_read_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

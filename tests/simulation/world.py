@@ -138,6 +138,7 @@ class _World:
         self._happened: Counter[str] = Counter()
         self._trace: list[str] = []
         self._settled_in = 0.0
+        self._over = False
         self._busy = self._boxes = self._closed = 0
         self._lurking: list[tuple[Kiosk, Mishap]] = []
 
@@ -302,7 +303,7 @@ class _World:
         life.soon(self._bank.begin, life, self._exchange, self.checker.crashed)
 
     def _host_died(self, _: Life) -> None:
-        self._note("the host is dead")
+        self._note("the host is dead" if not self._over else "the end")
         for kiosk in self._kiosks:
             kiosk.route.host_died()
 
@@ -442,6 +443,7 @@ class _World:
 
     def end(self) -> None:
         """Everybody dies, and what is left of them unwinds without an effect."""
+        self._over = True
         self._bank.executor.on_commit = _nothing
         for kiosk in self._kiosks:
             kiosk.end()

@@ -15,7 +15,7 @@ from host.commands.common import CommandError, Run, complain, is_text
 from host.config import ConfigError
 from host.pki.files import KeyFileError
 from host.services.tls import TlsTooOld
-from host.store.engine import StoreError
+from host.store.engine import NoDatabase, StoreError
 
 _COMMANDS = (
     ("serve", serve, "run the services and the operations page"),
@@ -40,7 +40,7 @@ def main(argv: list[str] | None = None) -> int:
     run: Run = arguments.run
     try:
         return run(arguments)
-    except ConfigError as error:
+    except (ConfigError, NoDatabase) as error:
         complain(str(error))
         return 2
     except (CommandError, StoreError, KeyFileError, TlsTooOld) as error:

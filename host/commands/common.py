@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from host.assembly import open_database
 from host.config import HostConfig, load_config
 from host.console.operators import Action, keep_action
-from host.store.engine import open_engine
+from host.store.engine import NoDatabase, open_engine
 from host.store.migrate import check_revision
 
 T = TypeVar("T")
@@ -55,7 +55,7 @@ def reading(config: HostConfig) -> Generator[Connection]:
 def writing(config: HostConfig, operation: Callable[[Connection], T]) -> T:
     """Run one operation, waiting for a running server where need be."""
     if not config.database.exists():
-        raise CommandError(f"no database at {config.database}; create it with: guichet-host migrate")
+        raise NoDatabase(config.database)
     engine = open_database(config)
     try:
         with engine.begin() as connection:

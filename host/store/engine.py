@@ -19,13 +19,20 @@ class StoreError(Exception):
     """The database cannot be used as it is: missing, of another version, or without its safety settings."""
 
 
+class NoDatabase(StoreError):
+    """There is none at the place that was named."""
+
+    def __init__(self, path: Path | None) -> None:
+        super().__init__(f"no database at {path}; create it with: guichet-host migrate")
+
+
 def open_engine(path: Path | None, *, read_only: bool = False) -> Engine:
     """The host's database at ``path``; None: one in memory, for simulation and tests.
 
     Raises :class:`StoreError` where ``read_only`` and no database is there, or where SQLite refuses a safety setting.
     """
     if read_only and (path is None or not path.exists()):
-        raise StoreError(f"no database at {path}; create it with: guichet-host migrate")
+        raise NoDatabase(path)
     engine = create_engine(_url(path, read_only), poolclass=StaticPool, connect_args={"check_same_thread": False})
     event.listen(engine, "connect", _settings(wal=path is not None and not read_only))
     event.listen(engine, "begin", _begin)

@@ -36,6 +36,7 @@ def add_diag_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("device", nargs="*", help="only these (default: all)")
 
 
+@until_nobody_reads
 def diag(arguments: argparse.Namespace) -> int:
     """List devices, states and counters and run a self-test each. 0: all passed; 1: something is wrong; 2: no
     terminal or no such device.

@@ -16,7 +16,7 @@ from guichet.journal.chain import Entry
 from guichet.journal.export import Head, write_export
 from guichet.system import SystemClock
 from kiosk.diagnostics.local_client import TerminalNotRunning, read_journal
-from kiosk.diagnostics.output import say
+from kiosk.diagnostics.output import has_no_place, say
 from kiosk.journal.faults import failed
 from kiosk.journal.key import key_file, load_key
 from kiosk.journal.restore import RestoreError, merged, said_of_it, write_restored
@@ -33,8 +33,7 @@ def export_journal(arguments: argparse.Namespace) -> int:
     if arguments.config is None or out is None:
         say("guichet-kiosk journal: export needs --config, for the terminal's key, and --out, a new file")
         return 2
-    if out.exists():
-        say(f"guichet-kiosk journal: {out} is there already; nothing was written")
+    if has_no_place("journal", out):
         return 2
     config = load_config(arguments.config)
     try:

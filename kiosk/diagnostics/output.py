@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable
 from functools import wraps
+from pathlib import Path
 
 from drivers.narration import printable
 
@@ -21,6 +22,17 @@ def say(text: str = "") -> None:
 def complain(command: str, error: Exception) -> None:
     """Say on standard error why ``command`` cannot be done."""
     print(f"guichet-kiosk {command}: {printable(str(error))}", file=sys.stderr)
+
+
+def has_no_place(command: str, out: Path) -> bool:
+    """Whether ``out`` cannot be made: it is there already, or its folder is not. Says so."""
+    if out.exists():
+        say(f"guichet-kiosk {command}: {out} is there already; nothing was written")
+    elif not out.parent.is_dir():
+        say(f"guichet-kiosk {command}: {out.parent} is no folder; nothing was written")
+    else:
+        return False
+    return True
 
 
 def until_nobody_reads(command: Command) -> Command:

@@ -11,7 +11,7 @@ from itertools import groupby, pairwise
 from pathlib import Path
 
 from guichet.journal.chain import GENESIS, ChainError, Entry, check_link, check_seal
-from kiosk.diagnostics.output import say
+from kiosk.diagnostics.output import has_no_place, say
 from kiosk.journal.faults import JournalError, failed
 from kiosk.journal.file import JournalFile, refuse_one_in_use
 from kiosk.journal.key import load_key
@@ -62,8 +62,7 @@ def salvage_journal(arguments: argparse.Namespace) -> int:
     if arguments.file is None or out is None:
         say("guichet-kiosk journal: salvage needs --file, a journal that is not in use, and --out, a new file")
         return 2
-    if out.exists():
-        say(f"guichet-kiosk journal: {out} is there already; nothing was done")
+    if has_no_place("journal", out):
         return 2
     refuse_one_in_use(arguments.file)
     key = None if arguments.key is None else load_key(arguments.key)
@@ -177,9 +176,13 @@ def _report(salvaged: _Salvaged, arguments: argparse.Namespace) -> None:
         say(f"TWICE: two entries claim {epoch_number}/{sequence}; neither was kept")
     if salvaged.unsealed:
         say(f"NOT SEALED: {salvaged.unsealed} entries have another seal than this key's, and were not kept")
+    if salvaged.unsealed is None:
+        say("seals not looked at, for want of the key (--key)")
     if salvaged.unread:
         say(f"UNREAD: {salvaged.unread} pages that the disk does not give")
     say(f"{len(salvaged.kept)} entries are in {arguments.out}. Whether there were later ones, only the host can tell.")
+    if any(epoch.gaps for epoch in salvaged.epochs):
+        say("No terminal goes on with a gap: the host's copy fills it (guichet-kiosk journal restore --from).")
     if salvaged.whole:
         name = arguments.file.name
         say(f"Before it takes the place of {name}, move that away, and {name}-wal with it.")

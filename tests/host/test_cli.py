@@ -184,7 +184,7 @@ def test_migrating_twice_changes_nothing(tmp_path: Path, capsys: pytest.CaptureF
 
 def test_without_a_database_every_reader_says_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for command in (("verify",), ("reconcile",), ("operator", "terminals"), ("enrol", "--terminal", "T-1")):
-        assert run(*command, "--data", tmp_path / "nothing") == 1
+        assert run(*command, "--data", tmp_path / "nothing") == 2
         assert "guichet-host migrate" in capsys.readouterr().err
 
 

@@ -99,6 +99,11 @@ class CashDesk:
         """
         return self._shut
 
+    def ask_whether_shut(self) -> None:
+        """Have the device say anew that it is :attr:`shut`: what it said long ago is not about what came in since."""
+        self._shut = False
+        self._cash.disable()
+
     # --- what a flow does -------------------------------------------------------------------------------------------
 
     def open_deposit(

@@ -84,10 +84,13 @@ class Customer:
             await rig.sleep(_LOOK)
 
     async def _until_ready(self) -> None:
-        rig, end = self._rig, self._rig.now + 300
-        while not rig.dead and not (rig.desk.view.ready and rig.desk.shut and rig.fold.open_deposit is None):
+        rig, end, asked = self._rig, self._rig.now + 300, False
+        while not rig.dead and not (asked and rig.desk.view.ready and rig.desk.shut and rig.fold.open_deposit is None):
             assert rig.now < end, f"{rig.subject.name}: never ready; {rig.desk.view}, {rig.told[-5:]}"
             self._engineer.look()
+            if rig.desk.view.ready and not asked:
+                rig.desk.ask_whether_shut()
+                asked = True
             await rig.sleep(_LOOK)
             if not rig.desk.view.ready and rig.now > end - 200:
                 rig.desk.no_answer()

@@ -306,6 +306,7 @@ class Rig:
 
     async def next_customer(self) -> DepositId:
         """A deposit, as soon as the device has told all that came in before."""
+        self.desk.ask_whether_shut()
         await self.until(lambda: self.desk.shut or self.dead, "a slot that is shut")
         return self.open_deposit()
 

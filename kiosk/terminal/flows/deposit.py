@@ -132,9 +132,10 @@ async def _may_begin(parts: Parts) -> bool:
 
 
 async def _slot_is_shut(parts: Parts) -> None:
-    """A device that was silent may have to tell of the one before; it takes moments, and seldom any."""
-    if not parts.desk.shut:
-        parts.desk.close_slot()  # Whatever became of the last time that it was told.
+    """What came in before this deposit is told before it begins, also what a device that was silent has still to tell, or
+    one that draws in by itself. It takes a question and its answer.
+    """
+    parts.desk.ask_whether_shut()
     until = parts.clock.monotonic() + _SHUT_SECONDS
     while parts.desk.view.ready and not parts.desk.shut and parts.clock.monotonic() < until:
         await parts.front.touched(_SHUT_LOOK_SECONDS, ends_session=False)

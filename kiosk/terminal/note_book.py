@@ -113,9 +113,9 @@ class NoteBook:
         doubt is over for the device then, unless that is another one, or numbers what it tells.
         """
         last, facts = self.fold.last, list[Fact]()
-        if last is not None and last.phase is NotePhase.IN_DOUBT:
-            if not (device.capabilities.marks or is_of_another(device, last)):
-                facts.append(pb.NoteCleared(note_id=last.note_id, stacked_counter=device.counter))
+        says_no_more = not (device.capabilities.marks or is_of_another(device, last))
+        if last is not None and last.phase is NotePhase.IN_DOUBT and says_no_more:
+            facts.append(pb.NoteCleared(note_id=last.note_id, stacked_counter=device.counter))
         if not (deposit.acceptance_opened and self.fold.moved_since_cleared):
             accepted = sorted(value.minor for value in denominations)
             facts.append(pb.AcceptanceOpened(deposit_id=deposit.deposit_id, denominations=accepted))

@@ -41,8 +41,8 @@ def test_what_is_drawn_in_before_the_slot_is_opened_is_nobodys(subject: Subject)
 
 
 async def _drawn_in_between_two(subject: Subject, place: Path, seconds: float) -> None:
-    """``seconds`` for one movement of paper; the next customer is there before the device has said a word of it, but not
-    before its head is done with the note.
+    """``seconds`` for one movement of paper; the next customer is there when the head is done with the note, and the
+    device has not said a word of it.
     """
     rig = Rig(subject, place)
     rig.begin()

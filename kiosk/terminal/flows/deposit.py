@@ -132,8 +132,8 @@ async def _may_begin(parts: Parts) -> bool:
 
 
 async def _slot_is_shut(parts: Parts) -> None:
-    """What came in before this deposit is told before it begins, also what a device that was silent has still to tell, or
-    one that draws in by itself. It takes a question and its answer.
+    """What came in before this deposit is told before it begins, also what a device that was silent has still to tell,
+    or one that draws in by itself. It takes a question and its answer.
     """
     parts.desk.ask_whether_shut()
     until = parts.clock.monotonic() + _SHUT_SECONDS

@@ -7,6 +7,7 @@ sense. With one sabotage by its name: 1 where it was caught. Make itself ends wi
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -163,5 +164,10 @@ def _plan(plan: Plan) -> str:
     return "\n".join(lines)
 
 
+def _stop(*_: object) -> None:
+    raise SystemExit(128 + signal.SIGTERM)
+
+
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, _stop)  # So that the workers end too.
     sys.exit(main())

@@ -16,7 +16,6 @@ SEEN = {
     "acknowledge-before-record": 1,
     "acknowledge-before-sync": 1,
     "acknowledged-though-unrecorded": 34,
-    "another-notes-event-ends-a-doubt": 3357,
     "card-stands-for-any-account": 1,
     "chain-not-checked": 25,
     "count-credits-more-than-it-covers": 13,

@@ -80,6 +80,8 @@ def test_what_is_missing_is_named(salvage: Salvage) -> None:
     assert status == 1
     assert lost
     assert f"  MISSING: {lost[0]} to {lost[-1]}" in said
+    assert "seals not looked at, for want of the key" in said
+    assert "No terminal goes on with a gap" in said
     salvage.out.unlink()
     status, said = salvage("--json", "--key", salvage.key)
     assert status == 1
@@ -186,6 +188,9 @@ def test_what_cannot_be_done_is_a_clear_error(salvage: Salvage, capsys: pytest.C
     salvage.out.write_text("mine")
     status, said = salvage()
     assert (status, "is there already" in said, salvage.out.read_text()) == (2, True, "mine")
+    nowhere = salvage.out.parent / "no-folder" / "new.db"
+    assert main(["journal", "salvage", "--file", str(salvage.file), "--out", str(nowhere)]) == 2
+    assert f"{nowhere.parent} is no folder; nothing was written" in capsys.readouterr().out
     assert main(["journal", "salvage", "--file", str(salvage.file)]) == 2
     assert "needs --file" in capsys.readouterr().out
     assert main(["journal", "salvage", "--config", str(salvage.file), "--out", "x"]) == 2

@@ -181,6 +181,7 @@ class SimulatedCash(ABC):
             self._forget_what_slipped()
 
     def _forget_what_slipped(self) -> None:
+        """One that is in the box, and that the device knows nothing of any more; what is on its way it will see."""
         slipped = self.metal.slipped
         if slipped is not None and self.vault.notes[slipped - 1].place is Place.BOX:
             self.metal.slipped = None
@@ -194,10 +195,11 @@ class SimulatedCash(ABC):
     def free_jam(self, now: float) -> None:
         """An engineer takes the stuck note out by hand, and switches the device off and on."""
         self.advance(now)
-        self.metal.mishaps.jam = self.metal.slipped = None
+        self.metal.mishaps.jam = None
         self.metal.free()
         self.failed = False
         self.woke(None)
+        self._forget_what_slipped()
 
     def change_box(self, box: Box, now: float, name: str | None = None) -> None:
         """The cash box is full, taken out, or back: the same one, or with a ``name`` another, empty one."""

@@ -10,7 +10,7 @@ from drivers.cash.essp import simulator as essp
 from drivers.cash.essp.simulator_device import Validator as EsspValidator
 from drivers.simulation.cash_device import SimulatedCash
 from drivers.simulation.mechanism import Box
-from drivers.simulation.notes import Vault
+from drivers.simulation.notes import Place, Vault
 from drivers.simulation.script import Rule, parse, parse_fault
 
 
@@ -55,3 +55,23 @@ def test_a_fault_comes_at_its_time_whenever_the_device_came_to_life(seconds: str
     device.advance(born + float(seconds) + 0.05)
     assert device.metal.box is Box.OUT
     assert device.script_is_over
+
+
+@pytest.mark.parametrize(("remembers", "forgotten"), [(False, [1]), (True, [])])
+@pytest.mark.parametrize("by_a_jam", [False, True])
+def test_of_a_note_that_slipped_it_is_known_whether_its_device_forgot_it(
+    remembers: bool, forgotten: list[int], by_a_jam: bool
+) -> None:
+    device = CcnetValidator(Vault(None), ccnet.default_table(), "S-1")
+    device.remembers_credit = remembers
+    assert device.draw_in("20.00 EUR", 1, 0.0)
+    device.advance(1.0)
+    device.act(parse_fault("slips"), 1.0)
+    device.advance(2.0)
+    assert [note.place for note in device.vault.notes] == [Place.BOX]
+    if by_a_jam:
+        device.free_jam(3.0)
+    else:
+        device.cut_power(3.0)
+        device.restore_power(4.0)
+    assert device.forgotten == forgotten

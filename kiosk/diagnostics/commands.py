@@ -16,7 +16,7 @@ from guichet.journal.records import RecordError, decode, fact_of
 from guichet.v1 import health_pb2, local_pb2
 from kiosk.diagnostics.copy_commands import export_journal, restore_journal
 from kiosk.diagnostics.local_client import TerminalNotRunning, read_journal, self_test, status
-from kiosk.diagnostics.output import say, until_nobody_reads
+from kiosk.diagnostics.output import complain, say, until_nobody_reads
 from kiosk.diagnostics.salvage_command import salvage_journal
 from kiosk.journal.faults import MEND, Fault, JournalError
 from kiosk.journal.key import key_file, load_key
@@ -47,7 +47,7 @@ def diag(arguments: argparse.Namespace) -> int:
         chosen = arguments.device or [device.name for device in now.health.devices]
         tests = {} if arguments.no_self_test else {name: self_test(config.socket, name) for name in chosen}
     except (ConfigError, TerminalNotRunning, RuntimeError) as error:
-        say(f"guichet-kiosk diag: {error}")
+        complain("diag", error)
         return 2
     if arguments.json:
         report = {
@@ -117,7 +117,7 @@ def journal(arguments: argparse.Namespace) -> int:
             case _:
                 return _verify(arguments)
     except (ConfigError, JournalError, TerminalNotRunning, RuntimeError) as error:
-        say(f"guichet-kiosk journal: {error}")
+        complain("journal", error)
         return 2
 
 

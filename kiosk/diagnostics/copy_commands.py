@@ -16,7 +16,7 @@ from guichet.journal.chain import Entry
 from guichet.journal.export import Head, write_export
 from guichet.system import SystemClock
 from kiosk.diagnostics.local_client import TerminalNotRunning, read_journal
-from kiosk.diagnostics.output import has_no_place, say
+from kiosk.diagnostics.output import complain, has_no_place, say
 from kiosk.journal.faults import failed
 from kiosk.journal.key import key_file, load_key
 from kiosk.journal.restore import RestoreError, merged, said_of_it, write_restored
@@ -31,7 +31,7 @@ def export_journal(arguments: argparse.Namespace) -> int:
     """Write the journal of ``--config`` into ``--out``, signed by the terminal. 0: done; 2: nothing was written."""
     out: Path | None = arguments.out
     if arguments.config is None or out is None:
-        say("guichet-kiosk journal: export needs --config, for the terminal's key, and --out, a new file")
+        complain("journal", "export needs --config, for the terminal's key, and --out, a new file")
         return 2
     if has_no_place("journal", out):
         return 2
@@ -39,7 +39,7 @@ def export_journal(arguments: argparse.Namespace) -> int:
     try:
         identity = load_identity(config.data)
     except EnrolmentError as error:
-        say(f"guichet-kiosk journal: {error}")
+        complain("journal", error)
         return 2
     entries = _entries(config)
     _write(out, identity, entries)
@@ -77,13 +77,13 @@ def restore_journal(arguments: argparse.Namespace) -> int:
     make no journal, or the host does not give it; 2: nothing to be done here.
     """
     if arguments.config is None:
-        say("guichet-kiosk journal: restore needs --config, and may have --from, a salvaged journal")
+        complain("journal", "restore needs --config, and may have --from, a salvaged journal")
         return 2
     config = load_config(arguments.config)
     try:
         restored = restore(config.data, config.host, arguments.salvaged, arguments.key)
     except (EnrolmentError, FetchError, RestoreError) as error:
-        say(f"guichet-kiosk journal: {error}")
+        complain("journal", error)
         return 1
     if arguments.json:
         say(json.dumps({"entries": restored.entries, "from_host": restored.from_host, "epoch": restored.epoch}))

@@ -22,13 +22,13 @@ _SECONDS = 30.0
 
 
 class TerminalNotRunning(Exception):
-    """Nobody answers at the socket."""
+    """Nobody answers at the socket, or who did stopped before the answer was whole."""
 
 
 @contextmanager
 def local_terminal(socket: Path) -> Generator[LocalTerminalStub]:
     """The running terminal's service. Raises :class:`TerminalNotRunning`, :class:`kiosk.journal.faults.JournalError`
-    where the terminal finds its journal broken and, for refused calls, RuntimeError.
+    where the terminal finds its journal broken and, for what is refused or takes too long, RuntimeError.
     """
     if not socket.exists():
         raise TerminalNotRunning(f"no terminal at {socket}")
@@ -40,8 +40,13 @@ def local_terminal(socket: Path) -> Generator[LocalTerminalStub]:
                 raise
             if error.code() is grpc.StatusCode.UNAVAILABLE:
                 raise TerminalNotRunning(f"no terminal answers at {socket}") from error
+            # Nobody on this side cancels a call: a terminal that ends does so with those that it has not answered.
+            if error.code() is grpc.StatusCode.CANCELLED:
+                raise TerminalNotRunning(f"the terminal at {socket} stopped before it had answered") from error
             if error.code() is grpc.StatusCode.DATA_LOSS:
                 raise _journal_error(error.details() or "") from error
+            if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+                raise RuntimeError(f"the terminal runs, and gave no answer within {_SECONDS:g} s") from error
             raise RuntimeError(f"{error.code().name}: {error.details()}") from error
 
 

@@ -19,7 +19,7 @@ def say(text: str = "") -> None:
     print(printable(text), flush=True)
 
 
-def complain(command: str, error: Exception) -> None:
+def complain(command: str, error: Exception | str) -> None:
     """Say on standard error why ``command`` cannot be done."""
     print(f"guichet-kiosk {command}: {printable(str(error))}", file=sys.stderr)
 
@@ -27,9 +27,9 @@ def complain(command: str, error: Exception) -> None:
 def has_no_place(command: str, out: Path) -> bool:
     """Whether ``out`` cannot be made: it is there already, or its folder is not. Says so."""
     if out.exists():
-        say(f"guichet-kiosk {command}: {out} is there already; nothing was written")
+        complain(command, f"{out} is there already; nothing was written")
     elif not out.parent.is_dir():
-        say(f"guichet-kiosk {command}: {out.parent} is no folder; nothing was written")
+        complain(command, f"{out.parent} is no folder; nothing was written")
     else:
         return False
     return True

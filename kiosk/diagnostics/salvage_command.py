@@ -11,7 +11,7 @@ from itertools import groupby, pairwise
 from pathlib import Path
 
 from guichet.journal.chain import GENESIS, ChainError, Entry, check_link, check_seal
-from kiosk.diagnostics.output import has_no_place, say
+from kiosk.diagnostics.output import complain, has_no_place, say
 from kiosk.journal.faults import JournalError, failed
 from kiosk.journal.file import JournalFile, refuse_one_in_use
 from kiosk.journal.key import load_key
@@ -60,7 +60,7 @@ def salvage_journal(arguments: argparse.Namespace) -> int:
     """
     out: Path | None = arguments.out
     if arguments.file is None or out is None:
-        say("guichet-kiosk journal: salvage needs --file, a journal that is not in use, and --out, a new file")
+        complain("journal", "salvage needs --file, a journal that is not in use, and --out, a new file")
         return 2
     if has_no_place("journal", out):
         return 2
@@ -71,7 +71,7 @@ def salvage_journal(arguments: argparse.Namespace) -> int:
     salvaged = _sorted(salvage(memoryview(file), memoryview(log)), key, unread + unread_of_log)
     if not salvaged.kept:
         others = f"; {salvaged.unsealed} have another seal than this key's" if salvaged.unsealed else ""
-        say(f"guichet-kiosk journal: {arguments.file}: not one entry is left in it{others}")
+        complain("journal", f"{arguments.file}: not one entry is left in it{others}")
         return 2
     _write(salvaged, out)
     _report(salvaged, arguments)

@@ -266,7 +266,7 @@ def test_a_terminal_whose_journal_is_damaged_says_so_everywhere_and_serves_again
     assert "journal-went-back" not in {one["code"] for one in incidents}
     verified = run_tool("guichet-kiosk", "journal", "verify", "--config", str(kiosk.stack.config))
     assert verified.returncode == 2
-    assert "journal-damaged" in verified.stdout
+    assert "journal-damaged" in verified.stderr
     # Another start finds the same, and ends as it is told to.
     kiosk.stack.terminal.stop()
     kiosk.stack.start_terminal()

@@ -142,7 +142,7 @@ def own_checks(base: Path) -> Iterator[str]:
             yield f"{' '.join(words)} ended with {done.returncode}: {_brief(done.stdout or done.stderr)}"
     done = _call("guichet-kiosk", "journal", "verify", "--file", str(base / "kiosk" / "journal.db"))
     if done.returncode:
-        yield f"guichet-kiosk journal verify: {_brief(done.stdout)}"
+        yield f"guichet-kiosk journal verify: {_brief(done.stdout or done.stderr)}"
 
 
 def _call(command: str, *words: str) -> subprocess.CompletedProcess[str]:

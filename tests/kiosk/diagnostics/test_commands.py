@@ -8,6 +8,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import NoReturn
 
 import apsw
 import grpc
@@ -17,10 +18,11 @@ from drivers.api.device import DeviceIdentity, DeviceState, DeviceStatus, SelfTe
 from drivers.errors import NoAnswer
 from guichet.ids import DeviceSerial
 from guichet.journal.chain import entry_seal, next_entry, snapshot_seal
-from guichet.v1 import health_pb2
+from guichet.v1 import health_pb2, local_pb2
 from guichet.v1 import journal_pb2 as pb
 from guichet.v1.local_pb2_grpc import add_LocalTerminalServicer_to_server
 from kiosk.cli import main
+from kiosk.diagnostics import local_client
 from kiosk.journal import snapshot
 from kiosk.journal.folds import Fold
 from kiosk.journal.store import Journal, kept_stopped
@@ -40,11 +42,14 @@ class Device:
         self.status = DeviceStatus(DeviceState.READY, "", identity, {"stacked": 12})
         self.steps = (SelfTestStep("connected", True, "/dev/x"),)
         self.mute = False
+        self.goes_on = asyncio.Event()
+        self.goes_on.set()
 
     async def run(self) -> None:
         """Nobody owns it."""
 
     async def self_test(self) -> tuple[SelfTestStep, ...]:
+        await self.goes_on.wait()
         if self.mute:
             raise NoAnswer("cash", "silent")
         return self.steps
@@ -166,7 +171,39 @@ async def test_what_cannot_be_asked_ends_with_2_and_says_why(
         kiosk.socket.write_bytes(b"")
     config = kiosk.place / "none.toml" if case == "no config" else kiosk.config
     assert await run("diag", "--config", config, "scanner" if case == "no such device" else "cash") == 2
-    assert expected[case] in capsys.readouterr().out
+    assert expected[case] in capsys.readouterr().err
+
+
+class Stopping(LocalTerminal):
+    """What gRPC answers now and then for a server that stops, and at other times UNAVAILABLE."""
+
+    async def GetStatus(
+        self,
+        request: local_pb2.GetStatusRequest,
+        context: grpc.aio.ServicerContext[local_pb2.GetStatusRequest, local_pb2.GetStatusResponse],
+    ) -> NoReturn:
+        await context.abort(grpc.StatusCode.CANCELLED, "CANCELLED")
+
+
+async def test_a_terminal_that_stops_while_it_is_asked_is_not_running(
+    kiosk: Kiosk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stopping = Stopping(TERMINAL, {}, None, health_pb2.TerminalHealth, lambda: True, lambda: False)
+    add_LocalTerminalServicer_to_server(stopping, kiosk.server)
+    kiosk.server.add_insecure_port(f"unix:{kiosk.socket}")
+    await kiosk.server.start()
+    assert await run("diag", "--config", kiosk.config) == 2
+    assert f"the terminal at {kiosk.socket} stopped before it had answered" in capsys.readouterr().err
+
+
+async def test_a_terminal_that_gives_no_answer_is_not_waited_for_without_end(
+    kiosk: Kiosk, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local_client, "_SECONDS", 0.5)
+    await kiosk.start()
+    kiosk.cash.goes_on.clear()
+    assert await run("diag", "--config", kiosk.config, "cash") == 2
+    assert "the terminal runs, and gave no answer within 0.5 s" in capsys.readouterr().err
 
 
 # --- journal --------------------------------------------------------------------------------------------------------
@@ -221,10 +258,10 @@ async def test_seals_are_looked_at_where_there_is_the_key(kiosk: Kiosk, capsys: 
         assert "entry 1: was not sealed with this terminal's key" in said
     kiosk.key.write_bytes(bytes(31))
     assert await run("journal", "verify", "--config", kiosk.config) == 2
-    assert "a key has 32 bytes, this file 31" in capsys.readouterr().out
+    assert "a key has 32 bytes, this file 31" in capsys.readouterr().err
     kiosk.key.unlink()
     assert await run("journal", "verify", "--config", kiosk.config) == 2
-    assert "journal-keyless" in capsys.readouterr().out
+    assert "journal-keyless" in capsys.readouterr().err
     assert await run("journal", "list", "--config", kiosk.config) == 0, "who only reads needs no key"
 
 
@@ -245,7 +282,7 @@ async def test_a_running_terminal_that_finds_its_journal_broken_says_so(
 async def test_the_file_of_a_running_terminal_is_left_alone(kiosk: Kiosk, capsys: pytest.CaptureFixture[str]) -> None:
     await kiosk.start()
     assert await run("journal", "verify", "--file", kiosk.place / "journal.db") == 2
-    assert "locked" in capsys.readouterr().out
+    assert "locked" in capsys.readouterr().err
     assert await run("journal", "verify", "--file", kiosk.place / "none.db") == 2
 
 

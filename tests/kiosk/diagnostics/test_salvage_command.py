@@ -50,7 +50,9 @@ class Salvage:
     def __call__(self, *more: str | Path) -> tuple[int, str]:
         """Run it; its exit status, and what it said."""
         words = ("journal", "salvage", "--file", self.file, "--out", self.out, *more)
-        return main([str(word) for word in words]), self._capsys.readouterr().out
+        status = main([str(word) for word in words])
+        said = self._capsys.readouterr()
+        return status, said.err if status == 2 else said.out
 
 
 @pytest.fixture
@@ -190,7 +192,7 @@ def test_what_cannot_be_done_is_a_clear_error(salvage: Salvage, capsys: pytest.C
     assert (status, "is there already" in said, salvage.out.read_text()) == (2, True, "mine")
     nowhere = salvage.out.parent / "no-folder" / "new.db"
     assert main(["journal", "salvage", "--file", str(salvage.file), "--out", str(nowhere)]) == 2
-    assert f"{nowhere.parent} is no folder; nothing was written" in capsys.readouterr().out
+    assert f"{nowhere.parent} is no folder; nothing was written" in capsys.readouterr().err
     assert main(["journal", "salvage", "--file", str(salvage.file)]) == 2
-    assert "needs --file" in capsys.readouterr().out
+    assert "needs --file" in capsys.readouterr().err
     assert main(["journal", "salvage", "--config", str(salvage.file), "--out", "x"]) == 2

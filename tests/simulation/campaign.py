@@ -154,7 +154,7 @@ def _tallies(seeds: range, workers: int) -> Generator[Iterator[Tally]]:
     """What becomes of ``seeds``, some at a time: in processes of their own where there are several."""
     if workers == 1:
         with Stage() as stage:
-            yield (_on(stage, some) for some in _chunks(seeds))
+            yield (_on(stage, range(seed, seed + 1)) for seed in seeds)
         return
     with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_take_stage) as pool:
         try:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+
+import pytest
 
 from guichet.offline import parse_limits
 from guichet.v1 import journal_pb2 as journal
@@ -16,6 +18,7 @@ from tests.e2e.test_secrets import SEARCH
 from tests.e2e.test_start_up import readmit
 from tests.e2e.whole_kiosk import Books, Kiosk
 
+BINS = ("476173", "541333")
 ANNAS = account_id(PEOPLE[0].current)
 LIMITS = (
     "--currency", "EUR", "--per-card", "40 EUR", "--per-terminal", "200 EUR", "--deposits", "2",
@@ -37,12 +40,17 @@ def newest(kiosk: Kiosk) -> int:
     return parse_limits(received[-1].content).number if received else 0
 
 
+@pytest.fixture(scope="module", autouse=True)
+def cards_that_may(shared_kiosk: Kiosk) -> Iterator[None]:
+    """Anna's and Boris's BINs have limits. What a card has used stays used for the day, so one test deposits with each."""
+    operator(shared_kiosk, "set", *(word for prefix in BINS for word in ("--bin", prefix)), *LIMITS)
+    yield
+    operator(shared_kiosk, "withdraw")
+
+
 @contextmanager
-def away(kiosk: Kiosk, prefix: str) -> Generator[None]:
-    """Cards of ``prefix`` have limits, and the host cannot be reached; afterwards neither. Each test takes another BIN:
-    what a card has used stays used for the day.
-    """
-    operator(kiosk, "set", "--bin", prefix, *LIMITS)
+def away(kiosk: Kiosk) -> Generator[None]:
+    """The host cannot be reached; afterwards it can, and the terminal is with it again."""
     kiosk.stack.pull_cables()
     kiosk.until(lambda: not kiosk.connected(), "the terminal to notice")
     try:
@@ -51,7 +59,6 @@ def away(kiosk: Kiosk, prefix: str) -> Generator[None]:
         kiosk.person.take_card()
         kiosk.stack.plug_cables_in()
         kiosk.until(kiosk.connected, "the host to be there again")
-        operator(kiosk, "withdraw")
 
 
 def may_deposit(kiosk: Kiosk, card: str, amount: str) -> None:
@@ -66,7 +73,7 @@ def test_a_deposit_that_begins_while_the_host_is_away_is_provisional_and_then_bo
     kiosk: Kiosk,
 ) -> None:
     before, person = kiosk.books(), kiosk.person
-    with away(kiosk, "476173"):
+    with away(kiosk):
         assert person.wait_until(lambda seen: seen.says("does not answer"), "what works").name == "attract"
         may_deposit(kiosk, "anna", "€40.00")
         person.touch("continue")
@@ -105,7 +112,7 @@ def assert_provisional(receipt: str, deposit: str) -> None:
 
 
 def test_what_has_been_used_and_the_hosts_time_outlive_the_terminals_process(kiosk: Kiosk) -> None:
-    with away(kiosk, "541333"):
+    with away(kiosk):
         may_deposit(kiosk, "boris", "€40.00")
         kiosk.person.touch("continue")
         kiosk.to_open_slot()
@@ -126,8 +133,8 @@ def test_what_has_been_used_and_the_hosts_time_outlive_the_terminals_process(kio
 
 
 def test_a_card_of_another_bin_is_told_that_it_cannot_be_served_now(kiosk: Kiosk) -> None:
-    with away(kiosk, "999999"):
-        kiosk.person.card("boris")
+    with away(kiosk):
+        kiosk.person.card("unknown")
         assert kiosk.person.wait_view("notice").says("Without it, this card cannot be used here.")
         kiosk.person.touch("done")
         kiosk.leave()
@@ -135,7 +142,7 @@ def test_a_card_of_another_bin_is_told_that_it_cannot_be_served_now(kiosk: Kiosk
 
 def test_a_revoked_terminal_serves_nobody_also_when_its_host_is_away_afterwards(kiosk: Kiosk) -> None:
     person = kiosk.person
-    with away(kiosk, "601111"):
+    with away(kiosk):
         person.wait_until(lambda seen: seen.says("Some cards can deposit"), "what works")
         done = kiosk.host("operator", "revoke", "K001")
         assert done.returncode == 0, done.stderr

@@ -68,7 +68,7 @@ def applied(one: Sabotage, folder: Path) -> dict[str, str]:
     )
     if done.returncode:
         raise ValueError(f"{one.name} does not fit the product any more: {done.stdout}")
-    for broken in _touched(one.diff):  # Of the others, what Python has compiled once stays good, and saves half the time.
+    for broken in _touched(one.diff):  # What is compiled of the others stays good: that saves half the time.
         for compiled in (folder / broken).parent.glob(f"__pycache__/{broken.stem}.*.pyc"):
             compiled.unlink()
     return {**os.environ, "PYTHONPATH": f"{folder}{os.pathsep}{folder / 'proto'}", "PYTHONDONTWRITEBYTECODE": "1"}

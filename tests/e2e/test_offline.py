@@ -42,7 +42,7 @@ def newest(kiosk: Kiosk) -> int:
 
 @pytest.fixture(scope="module", autouse=True)
 def cards_that_may(shared_kiosk: Kiosk) -> Iterator[None]:
-    """Anna's and Boris's BINs have limits. What a card has used stays used for the day, so one test deposits with each."""
+    """Anna's and Boris's BINs have limits. What a card has used stays used for the day: one test deposits with each."""
     operator(shared_kiosk, "set", *(word for prefix in BINS for word in ("--bin", prefix)), *LIMITS)
     yield
     operator(shared_kiosk, "withdraw")

@@ -9,31 +9,22 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from drivers.simulation.cash_device import Order
-from drivers.simulation.notes import Place
 from guichet.v1 import journal_pb2 as pb
 from guichet.v1 import offline_pb2, settlement_pb2
 from guichet.v1 import terminal_link_pb2 as link
-from tests.simulation.bank import CUSTOMERS, HostClock
-from tests.simulation.editing import chained
-from tests.simulation.kiosk import Kiosk, Observer, PhysicalBox
+from tests.simulation import without_host
+from tests.simulation.audit import Audit
+from tests.simulation.bank import HostClock
+from tests.simulation.book import IN_BOX, Book, Face, JournalPlace, Note
+from tests.simulation.evidence import forgotten_by, paper_of
+from tests.simulation.kiosk import Kiosk, Observer
 from tests.simulation.plan import Moment
 
-Face = tuple[int, str]
-"""Minor units and currency."""
-
-IN_BOX = ("credited", "found")
-
-JournalPlace = tuple[int, int]
-"""Epoch and sequence of a record."""
-_DAY_US = 86_400_000_000
 _MOMENTS = {
     "NoteEscrowed": Moment.ESCROWED,
     "StackIntended": Moment.STACK_INTENDED,
@@ -41,82 +32,6 @@ _MOMENTS = {
     "NoteStacked": Moment.STACKED,
     "NoteInDoubt": Moment.IN_DOUBT,
 }
-_CLOCK_SECONDS = 20
-
-
-class Violation(Exception):
-    """A rule is broken. The text begins with its number."""
-
-
-@dataclass(slots=True)
-class Note:
-    """What the journal has said of a note, by the records alone."""
-
-    face: Face | None
-    deposit: str
-    state: str = "escrowed"
-    outcome: int = 0
-    intended: bool = False
-
-    @property
-    def undecided(self) -> bool:
-        """It has no outcome yet."""
-        return self.state.endswith(("intended", "escrowed"))
-
-
-@dataclass(frozen=True, slots=True)
-class Alone:
-    """A deposit that began without the host: whose card, by which limit, on which day."""
-
-    pan: bytes
-    limit: Any
-    day: int
-
-
-@dataclass(slots=True)
-class Book:
-    """One terminal's journal, as it was claimed to be on disk, record by record. ``begun`` and ``signed``: at which
-    record a deposit was opened and an advice signed; ``first``: the record that the file begins with; ``boxes``: which
-    stood there as each box period began; ``gone``: notes that only a disk knew which is gone.
-    """
-
-    entries: list[tuple[JournalPlace, bytes]] = field(default_factory=list[tuple[JournalPlace, bytes]])
-    read: list[Any] = field(default_factory=list[Any])
-    notes: dict[str, Note] = field(default_factory=dict[str, Note])
-    last: str = ""
-    deposits: dict[str, str] = field(default_factory=dict[str, str])
-    owners: dict[str, str] = field(default_factory=dict[str, str])
-    limits: Any = None
-    booted: str = ""
-    alone: dict[str, Alone] = field(default_factory=dict[str, "Alone"])
-    open_deposit: str = ""
-    advices: dict[bytes, bool] = field(default_factory=dict[bytes, bool])
-    sure: Counter[Face] = field(default_factory=Counter[Face])
-    unknown_finds: int = 0
-    swallowed: int = 0
-    begun: dict[str, JournalPlace] = field(default_factory=dict[str, JournalPlace])
-    signed: dict[bytes, JournalPlace] = field(default_factory=dict[bytes, JournalPlace])
-    first: JournalPlace = (1, 1)
-    gone: dict[str, Note] = field(default_factory=dict[str, Note])
-    boxes: dict[str, PhysicalBox] = field(default_factory=dict[str, PhysicalBox])
-
-    @property
-    def last_place(self) -> JournalPlace:
-        """Of the last record; (0, 0) before the first."""
-        return self.entries[-1][0] if self.entries else (0, 0)
-
-    @property
-    def lost(self) -> Counter[Face]:
-        """What lies in the box, or may, and only a disk knew that is gone."""
-        return Counter(note.face for note in self.gone.values() if note.state != "returned" and note.face is not None)
-
-    def is_told(self, name: str) -> None:
-        """The host has the terminal's signed word of a note that was gone."""
-        self.notes[name] = self.gone.pop(name)
-
-    def count(self, *states: str) -> Counter[Face]:
-        """Notes in these states, by value."""
-        return Counter(note.face for note in self.notes.values() if note.state in states and note.face is not None)
 
 
 class Checker(Observer):
@@ -191,7 +106,7 @@ class Checker(Observer):
         self._recorded(kiosk, entry, fact)
         moment = _MOMENTS.get(fact.DESCRIPTOR.name)
         if isinstance(fact, pb.DepositOpened) and fact.HasField("offline"):
-            self._began_alone_now(kiosk, fact)
+            self.wrongs.extend(without_host.began_now(kiosk, self.books[kiosk.name], self.host_clock, fact))
         if moment is not None:
             self.on_note(kiosk, moment)
 
@@ -218,7 +133,7 @@ class Checker(Observer):
                 if kiosk.last_card is not None and not self._again:
                     book.owners[fact.deposit_id] = kiosk.last_card.account
                 if fact.HasField("offline") and not self._again:
-                    self._began_alone(kiosk, book, fact)
+                    self.wrongs.extend(without_host.began(kiosk, book, fact))
             case pb.BoxPeriodOpened():
                 book.boxes[fact.box_period_id] = kiosk.box
             case pb.OfflineLimitsReceived():
@@ -234,7 +149,7 @@ class Checker(Observer):
                 note = self._note(book, fact)
                 note.state, note.intended = "stack intended", True
                 if note.deposit in book.alone:
-                    self._within_limits(kiosk, book, book.alone[note.deposit])
+                    self.wrongs.extend(without_host.within_limits(kiosk, book, book.alone[note.deposit]))
             case pb.ReturnIntended():
                 self._note(book, fact).state = "return intended"
             case pb.NoteFound():
@@ -261,49 +176,6 @@ class Checker(Observer):
                 book.swallowed += fact.code == "events-missed" and not kiosk.subject.escrow
             case _:
                 pass
-
-    # --- without the host (9) ---------------------------------------------------------------------------------------
-
-    def _began_alone(self, kiosk: Kiosk, book: Book, fact: Any) -> None:
-        """By a limit of the newest list, for this card, before the list was over."""
-        start, card = fact.offline, kiosk.last_card
-        limits = book.limits.limits if book.limits is not None and book.limits.number == start.limits_number else ()
-        mine = [one for one in limits if (one.bin, one.currency) == (start.bin, fact.currency)]
-        if card is None or not mine or not card.pan.startswith(start.bin.encode()):
-            self.wrong(f"9: {kiosk.name}: deposit {fact.deposit_id} began without the host by no limit of its list")
-            return
-        if book.limits is not None and start.started_at_us >= book.limits.expires_at_us:
-            self.wrong(f"9: {kiosk.name}: deposit {fact.deposit_id} began by limits that were over")
-        if fact.account_id or not start.sealed_pan or card.pan in start.SerializeToString():
-            self.wrong(f"7: {kiosk.name}: deposit {fact.deposit_id} began without the host, and its card is not sealed")
-        book.alone[fact.deposit_id] = Alone(card.pan, mine[0], start.started_at_us // _DAY_US)
-
-    def _began_alone_now(self, kiosk: Kiosk, fact: Any) -> None:
-        """At a time that this boot of the machine has from the host."""
-        book, clock = self.books[kiosk.name], self.host_clock
-        if book.booted != kiosk.boot.boot_id():
-            self.wrong(f"9: {kiosk.name}: deposit {fact.deposit_id} began in a boot that has no time from the host")
-        if clock is not None and not clock.jumped:
-            off = (fact.offline.started_at_us - clock.wall_us()) / 1_000_000
-            if not -_CLOCK_SECONDS <= off <= _CLOCK_SECONDS:
-                self.wrong(f"9: {kiosk.name}: deposit {fact.deposit_id} began at a time that is off by {off:.0f} s")
-
-    def _within_limits(self, kiosk: Kiosk, book: Book, one: Alone) -> None:
-        """What may go into the box by the day's deposits without the host, this note included."""
-        of_bin = {name: other for name, other in book.alone.items() if (other.day, other.limit) == (one.day, one.limit)}
-        of_card = {name for name, other in of_bin.items() if other.pan == one.pan}
-        notes = [note for note in book.notes.values() if note.intended and note.state != "returned" and note.face]
-        taken = Counter[str]()
-        for note in notes:
-            if note.deposit in of_bin and note.face is not None and note.face[1] == one.limit.currency:
-                taken[note.deposit] += note.face[0]
-        card = sum(taken[name] for name in of_card)
-        if card > one.limit.per_card_day_minor:
-            self.wrong(f"9: {kiosk.name}: a card deposits {card} in a day without the host")
-        if taken.total() > one.limit.per_terminal_day_minor:
-            self.wrong(f"9: {kiosk.name}: {taken.total()} is deposited in a day without the host")
-        if sum(taken[name] > 0 for name in of_card) > one.limit.deposits_per_card_day:
-            self.wrong(f"9: {kiosk.name}: a card makes {len(of_card)} deposits in a day without the host")
 
     def _note(self, book: Book, fact: Any) -> Note:
         note = book.notes.get(fact.note_id)
@@ -387,181 +259,16 @@ class Checker(Observer):
             if balance:
                 self.wrong(f"3: the books of {ledger} are off by {balance} {currency}")
 
-    # --- when everything is at rest -------------------------------------------------------------------------------
+    # --- when everything is at rest, and when the boxes were counted --------------------------------------------------
 
-    def at_rest(self, kiosks: Iterable[Kiosk], database: sqlite3.Connection) -> None:
-        """Everything that must hold in the end. What a terminal has signed may have come to the host before the records
-        that it rests on, and these may be gone with a disk: its word stands.
-        """
-        outcomes = final_outcomes(database)
-        for kiosk in kiosks:
-            book = self.books[kiosk.name]
-            for name in [name for name in book.gone if (kiosk.name, name) in outcomes]:
-                book.is_told(name)
-            self._conserved(kiosk)
-            self._chain(kiosk, database)
-            self._advices_settled(kiosk)
-        self._books(list(kiosks), database)
+    def at_rest(self, kiosks: Sequence[Kiosk], database: sqlite3.Connection) -> None:
+        """Everything that must hold in the end."""
+        self.wrongs.extend(Audit(kiosks, self.books, self.pushed_by, database).at_rest())
 
-    def _conserved(self, kiosk: Kiosk) -> None:
-        book = self.books[kiosk.name]
-        box, sure, doubt = paper_of(kiosk), book.count("credited", "found"), book.count("in doubt")
-        if sure - box:
-            self.wrong(f"1: {kiosk.name}: on record and not in the box: {dict(sure - box)}")
-        over = box - sure - doubt - book.lost - forgotten_by(kiosk)
-        if over.total() > book.unknown_finds + book.swallowed:
-            self.wrong(f"1: {kiosk.name}: in the box and nobody's: {dict(over)}")
-        undecided = [note for note in book.notes.values() if note.undecided]
-        if undecided:
-            self.wrong(f"3: {kiosk.name}: nothing was decided about {undecided}")
-
-    def _chain(self, kiosk: Kiosk, database: sqlite3.Connection) -> None:
-        """The host holds every record that was claimed, in one unbroken chain, and the file the same, but for what it
-        let go of.
-        """
-        query = (
-            "SELECT epoch, sequence, previous_hash, hash, record FROM journal_entries WHERE terminal_id = ? "
-            "ORDER BY epoch, sequence"
-        )
-        held = database.execute(query, (kiosk.name,)).fetchall()
-        last, previous = (0, 0), bytes(32)
-        for epoch, sequence, before, digest, record in held:
-            if epoch != last[0]:
-                last, previous = (epoch, 0), bytes(32)
-            made = chained(epoch, sequence, before, record)
-            if sequence != last[1] + 1 or before != previous or digest != made:
-                self.wrong(f"6: {kiosk.name}: the chain is broken at record {epoch}/{sequence}")
-                return
-            last, previous = (epoch, sequence), digest
-        book = self.books[kiosk.name]
-        if [((row[0], row[1]), row[3]) for row in held] != book.entries:
-            self.wrong(f"5: {kiosk.name}: the host holds {len(held)} records that are not those that were written")
-        rows = read_file(kiosk.disk.folder / "journal.db")
-        if not rows or rows[0][:2] > book.first or rows != held[-len(rows) :]:
-            self.wrong(f"5: {kiosk.name}: the file holds {len(rows)} records, the host {len(held)}, and not the same")
-        if any(customer.pan in row[4] for row in held for customer in CUSTOMERS):
-            self.wrong(f"7: {kiosk.name}: a card number is in the journal")
-
-    def _advices_settled(self, kiosk: Kiosk) -> None:
-        open_ones = [digest.hex()[:8] for digest, settled in self.books[kiosk.name].advices.items() if not settled]
-        if open_ones:
-            self.wrong(f"5: {kiosk.name}: never settled: {open_ones}")
-
-    def _books(self, kiosks: list[Kiosk], database: sqlite3.Connection) -> None:
-        """Each note once, to whoever pushed it in, with its postings (2, 3)."""
-        outcomes = final_outcomes(database)
-        if database.execute("SELECT count(*) FROM note_conflicts").fetchone()[0]:
-            self.wrong("6: the host found two contents under one key")
-        for kiosk in kiosks:
-            told = {n: (note.state, note.face) for n, note in self.books[kiosk.name].notes.items() if note.face}
-            booked = {key[1]: (state, face) for key, (state, face, _, _) in outcomes.items() if key[0] == kiosk.name}
-            for note_id, (state, face) in told.items():
-                if state != "returned" and booked.get(note_id) != (state, face):
-                    self.wrong(f"3: {kiosk.name}: {note_id} is {state} {face}, the host has {booked.get(note_id)}")
-            for note_id in booked.keys() - told.keys():
-                self.wrong(f"2: {kiosk.name}: the host has {note_id}, which no journal has")
-        self._cash(kiosks, database)
-        self._owners(kiosks, outcomes)
-        self._accounts(kiosks, outcomes, database)
-
-    def _cash(self, kiosks: list[Kiosk], database: sqlite3.Connection) -> None:
-        """A later outcome has taken back what the one before it posted."""
-        for kiosk in kiosks:
-            book = self.books[kiosk.name]
-            self._cash_is(kiosk, database, book.count(*IN_BOX), book.count("in doubt"))
-
-    def _cash_is(
-        self, kiosk: Kiosk, database: sqlite3.Connection, sure: Counter[Face], in_doubt: Counter[Face]
-    ) -> None:
-        """The books have so much cash in a terminal, and so much that nobody has confirmed (3)."""
-        query = (
-            "SELECT coalesce(sum(amount_minor), 0) FROM postings JOIN accounts USING (account_id) "
-            "WHERE terminal_id = ? AND kind = ?"
-        )
-        for kind, notes in (("cash-in-terminal", sure), ("cash-unconfirmed", in_doubt)):
-            value = sum(face[0] * count for face, count in notes.items())
-            booked = -database.execute(query, (kiosk.name, kind)).fetchone()[0]
-            if booked != value:
-                self.wrong(f"3: {kiosk.name}: the books have {booked} of {kind}, its notes are {value}")
-
-    # --- when the boxes were counted --------------------------------------------------------------------------------
-
-    def counted(self, kiosks: list[Kiosk], database: sqlite3.Connection) -> None:
-        """A count credits only what lies in the boxes, to whoever brought it, and takes nothing away (1, 2, 3)."""
+    def counted(self, kiosks: Sequence[Kiosk], database: sqlite3.Connection) -> None:
+        """A count credits only what lies in the boxes."""
         self.committed(database)
-        outcomes = final_outcomes(database)
-        for kiosk in kiosks:
-            mine = {key[1]: found for key, found in outcomes.items() if key[0] == kiosk.name}
-            booked = Counter(face for state, face, _, _ in mine.values() if state in IN_BOX)
-            if booked - paper_of(kiosk):
-                self.wrong(f"1: {kiosk.name}: credited by a count and not in the box: {booked - paper_of(kiosk)}")
-            for note_id, note in self.books[kiosk.name].notes.items():
-                state = mine.get(note_id, ("", None, "", ""))[0]
-                if note.state in IN_BOX and note.face is not None and state != note.state:
-                    self.wrong(f"1: {kiosk.name}: {note_id} was {note.state}, and is {state} after a count")
-            self._all_that_it_covers(kiosk, mine)
-            in_doubt = Counter(face for state, face, _, _ in mine.values() if state == "in doubt")
-            self._cash_is(kiosk, database, booked, in_doubt)
-        self._accounts(kiosks, outcomes, database)
-
-    def _all_that_it_covers(self, kiosk: Kiosk, outcomes: dict[str, Outcome]) -> None:
-        """Where nothing else is unclear, what the one box has over pays every doubt that it covers (5)."""
-        book = self.books[kiosk.name]
-        stood = list(book.boxes.values())
-        if len(stood) != 2 or stood[0] == stood[1] or book.unknown_finds or book.swallowed or kiosk.forgotten:
-            return
-        lies_in = {
-            PhysicalBox(device, note.box)
-            for device, vault in enumerate(kiosk.vaults)
-            for note in vault.notes
-            if note.place is Place.BOX
-        }
-        if lies_in != {next(iter(book.boxes.values()))}:
-            return
-        doubts = book.count("in doubt")
-        over = paper_of(kiosk) - book.count(*IN_BOX)
-        for note_id, note in book.notes.items():
-            covered = note.face is not None and over[note.face] >= doubts[note.face]
-            if note.state == "in doubt" and covered and outcomes[note_id][0] != "credited":
-                self.wrong(
-                    f"5: {kiosk.name}: {note_id} {note.face} lies in the counted box, and is {outcomes[note_id][0]}"
-                )
-
-    def _owners(self, kiosks: list[Kiosk], outcomes: Outcomes) -> None:
-        """What is booked to a customer is booked to whose card was in when the deposit began; what is credited in a
-        deposit that began without the host is booked to that one, not to suspense.
-        """
-        for kiosk in kiosks:
-            book = self.books[kiosk.name]
-            for note_id, note in book.notes.items():
-                state, face, account, booking = outcomes.get((kiosk.name, note_id), ("", None, "", ""))
-                if booking == "customer" and account != book.owners.get(note.deposit):
-                    self.wrong(f"2: {kiosk.name}: {note_id} {face} of another's deposit is booked to account {account}")
-                if state == "credited" and note.deposit in book.alone and booking != "customer":
-                    self.wrong(f"3: {kiosk.name}: {note_id} {face} of a good card is booked to {booking}")
-
-    def _accounts(self, kiosks: list[Kiosk], outcomes: Outcomes, database: sqlite3.Connection) -> None:
-        credited: dict[str, Counter[Face]] = defaultdict(Counter[Face])
-        for (terminal, _), (state, face, account, booking) in outcomes.items():
-            if booking == "customer":
-                credited[account][face] += 1
-                if state != "credited":
-                    self.wrong(f"2: {terminal}: a note that is {state} was booked to a customer")
-        brought: dict[str, Counter[Face]] = defaultdict(Counter[Face])
-        for kiosk in kiosks:
-            for index, vault in enumerate(kiosk.vaults):
-                for note in vault.notes:
-                    account = self.pushed_by.get((kiosk.name, index, note.number))
-                    if note.place is Place.BOX and account and (face := face_of(note.face)):
-                        brought[account][face] += 1
-        for account, faces in credited.items():
-            if faces - brought[account]:
-                self.wrong(f"2: account {account} was credited {dict(faces - brought[account])} that nobody put in")
-            value = sum(face[0] * count for face, count in faces.items())
-            query = "SELECT coalesce(sum(amount_minor), 0) FROM postings WHERE account_id = ?"
-            posted = database.execute(query, (account,)).fetchone()[0]
-            if posted != value:
-                self.wrong(f"3: account {account} has postings of {posted}, its notes are {value}")
+        self.wrongs.extend(Audit(kiosks, self.books, self.pushed_by, database).counted())
 
 
 def _advice_in(method: str, data: bytes) -> link.SignedAdvice | None:
@@ -571,63 +278,3 @@ def _advice_in(method: str, data: bytes) -> link.SignedAdvice | None:
         return None
     request = link.ConnectRequest.FromString(data)
     return request.advice if request.HasField("advice") else None
-
-
-Outcome = tuple[str, Face, str, str]
-"""What the host last has of a note: its state, value, account and booking."""
-
-Outcomes = dict[tuple[str, str], Outcome]
-"""By terminal and note."""
-
-
-def final_outcomes(database: sqlite3.Connection) -> Outcomes:
-    """What the host last has of each note."""
-    query = (
-        "SELECT terminal_id, note_id, outcome, value_minor, currency, account_id, booking FROM note_outcomes "
-        "ORDER BY outcome_number"
-    )
-    found: Outcomes = {}
-    for terminal, note, outcome, minor, currency, account, booking in database.execute(query):
-        found[terminal, note] = (outcome.replace("-", " "), (minor, currency), account, booking)
-    return found
-
-
-def face_of(text: str) -> Face | None:
-    """What is printed on paper, as minor units; None for what is no money."""
-    amount, _, currency = text.partition(" ")
-    whole, _, cents = amount.partition(".")
-    if not whole.isdigit():
-        return None
-    return int(whole) * 100 + int((cents + "00")[:2]), currency
-
-
-def forgotten_by(kiosk: Kiosk) -> Counter[Face]:
-    """What lies in the boxes and its device cannot know."""
-    faces = ((face_of(face), count) for face, count in kiosk.forgotten.items())
-    return Counter({face: count for face, count in faces if face is not None})
-
-
-def paper_of(kiosk: Kiosk) -> Counter[Face]:
-    """What lies in the boxes."""
-    found: Counter[Face] = Counter()
-    for vault in kiosk.vaults:
-        for note in vault.notes:
-            if note.place is Place.BOX and (face := face_of(note.face)) is not None:
-                found[face] += 1
-    return found
-
-
-def read_file(path: Path) -> list[tuple[int, int, bytes, bytes, bytes]]:
-    """Every row of a journal's file, by a SQLite of its own, from a copy: whoever has it open is not disturbed."""
-    with tempfile.TemporaryDirectory(prefix="checker-") as folder:
-        copy = Path(folder) / "copy.db"
-        copy.write_bytes(path.read_bytes())
-        log = Path(f"{path}-wal")
-        if log.exists():
-            Path(f"{copy}-wal").write_bytes(log.read_bytes())
-        connection = sqlite3.connect(copy)
-        try:
-            query = "SELECT epoch, sequence, previous_hash, hash, record FROM entries ORDER BY epoch, sequence"
-            return connection.execute(query).fetchall()
-        finally:
-            connection.close()

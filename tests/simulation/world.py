@@ -21,7 +21,8 @@ from drivers.simulation.mechanism import Box
 from drivers.simulation.script import OnAck, OnByte, Rule, parse, parse_fault
 from tests.conformance.subject import SUBJECTS
 from tests.simulation.bank import CUSTOMERS, Bank, Customer
-from tests.simulation.checker import Checker, JournalPlace
+from tests.simulation.book import JournalPlace
+from tests.simulation.checker import Checker
 from tests.simulation.counting import count_boxes
 from tests.simulation.coverage import watched_cells
 from tests.simulation.disk import Disk, Disks

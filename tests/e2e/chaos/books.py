@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any, cast
 
 from guichet.v1 import journal_pb2 as pb
-from tests.simulation.checker import IN_BOX, Face, face_of, read_file
+from tests.simulation.book import IN_BOX, Face
 from tests.simulation.editing import chained
+from tests.simulation.evidence import face_of, read_file
 
 UNDECIDED = ("escrowed", "stack intended", "return intended")
 _TRIES = 50

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.e2e.chaos.books import UNDECIDED, Book, HostBooks, Paper, Wrong, read_host, read_paper, sure
 from tests.e2e.chaos.person import Push
-from tests.simulation.checker import Face
+from tests.simulation.book import Face
 
 
 class Comparing:

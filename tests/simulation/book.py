@@ -1,0 +1,88 @@
+"""What one terminal's journal has said, by the records alone: beside the product's own folds, and by other code."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.simulation.kiosk import PhysicalBox
+
+Face = tuple[int, str]
+"""Minor units and currency."""
+
+IN_BOX = ("credited", "found")
+
+JournalPlace = tuple[int, int]
+"""Epoch and sequence of a record."""
+
+
+@dataclass(slots=True)
+class Note:
+    """What the journal has said of a note, by the records alone."""
+
+    face: Face | None
+    deposit: str
+    state: str = "escrowed"
+    outcome: int = 0
+    intended: bool = False
+
+    @property
+    def undecided(self) -> bool:
+        """It has no outcome yet."""
+        return self.state.endswith(("intended", "escrowed"))
+
+
+@dataclass(frozen=True, slots=True)
+class Alone:
+    """A deposit that began without the host: whose card, by which limit, on which day."""
+
+    pan: bytes
+    limit: Any
+    day: int
+
+
+@dataclass(slots=True)
+class Book:
+    """One terminal's journal, as it was claimed to be on disk, record by record. ``begun`` and ``signed``: at which
+    record a deposit was opened and an advice signed; ``first``: the record that the file begins with; ``boxes``: which
+    stood there as each box period began; ``gone``: notes that only a disk knew which is gone.
+    """
+
+    entries: list[tuple[JournalPlace, bytes]] = field(default_factory=list[tuple[JournalPlace, bytes]])
+    read: list[Any] = field(default_factory=list[Any])
+    notes: dict[str, Note] = field(default_factory=dict[str, Note])
+    last: str = ""
+    deposits: dict[str, str] = field(default_factory=dict[str, str])
+    owners: dict[str, str] = field(default_factory=dict[str, str])
+    limits: Any = None
+    booted: str = ""
+    alone: dict[str, Alone] = field(default_factory=dict[str, "Alone"])
+    open_deposit: str = ""
+    advices: dict[bytes, bool] = field(default_factory=dict[bytes, bool])
+    sure: Counter[Face] = field(default_factory=Counter[Face])
+    unknown_finds: int = 0
+    swallowed: int = 0
+    begun: dict[str, JournalPlace] = field(default_factory=dict[str, JournalPlace])
+    signed: dict[bytes, JournalPlace] = field(default_factory=dict[bytes, JournalPlace])
+    first: JournalPlace = (1, 1)
+    gone: dict[str, Note] = field(default_factory=dict[str, Note])
+    boxes: dict[str, PhysicalBox] = field(default_factory=dict[str, PhysicalBox])
+
+    @property
+    def last_place(self) -> JournalPlace:
+        """Of the last record; (0, 0) before the first."""
+        return self.entries[-1][0] if self.entries else (0, 0)
+
+    @property
+    def lost(self) -> Counter[Face]:
+        """What lies in the box, or may, and only a disk knew that is gone."""
+        return Counter(note.face for note in self.gone.values() if note.state != "returned" and note.face is not None)
+
+    def is_told(self, name: str) -> None:
+        """The host has the terminal's signed word of a note that was gone."""
+        self.notes[name] = self.gone.pop(name)
+
+    def count(self, *states: str) -> Counter[Face]:
+        """Notes in these states, by value."""
+        return Counter(note.face for note in self.notes.values() if note.state in states and note.face is not None)

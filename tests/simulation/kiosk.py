@@ -15,18 +15,15 @@ from typing import Any, cast
 
 import apsw
 
-from drivers.api.card import Card, CardEvent, CardInserted, CardRemoved, Pan
-from drivers.api.device import Device, DeviceConfig, DeviceIdentity, DeviceState, DeviceStatus, SelfTestStep
-from drivers.api.document import Document
+from drivers.api.card import CardEvent, CardInserted, CardRemoved, Pan
+from drivers.api.device import Device, DeviceConfig
 from drivers.api.pinpad import PinBlock
-from drivers.api.printer import Paper, PrinterState
 from drivers.context import DriverContext
-from drivers.errors import CardError, TransportError
+from drivers.errors import TransportError
 from drivers.registry import GROUP, OpenDevice
 from drivers.simulation.cash_device import Order, SimulatedCash
 from drivers.simulation.notes import Vault
 from drivers.transport.api import ByteTransport, OpenTransport
-from guichet.ids import DeviceSerial, TerminalId
 from guichet.journal.chain import Entry
 from guichet.money import Currency, Money, parse_money
 from guichet.pin import Key, Ksn, Pin, derive_pin_key, encode_pin_block
@@ -47,10 +44,12 @@ from kiosk.terminal.main import run_terminal
 from kiosk.terminal.seams import Seams
 from kiosk.terminal.serving import Orders, Served
 from tests.conformance.subject import Subject
-from tests.simulation.bank import BEGAN_US, Bank, CountingRandom, Customer, keep_identity
+from tests.simulation.bank import Bank, CountingRandom, Customer, keep_identity
+from tests.simulation.clocks import KioskBoot, KioskClock
+from tests.simulation.devices import Line, Pad, Printer, Reader
 from tests.simulation.disk import Disk, close_dead
 from tests.simulation.editing import edited
-from tests.simulation.loop import Life, WorldLoop, life_now, require_alive
+from tests.simulation.loop import Life, WorldLoop, require_alive
 from tests.simulation.network import Channel, Exchange, Route
 from tests.simulation.sealing import CountingSealer
 
@@ -68,7 +67,6 @@ _TIMINGS = Timings(
     look_again=4.0,
     retention=5.0,
 )
-_LATENCY = 0.002
 _KEEP_US = 25_000_000
 _RESTART_SECONDS = 2.0
 _RESTORE_AGAIN = 5.0
@@ -79,38 +77,6 @@ def _driver(name: str) -> OpenDevice:
     """As the registry finds it, which reads what is installed each time."""
     (point,) = entry_points(group=GROUP, name=name)
     return cast("OpenDevice", point.load())
-
-
-class KioskClock:
-    """Virtual time; the wall's can be put off."""
-
-    def __init__(self, loop: WorldLoop) -> None:
-        self._loop = loop
-        self.offset_us = 0
-
-    def wall_us(self) -> int:
-        return BEGAN_US + self.offset_us + int(self._loop.time() * 1_000_000)
-
-    def monotonic(self) -> float:
-        return self._loop.time()
-
-
-class KioskBoot:
-    """How long the machine runs, and which of its boots this is."""
-
-    def __init__(self, name: str, loop: WorldLoop) -> None:
-        self._name, self._loop, self._boots, self._began = name, loop, 1, 0.0
-
-    def boot_id(self) -> str:
-        return f"{self._name}-boot-{self._boots}"
-
-    def since_boot_us(self) -> int:
-        return int((self._loop.time() - self._began) * 1_000_000)
-
-    def again(self) -> None:
-        """The machine comes up."""
-        self._boots += 1
-        self._began = self._loop.time()
 
 
 class QuietLog(EventLog):
@@ -182,9 +148,9 @@ class Kiosk:
         self.dark_seconds: float | None = None
         self._exchanging = False
         self.orders: Orders | None = None
-        self._line: _Line | None = None
-        self._reader: _Reader | None = None
-        self._pad: _Pad | None = None
+        self._line: Line | None = None
+        self._reader: Reader | None = None
+        self._pad: Pad | None = None
         self._touches: asyncio.Queue[screen.AttachRequest] | None = None
         self._journal: Journal | None = None
 
@@ -231,7 +197,7 @@ class Kiosk:
         self.route.terminal_died(silently=not self.powered)
         self.loop.at(now + self.restart_seconds, self.begin)
 
-    def _give_back(self, life: Life, line: _Line | None) -> None:
+    def _give_back(self, life: Life, line: Line | None) -> None:
         close_dead(life)
         if line is not None:
             line.hang_up()
@@ -452,7 +418,7 @@ class Kiosk:
             require_alive()
             if not self.plugged:
                 raise TransportError("cash", "absent", address)
-            self._line = _Line(self)
+            self._line = Line(self.device, self.loop)
             return self._line
 
         return open_line
@@ -462,13 +428,13 @@ class Kiosk:
             case "cash":
                 return _driver(config.driver)(config, context)
             case "card":
-                self._reader = _Reader(self)
+                self._reader = Reader(lambda: self.card)
                 return self._reader
             case "pinpad":
-                self._pad = _Pad(self)
+                self._pad = Pad(self.pin_block)
                 return self._pad
             case _:
-                return _Printer()
+                return Printer()
 
     # --- what a person does -----------------------------------------------------------------------------------------
 
@@ -564,143 +530,3 @@ class _Served:
 
     async def stop(self, grace: float | None) -> None:
         self._task.cancel()
-
-
-class _Line:
-    """The cash module's cable: what is written arrives at once, what it answers a little later."""
-
-    def __init__(self, kiosk: Kiosk) -> None:
-        self._kiosk = kiosk
-        self._device = kiosk.device
-        self._loop = kiosk.loop
-        self._incoming = bytearray()
-        self._received = asyncio.Event()
-        self._open = True
-        self._last = 0.0
-
-    async def read(self) -> bytes:
-        while not self._incoming:
-            if not self._open:
-                raise TransportError("cash", "hung-up", "the other end closed")
-            self._received.clear()
-            await self._received.wait()
-        data = bytes(self._incoming)
-        self._incoming.clear()
-        return data
-
-    def write(self, data: bytes) -> None:
-        if not self._open:
-            raise TransportError("cash", "hung-up", "the other end closed")
-        life = life_now()
-        if life is not None:
-            life.effect()
-        now = self._loop.time()
-        answer = self._device.receive(data, now)
-        if answer:
-            self._last = max(self._last, now + _LATENCY)
-            self._loop.at(self._last, self._arrive, answer)
-        if (at := self._device.late_at) is not None:
-            self._loop.at(at, self._arrive_late)
-        if life is not None:
-            life.effected()
-
-    def _arrive(self, data: bytes) -> None:
-        if self._open:
-            self._incoming += data
-            self._received.set()
-
-    def _arrive_late(self) -> None:
-        now = self._loop.time()
-        if late := self._device.collect(now):
-            self._arrive(late)
-        if (at := self._device.late_at) is not None:
-            self._loop.at(max(at, now + 0.001), self._arrive_late)
-
-    async def drained(self) -> None:
-        """Nothing ever waits here."""
-
-    def close(self) -> None:
-        self.hang_up()
-
-    def hang_up(self) -> None:
-        self._open = False
-        self._received.set()
-
-
-class _Stand:
-    """What the devices that hold no money have in common."""
-
-    status = DeviceStatus(DeviceState.READY)
-
-    async def run(self) -> None:
-        await asyncio.Event().wait()
-
-    async def self_test(self) -> tuple[SelfTestStep, ...]:
-        return ()
-
-
-class _Reader(_Stand):
-    """A card slot."""
-
-    def __init__(self, kiosk: Kiosk) -> None:
-        self._kiosk = kiosk
-        self._handlers: list[Callable[[CardEvent], None]] = []
-
-    def subscribe(self, handler: Callable[[CardEvent], None]) -> None:
-        self._handlers.append(handler)
-
-    @property
-    def card_inside(self) -> bool:
-        return self._kiosk.card is not None
-
-    def tell(self, event: CardEvent) -> None:
-        for handler in self._handlers:
-            handler(event)
-
-    async def run(self) -> None:
-        if self.card_inside:
-            self.tell(CardInserted())
-        await asyncio.Event().wait()
-
-    async def read(self) -> Card:
-        await asyncio.sleep(0.3)
-        card = self._kiosk.card
-        if card is None:
-            raise CardError("card", "removed", "the card is gone")
-        pan = Pan(card.pan)
-        return Card(pan, pan.masked, card.expiry, "SIMULATED")
-
-
-class _Pad(_Stand):
-    """An encrypting PIN pad."""
-
-    status = DeviceStatus(
-        DeviceState.READY, identity=DeviceIdentity("simulated", "PAD", DeviceSerial("PAD-1"), "1", simulated=True)
-    )
-
-    def __init__(self, kiosk: Kiosk) -> None:
-        self._kiosk = kiosk
-        self._entry: asyncio.Future[str] | None = None
-
-    def typed(self, digits: str) -> None:
-        if self._entry is not None and not self._entry.done():
-            self._entry.set_result(digits)
-
-    async def enter_pin(self, pan: Pan, on_digits: Callable[[int], None]) -> PinBlock | None:
-        self._entry = asyncio.get_running_loop().create_future()
-        digits = await self._entry
-        on_digits(len(digits))
-        return self._kiosk.pin_block(pan, digits)
-
-
-class _Printer(_Stand):
-    """A printer with paper."""
-
-    async def state(self) -> PrinterState:
-        return PrinterState(online=True, paper=Paper.ADEQUATE, cover_open=False)
-
-    async def print(self, document: Document) -> None:
-        await asyncio.sleep(0.5)
-
-
-__all__ = ["Kiosk", "Observer", "QuietLog", "TerminalId"]

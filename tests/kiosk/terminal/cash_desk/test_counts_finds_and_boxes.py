@@ -1,0 +1,265 @@
+"""The cash desk: what a device's count decides, what is found in a box, and where the period of a box begins."""
+
+from __future__ import annotations
+
+import pytest
+
+from drivers.api.cash import (
+    Accepting,
+    Presence,
+    Trouble,
+    TroubleKind,
+)
+from guichet.limits import MAX_NOTES_PER_ADVICE
+from guichet.v1 import journal_pb2 as pb
+from kiosk.journal.folds import NotePhase
+from kiosk.terminal.paper import summarise
+from tests.kiosk.terminal.standing import (
+    DOLLARS,
+    OTHER_SERIAL,
+    SERIAL,
+    TEN,
+    TWENTY,
+    VALUES,
+    Rig,
+    euros,
+    identity,
+)
+
+# --- counters -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("counter", [7, 9, 6])
+def test_a_counter_that_disagrees_stops_the_next_note_and_takes_no_credit_away(rig: Rig, counter: int) -> None:
+    rig.begin(counter=7)
+    rig.escrowed()
+    rig.desk.take()
+    rig.stacked()
+    assert rig.cleared(counter) == ["NoteCleared", "Incident"]
+    assert not rig.desk.view.ready
+    assert rig.desk.view.fault == "counter-disagrees"
+    assert rig.does(rig.desk.accept) == []
+    rig.desk.close_deposit(pb.DEPOSIT_END_DEVICE)
+    assert rig.stated() == [[("CREDITED", 1, "2000 EUR")]]
+
+
+def test_acceptance_stays_stopped_over_a_restart_until_the_box_was_exchanged(rig: Rig) -> None:
+    rig.begin(counter=7)
+    rig.one_note(TWENTY, 7)
+    rig.desk.close_deposit(pb.DEPOSIT_END_DEVICE)
+    again = rig.restarted()
+    try:
+        again.answered(Presence.PATH_EMPTY, counter=7, who=identity())
+        again.ready(7)
+        assert (again.desk.view.ready, again.desk.view.fault) == (False, "counter-disagrees")
+        again.tell(Trouble(TroubleKind.BOX_REMOVED))
+        again.ready(7)
+        assert (again.desk.view.ready, again.desk.view.fault) == (True, "")
+    finally:
+        again.journal.close()
+
+
+def test_the_counter_wraps_from_65535_to_0(rig: Rig) -> None:
+    rig.begin(counter=65535)
+    rig.one_note(TWENTY, 0)
+    assert rig.desk.view.ready
+    assert rig.records("Incident") == []
+
+
+def test_without_a_counter_nothing_is_compared(rig: Rig) -> None:
+    rig.begin(counter=None)
+    rig.one_note(TWENTY, None)
+    assert rig.desk.view.ready
+    intended = rig.records("StackIntended")[0]
+    assert isinstance(intended, pb.StackIntended)
+    assert not intended.HasField("counter_baseline")
+
+
+def test_a_count_from_before_the_last_note_is_no_baseline(rig: Rig) -> None:
+    """A second note came so fast that nobody counted in between: one more would be the first note, not this one."""
+    rig.begin(counter=7)
+    rig.escrowed(TWENTY)
+    rig.desk.take()
+    rig.stacked(TWENTY)
+    assert rig.escrowed(TWENTY) == ["NoteCleared", "disable", "NoteEscrowed"]
+    rig.desk.take()
+    rig.cleared(8)  # The second note never arrived: the path is empty, and the count is the first note's.
+    assert rig.phases == [NotePhase.CLEARED, NotePhase.IN_DOUBT]
+
+
+def test_a_count_after_the_box_was_out_decides_nothing_about_a_note_of_before(rig: Rig) -> None:
+    rig.begin(counter=7)
+    rig.escrowed(TWENTY)
+    rig.desk.take()
+    rig.desk.no_answer()
+    rig.desk.close_deposit(pb.DEPOSIT_END_DEVICE)
+    rig.tell(Trouble(TroubleKind.BOX_REMOVED))
+    rig.ready(8)
+    rig.ready(8)
+    assert rig.phases == [NotePhase.IN_DOUBT]
+
+
+def test_the_count_of_another_device_decides_nothing(rig: Rig) -> None:
+    rig.begin(counter=7)
+    rig.escrowed(TWENTY)
+    rig.desk.take()
+    rig.desk.no_answer()
+    rig.desk.close_deposit(pb.DEPOSIT_END_DEVICE)
+    rig.ready(8, OTHER_SERIAL)
+    assert rig.phases == [NotePhase.IN_DOUBT]
+
+
+def test_the_count_of_the_same_device_and_period_decides_later(rig: Rig) -> None:
+    rig.begin(counter=7)
+    rig.escrowed(TWENTY)
+    rig.desk.take()
+    rig.desk.no_answer()
+    rig.desk.close_deposit(pb.DEPOSIT_END_DEVICE)
+    rig.ready(8)
+    assert rig.stated() == [[("IN_DOUBT", 1, "2000 EUR")], [("CREDITED", 2, "2000 EUR")]]
+
+
+# --- finds ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_find_during_a_deposit_carries_it_as_its_candidate(rig: Rig) -> None:
+    deposit = rig.begin()
+    rig.tell(Accepting())
+    rig.stacked(TEN)
+    assert [note.deposit_id for note in rig.notes] == [deposit]
+    assert rig.advices() == []
+    rig.desk.close_deposit(pb.DEPOSIT_END_CUSTOMER)
+    assert rig.stated() == [[("FOUND", 1, "1000 EUR")]]
+
+
+def test_a_find_without_a_deposit_is_advised_of_at_once_under_its_own_number(rig: Rig) -> None:
+    rig.answered(Presence.PATH_EMPTY, who=identity())
+    rig.ready()
+    assert rig.stacked(TEN) == ["Incident", "NoteFound", "AdviceSigned", "acknowledge", "proceed"]
+    advice = rig.advices()[0]
+    assert advice.deposit_id == rig.notes[0].note_id
+    assert advice.account_id == ""
+    assert advice.device_simulated
+    assert rig.stated() == [[("FOUND", 1, "1000 EUR")]]
+
+
+def test_a_find_of_another_currency_is_told_as_the_deposits_own_candidate(rig: Rig) -> None:
+    """An advice is of one currency: the deposit then has two."""
+    deposit = rig.begin()
+    rig.tell(Accepting())
+    rig.stacked(DOLLARS)
+    assert rig.stated() == []
+    rig.one_note(TWENTY)
+    rig.desk.close_deposit(pb.DEPOSIT_END_CUSTOMER)
+    assert rig.stated() == [[("FOUND", 1, "2000 USD")], [("CREDITED", 1, "2000 EUR")]]
+    assert {advice.deposit_id for advice in rig.advices()} == {deposit}
+    assert [advice.currency for advice in rig.advices()] == ["USD", "EUR"]
+
+
+def test_a_note_of_another_currency_that_sticks_on_its_way_back_is_told_and_claimed(rig: Rig) -> None:
+    rig.begin()
+    rig.one_note(TWENTY)
+    rig.desk.accept()
+    rig.tell(Accepting())
+    rig.escrowed(DOLLARS)
+    rig.tell(Trouble(TroubleKind.JAM, "head"))
+    rig.desk.close_deposit(pb.DEPOSIT_END_DEVICE)
+    assert rig.stated() == [[("CREDITED", 1, "2000 EUR")], [("IN_DOUBT", 1, "2000 USD")]]
+    paper = summarise(rig.deposits[0], rig.notes, None)
+    assert (paper.counts, [str(inquiry.value) for inquiry in paper.inquiries]) == (
+        ((VALUES[TWENTY], 1),),
+        ["20.00 USD"],
+    )
+
+
+def test_a_note_of_another_currency_that_was_stacked_all_the_same_is_no_part_of_the_total(rig: Rig) -> None:
+    """The process died before it could give it back, and the device took it."""
+    rig.begin()
+    rig.cash.dies_at = "return"
+    with pytest.raises(BaseException, match=r"^$"):
+        rig.escrowed(DOLLARS)
+    again = rig.restarted()
+    try:
+        again.answered(Presence.STACKED, DOLLARS)
+        again.desk.close_orphan()
+        assert [note.value for note in again.notes] == [VALUES[DOLLARS]]
+        assert again.deposits[0].closed
+        told = [note for advice in again.stated() for note in advice]
+        assert [value for _, _, value in told] == ["2000 USD"]
+        paper = summarise(again.deposits[0], again.notes, None)
+        assert (paper.credited, len(paper.inquiries)) == (euros(0), 1)
+    finally:
+        again.journal.close()
+
+
+def test_a_find_of_unknown_value_is_an_incident_and_no_advice(rig: Rig) -> None:
+    rig.answered(Presence.PATH_EMPTY, who=identity())
+    rig.ready()
+    assert rig.stacked(9) == ["Incident", "NoteFound", "acknowledge", "proceed"]
+    assert rig.notes[0].value is None
+
+
+def test_a_find_in_a_simulator_that_does_not_say_who_it_is_stays_training_money(rig: Rig) -> None:
+    rig.begin()
+    rig.desk.close_deposit(pb.DEPOSIT_END_CUSTOMER)
+    again = rig.restarted()
+    try:
+        again.answered(Presence.STACKED, TEN)
+        assert again.stated() == [[("FOUND", 1, "1000 EUR")]]
+        assert again.advices()[0].device_simulated
+        assert again.advices()[0].device_serial == SERIAL
+    finally:
+        again.journal.close()
+
+
+def test_a_find_of_a_device_never_met_before_is_of_unknown_value(rig: Rig) -> None:
+    rig.answered(Presence.STACKED, TEN)
+    assert rig.notes[0].value is None
+    assert rig.advices() == []
+
+
+def test_a_device_that_finds_and_finds_fills_as_many_advices_as_it_needs(rig: Rig) -> None:
+    rig.begin()
+    for _ in range(MAX_NOTES_PER_ADVICE + 1):
+        rig.tell(Accepting())
+        rig.stacked(TEN)
+    rig.desk.close_deposit(pb.DEPOSIT_END_DEVICE)
+    assert [len(advice.notes) for advice in rig.advices()] == [MAX_NOTES_PER_ADVICE, 1]
+    told = [note.note_id for advice in rig.advices() for note in advice.notes]
+    assert told == [note.note_id for note in rig.notes]
+
+
+# --- the box --------------------------------------------------------------------------------------------------------
+
+
+def test_the_box_period_begins_anew_when_the_box_was_out_or_another_device_stands_there(rig: Rig) -> None:
+    rig.begin()
+    rig.desk.close_deposit(pb.DEPOSIT_END_CUSTOMER)
+    first = rig.journal.fold.box_period
+    assert "BoxPeriodOpened" not in rig.ready()
+    rig.tell(Trouble(TroubleKind.BOX_REMOVED))
+    assert "BoxPeriodOpened" in rig.ready()
+    assert "BoxPeriodOpened" in rig.ready(serial=OTHER_SERIAL)
+    assert rig.journal.fold.box_period != first
+
+
+def test_a_box_that_was_out_when_the_process_died_has_begun_a_new_period_all_the_same(rig: Rig) -> None:
+    rig.begin()
+    rig.desk.close_deposit(pb.DEPOSIT_END_CUSTOMER)
+    rig.tell(Trouble(TroubleKind.BOX_REMOVED))
+    again = rig.restarted()
+    try:
+        again.answered(Presence.PATH_EMPTY, counter=7, who=identity())
+        assert "BoxPeriodOpened" in again.ready()
+        assert "BoxPeriodOpened" not in again.ready()
+    finally:
+        again.journal.close()
+
+
+def test_the_period_of_an_open_deposit_is_not_changed_under_it(rig: Rig) -> None:
+    rig.begin()
+    rig.one_note()
+    rig.tell(Trouble(TroubleKind.BOX_REMOVED))
+    assert "BoxPeriodOpened" not in rig.ready()
+    closed = rig.does(lambda: rig.desk.close_deposit(pb.DEPOSIT_END_DEVICE))
+    assert closed == ["disable", "DepositClosed", "AdviceSigned", "BoxPeriodOpened"]

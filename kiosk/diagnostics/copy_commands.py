@@ -52,7 +52,7 @@ def export_journal(arguments: argparse.Namespace) -> int:
 
 def _entries(config: TerminalConfig) -> list[Entry]:
     try:
-        return read_journal(config.socket, everything=True)
+        return read_journal(config.socket)
     except TerminalNotRunning:
         return read_stopped(config.journal, load_key(key_file(config.data)))
 

@@ -71,9 +71,9 @@ def self_test(socket: Path, device: str) -> pb.RunSelfTestResponse:
         return terminal.RunSelfTest(pb.RunSelfTestRequest(device=device), timeout=_SECONDS)
 
 
-def read_journal(socket: Path, *, everything: bool = False) -> list[Entry]:
-    """The whole chain of the terminal's epoch, or of all its epochs."""
-    request = pb.ReadJournalRequest(from_sequence=1, everything=everything)
+def read_journal(socket: Path) -> list[Entry]:
+    """All that is in the terminal's journal, of every epoch."""
+    request = pb.ReadJournalRequest(from_sequence=1, everything=True)
     with local_terminal(socket) as terminal:
         answers = terminal.ReadJournal(request, timeout=_SECONDS)
         entries = [answer.entry for answer in answers]

@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -68,10 +69,11 @@ class Kiosk:
         self.key = place / "journal.key"
         self.key.write_bytes(WRITER.key)
         self.journal: Journal | None = None
+        self.epoch = 1
         self.server = grpc.aio.server()
 
     async def start(self) -> None:
-        journal = self.journal = Journal.open(self.place / "journal.db", WRITER, Clock())
+        journal = self.journal = Journal.open(self.place / "journal.db", replace(WRITER, epoch=self.epoch), Clock())
         journal.append(pb.TerminalStarted(software_version="0.1.0"), pb.Incident(code="test", text="x" * 60))
         devices = {"cash": Fitted("ccnet", self.cash), "card": Fitted("pcsc", self.card)}
         local = LocalTerminal(
@@ -241,6 +243,19 @@ async def test_a_stopped_terminals_journal_is_read_from_its_file(
     assert await run("journal", "list", "--file", kiosk.place / "journal.db", "--json") == 0
     facts = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [(fact["sequence"], fact["fact"]) for fact in facts] == [(1, "TerminalStarted"), (2, "Incident")]
+
+
+async def test_what_lies_before_a_new_enrolment_is_listed_and_verified_too(
+    kiosk: Kiosk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with opened(kiosk.place / "journal.db") as (journal, _):
+        journal.append(pb.Incident(code="before"))
+    kiosk.epoch = 2
+    await kiosk.start()
+    assert await run("journal", "list", "--config", kiosk.config) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["1/1", "2/1", "2/2"]
+    assert await run("journal", "verify", "--config", kiosk.config) == 0
+    assert "3 entries, chain intact, every seal is this terminal's" in capsys.readouterr().out
 
 
 async def test_seals_are_looked_at_where_there_is_the_key(kiosk: Kiosk, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,8 +4,9 @@ A note that came in while a box was in belongs to that box's period. It may lie 
 undecided while the boxes were exchanged: the head may push into the new box what stuck in it before. That is worked out
 so. A note is *under way* from note_escrowed until note_stacked or note_returned; stacked while its box is out, until
 the next box_period_opened, for it can be in either. In doubt it stays under way, until the
-path is known to be empty while its own box is still in: the doubt itself says so (path empty), the cash module answers
-so, acceptance is opened, another note is escrowed, or a note is cleared. The box is in until the incident
+path is known to be empty while its own box is still in: the doubt itself says so (path empty), acceptance is opened,
+another note is escrowed, or a note is cleared. That a cash module answers at a start that its path is empty is no such
+thing: its box may have been out before it was asked. The box is in until the incident
 ``box-removed``; where there is none, until box_period_opened. Every note that is under way at box_period_opened of the
 same cash module may lie in both boxes. That record comes after the module was ready again, so a doubt goes no further;
 a note without any outcome stays under way.
@@ -89,8 +90,6 @@ class Periods:
                 self._stacked(record.note_stacked.note_id)
             case "note_returned":
                 self._under_way.pop(record.note_returned.note_id, None)
-            case "device_answered" if record.device_answered.presence == pb.DEVICE_PRESENCE_PATH_EMPTY:
-                self._path_is_empty()
             case "acceptance_opened" | "note_cleared":
                 self._path_is_empty()
             case _:

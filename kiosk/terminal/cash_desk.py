@@ -218,7 +218,7 @@ class CashDesk:
         self._shut = False  # A device may say for a moment after ENABLE that it is shut; it says so again now.
         self._cash.disable()
         self._book.close_deposit(deposit, end)
-        self._begin_period_if_due()
+        self._begin_period_if_due(box_is_in=self.view.ready)
 
     # --- what the device says ---------------------------------------------------------------------------------------
 
@@ -310,7 +310,7 @@ class CashDesk:
             types = [pb.NoteTypeValue(note_type=kind, value=to_wire(value)) for kind, value in event.values.items()]
             self._book.record(pb.NoteTableRead(device_serial=serial, table_hash=event.table_hash, types=types))
         self._path_is_empty(Stage.CLOSED)
-        self._begin_period_if_due()
+        self._begin_period_if_due(box_is_in=True)
         if self._book.fold.count_due:
             self._change(ready=False, fault=COUNTER_DISAGREES)
         else:
@@ -475,11 +475,12 @@ class CashDesk:
         if deposit is not None and deposit.deposit_id != self._live and not self.undecided:
             self.close_deposit(pb.DEPOSIT_END_RESTART)
 
-    def _begin_period_if_due(self) -> None:
+    def _begin_period_if_due(self, *, box_is_in: bool) -> None:
+        """A box that was out is only known to be back, and the next one's period begun, when the device is ready."""
         period, identity = self._book.fold.box_period, self._device.identity
         if identity is None or self._book.fold.open_deposit is not None:
             return
-        if period is None or period.device_serial != identity.serial or self._book.fold.box_was_out:
+        if period is None or period.device_serial != identity.serial or (self._book.fold.box_was_out and box_is_in):
             self._book.begin_period(identity, self._device.counter)
 
     def _taking_deposit(self) -> Deposit | None:

@@ -1,6 +1,6 @@
 """What must hold when everything is at rest, and again when the boxes were counted: paper, journals and books agree.
 
-The numbers are the rules of the design, section 1.
+The numbers are those of the README's rules.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Audit:
             yield f"1: {kiosk.name}: in the box and nobody's: {dict(over)}"
         undecided = [note for note in book.notes.values() if note.undecided]
         if undecided:
-            yield f"3: {kiosk.name}: nothing was decided about {undecided}"
+            yield f"1: {kiosk.name}: nothing was decided about {undecided}"
 
     def _chain(self, kiosk: Kiosk) -> Iterator[str]:
         """The host holds every record that was claimed, in one unbroken chain, and the file the same, but for what it
@@ -101,7 +101,7 @@ class Audit:
             yield f"5: {kiosk.name}: never settled: {open_ones}"
 
     def _books(self, outcomes: Outcomes) -> Iterator[str]:
-        """Each note once, to whoever pushed it in, with its postings (2, 3)."""
+        """Each note once, to whoever pushed it in, with its postings (2, 10)."""
         if self.database.execute("SELECT count(*) FROM note_conflicts").fetchone()[0]:
             yield "6: the host found two contents under one key"
         for kiosk in self.kiosks:
@@ -109,12 +109,12 @@ class Audit:
             booked = {key[1]: (state, face) for key, (state, face, _, _) in outcomes.items() if key[0] == kiosk.name}
             for note_id, (state, face) in told.items():
                 if state != "returned" and booked.get(note_id) != (state, face):
-                    yield f"3: {kiosk.name}: {note_id} is {state} {face}, the host has {booked.get(note_id)}"
+                    yield f"10: {kiosk.name}: {note_id} is {state} {face}, the host has {booked.get(note_id)}"
             for note_id in booked.keys() - told.keys():
                 yield f"2: {kiosk.name}: the host has {note_id}, which no journal has"
 
     def _cash(self, kiosk: Kiosk, sure: Counter[Face], in_doubt: Counter[Face]) -> Iterator[str]:
-        """The books have so much cash in a terminal, and so much that nobody has confirmed (3): a later outcome has
+        """The books have so much cash in a terminal, and so much that nobody has confirmed (10): a later outcome has
         taken back what the one before it posted.
         """
         query = (
@@ -125,7 +125,7 @@ class Audit:
             value = sum(face[0] * count for face, count in notes.items())
             booked = -self.database.execute(query, (kiosk.name, kind)).fetchone()[0]
             if booked != value:
-                yield f"3: {kiosk.name}: the books have {booked} of {kind}, its notes are {value}"
+                yield f"10: {kiosk.name}: the books have {booked} of {kind}, its notes are {value}"
 
     def _owners(self, outcomes: Outcomes) -> Iterator[str]:
         """What is booked to a customer is booked to whose card was in when the deposit began; what is credited in a
@@ -138,7 +138,7 @@ class Audit:
                 if booking == "customer" and account != book.owners.get(note.deposit):
                     yield f"2: {kiosk.name}: {note_id} {face} of another's deposit is booked to account {account}"
                 if state == "credited" and note.deposit in book.alone and booking != "customer":
-                    yield f"3: {kiosk.name}: {note_id} {face} of a good card is booked to {booking}"
+                    yield f"10: {kiosk.name}: {note_id} {face} of a good card is booked to {booking}"
 
     def _accounts(self, outcomes: Outcomes) -> Iterator[str]:
         credited: dict[str, Counter[Face]] = defaultdict(Counter[Face])
@@ -161,12 +161,12 @@ class Audit:
             query = "SELECT coalesce(sum(amount_minor), 0) FROM postings WHERE account_id = ?"
             posted = self.database.execute(query, (account,)).fetchone()[0]
             if posted != value:
-                yield f"3: account {account} has postings of {posted}, its notes are {value}"
+                yield f"10: account {account} has postings of {posted}, its notes are {value}"
 
     # --- when the boxes were counted ----------------------------------------------------------------------------------
 
     def counted(self) -> Iterator[str]:
-        """A count credits only what lies in the boxes, to whoever brought it, and takes nothing away (1, 2, 3)."""
+        """A count credits only what lies in the boxes, to whoever brought it, and takes nothing away (1, 2, 10)."""
         outcomes = final_outcomes(self.database)
         for kiosk in self.kiosks:
             mine = {key[1]: found for key, found in outcomes.items() if key[0] == kiosk.name}

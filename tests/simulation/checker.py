@@ -1,8 +1,8 @@
 """The outside checker: what may never happen, by paper, disk and books, and by no code of the product's own.
 
 It sees what the journal says is on disk, what the cash module is ordered to do, what goes to the host, and where each
-piece of paper is; at the end it reads the journal's file and the host's database in its own words. The numbers are the
-rules of the design, section 1.
+piece of paper is; at the end it reads the journal's file and the host's database in its own words. The numbers are
+those of the README's rules.
 """
 
 from __future__ import annotations
@@ -257,7 +257,7 @@ class Checker(Observer):
         rows = database.execute("SELECT ledger, currency, sum(amount_minor) FROM postings GROUP BY 1, 2").fetchall()
         for ledger, currency, balance in rows:
             if balance:
-                self.wrong(f"3: the books of {ledger} are off by {balance} {currency}")
+                self.wrong(f"10: the books of {ledger} are off by {balance} {currency}")
 
     # --- when everything is at rest, and when the boxes were counted --------------------------------------------------
 

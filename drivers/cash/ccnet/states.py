@@ -25,7 +25,7 @@ PRESENCE: Mapping[State, Presence] = {
     State.IDLING: Presence.PATH_EMPTY,
     State.DISABLED: Presence.PATH_EMPTY,
     State.BOX_FULL: Presence.PATH_EMPTY,
-    State.BOX_REMOVED: Presence.PATH_EMPTY,
+    State.BOX_REMOVED: Presence.MOVING,  # Whatever is inside: nobody can say where it ends while the box is away.
     State.POWER_UP_NOTE_IN_VALIDATOR: Presence.RETURNABLE,
     State.RETURNING: Presence.RETURNABLE,
     State.RETURNED: Presence.RETURNABLE,

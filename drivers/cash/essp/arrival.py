@@ -21,6 +21,7 @@ _SAYS_INITIALISING = 7
 _RESTS_AFTER_INITIALISING = 2
 # How often a reset that is told is answered with a new greeting before the device is taken at its word.
 _GREETINGS = 3
+_OF_BOX = frozenset({EventCode.BOX_REMOVED, EventCode.BOX_REPLACED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ class Arrival:
         been after the last greeting: then version and key are agreed on anew.
         """
         found = self._hear(answer.events, payload, known.version, now)
-        if answer.rest and found is not None and found.presence is Presence.PATH_EMPTY:
+        if answer.rest and found is not None and found.where is Where.NOWHERE and found.presence is not Presence.JAMMED:
             found = None  # It may say more than could be read.
         self.found = self.found or found
         channel = next((e.channel for e in reversed(answer.events) if e.code is EventCode.READ), 0)
@@ -105,7 +106,13 @@ class Arrival:
         if self._quiet_since is None:
             self._quiet_since = now
         self._rests += 1
-        return Found(Presence.PATH_EMPTY, Where.NOWHERE, frame) if self._is_over(version, now) else None
+        return Found(self._nothing_shown, Where.NOWHERE, frame) if self._is_over(version, now) else None
+
+    @property
+    def _nothing_shown(self) -> Presence:
+        """What it means that nothing is shown: while the box is away, nobody can say where what is inside will end."""
+        of_box = (event.code for event in reversed(self.events) if event.code in _OF_BOX)
+        return Presence.MOVING if next(of_box, None) is EventCode.BOX_REMOVED else Presence.PATH_EMPTY
 
     def _is_over(self, version: int, now: float) -> bool:
         """Whether a device that shows nothing has nothing more to say. Below version 7 it does not say when it is done

@@ -29,7 +29,7 @@ PRESENCE: Mapping[State, Presence] = {
     State.IDLING: Presence.PATH_EMPTY,
     State.DISABLED: Presence.PATH_EMPTY,
     State.BOX_FULL: Presence.PATH_EMPTY,
-    State.BOX_REMOVED: Presence.PATH_EMPTY,
+    State.BOX_REMOVED: Presence.MOVING,  # Whatever is inside: nobody can say where it ends while the box is away.
     State.POWER_UP_NOTE_IN_ACCEPTOR: Presence.RETURNABLE,
     State.REJECTING: Presence.RETURNABLE,
     State.RETURNING: Presence.RETURNABLE,

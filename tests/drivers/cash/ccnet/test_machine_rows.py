@@ -39,7 +39,7 @@ FIRST = [
     ("02 03 06 15 EE C5", Presence.MOVING, None), ("02 03 06 17 FC E6", Presence.MOVING, None),
     ("02 03 06 18 0B 1E", Presence.RETURNABLE, None), ("02 03 06 19 82 0F", Presence.PATH_EMPTY, None),
     ("02 03 06 1A 19 3D", Presence.IN_ESCROW, None), ("02 03 06 41 4F D1", Presence.PATH_EMPTY, None),
-    ("02 03 06 42 D4 E3", Presence.PATH_EMPTY, None), ("02 03 06 43 5D F2", Presence.JAMMED, None),
+    ("02 03 06 42 D4 E3", Presence.MOVING, None), ("02 03 06 43 5D F2", Presence.JAMMED, None),
     ("02 03 06 44 E2 86", Presence.JAMMED, None), ("02 03 07 47 50 AB E6", Presence.JAMMED, None),
     ("02 03 07 80 04 A8 75", Presence.IN_ESCROW, 4), ("02 03 07 81 04 70 6C", Presence.STACKED, 4),
     ("02 03 07 82 04 18 46", Presence.RETURNABLE, 4),

@@ -87,7 +87,7 @@ def test_a_box_that_is_taken_out_and_put_back_leads_to_a_device_that_is_read_ane
 @pytest.mark.parametrize(
     ("state", "code", "presence"),
     [
-        (State.BOX_REMOVED, "box-removed", Presence.PATH_EMPTY),
+        (State.BOX_REMOVED, "box-removed", Presence.MOVING),
         (State.BOX_FULL, "box-full", Presence.PATH_EMPTY),
         (State.JAM_BOX, "jam-box", Presence.JAMMED),
         (State.FAILURE, "failure-50", Presence.JAMMED),

@@ -153,7 +153,8 @@ FIRST_EVENTS: list[tuple[tuple[EventCode | tuple[EventCode, int], ...], Presence
     ((EventCode.DISABLED,), Presence.PATH_EMPTY, None),
     ((EventCode.ALL_DISABLED,), Presence.PATH_EMPTY, None),
     ((EventCode.STACKER_FULL,), Presence.PATH_EMPTY, None),
-    ((EventCode.BOX_REMOVED,), Presence.PATH_EMPTY, None),
+    ((EventCode.BOX_REMOVED,), Presence.MOVING, None),
+    ((EventCode.BOX_REMOVED, EventCode.BOX_REPLACED), Presence.PATH_EMPTY, None),
     ((EventCode.BOX_REPLACED,), Presence.PATH_EMPTY, None),
     (((EventCode.FRAUD, 0),), Presence.PATH_EMPTY, None),
 ]

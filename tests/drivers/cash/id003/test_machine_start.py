@@ -251,7 +251,7 @@ SHOWN = [
     (State.VEND_VALID, b"\x64", Presence.STACKED), (State.REJECTING, b"\x79", Presence.RETURNABLE),
     (State.JAM_ACCEPTOR, b"", Presence.JAMMED), (State.JAM_STACKER, b"", Presence.JAMMED),
     (State.FAILURE, b"\xab", Presence.JAMMED), (State.RECYCLER_FAILURE, b"", Presence.JAMMED),
-    (State.BOX_FULL, b"", Presence.PATH_EMPTY), (State.BOX_REMOVED, b"", Presence.PATH_EMPTY),
+    (State.BOX_FULL, b"", Presence.PATH_EMPTY), (State.BOX_REMOVED, b"", Presence.MOVING),
 ]  # fmt: skip
 
 

@@ -149,7 +149,7 @@ def test_a_failure_of_the_recycler_is_told_as_one() -> None:
 @pytest.mark.parametrize(
     ("state", "code", "presence"),
     [
-        (State.BOX_REMOVED, "box-removed", Presence.PATH_EMPTY),
+        (State.BOX_REMOVED, "box-removed", Presence.MOVING),
         (State.BOX_FULL, "box-full", Presence.PATH_EMPTY),
         (State.JAM_STACKER, "jam-box", Presence.JAMMED),
         (State.JAM_ACCEPTOR, "jam-head", Presence.JAMMED),

@@ -10,8 +10,10 @@ from drivers.api.cash import (
     Trouble,
     TroubleKind,
 )
+from guichet.journal.records import decode
 from guichet.limits import MAX_NOTES_PER_ADVICE
 from guichet.v1 import journal_pb2 as pb
+from host.claims.periods import Periods
 from kiosk.journal.folds import NotePhase
 from kiosk.terminal.paper import summarise
 from tests.kiosk.terminal.standing import (
@@ -252,6 +254,29 @@ def test_a_box_that_was_out_when_the_process_died_has_begun_a_new_period_all_the
         again.answered(Presence.PATH_EMPTY, counter=7, who=identity())
         assert "BoxPeriodOpened" in again.ready()
         assert "BoxPeriodOpened" not in again.ready()
+    finally:
+        again.journal.close()
+
+
+def test_no_period_begins_while_the_box_is_out(rig: Rig) -> None:
+    """Else one begins with no box at all, and what the head pushes into the next box seems to be none of its."""
+    rig.begin()
+    rig.escrowed()
+    rig.desk.take()
+    rig.tell(Trouble(TroubleKind.BOX_REMOVED))
+    rig.does(rig.desk.no_answer)
+    assert "BoxPeriodOpened" not in rig.does(lambda: rig.desk.close_deposit(pb.DEPOSIT_END_DEVICE))
+    again = rig.restarted()
+    try:
+        assert "BoxPeriodOpened" not in again.answered(Presence.MOVING, counter=7)
+        again.tell(Trouble(TroubleKind.BOX_REMOVED))
+        again.stacked()
+        assert again.ready(8).count("BoxPeriodOpened") == 1
+        periods = Periods()
+        periods.add(decode(entry.record) for entry in again.journal.entries(1))
+        (note,) = again.notes
+        assert periods.candidates(note.note_id, note.box_period_id) == set(periods.found)
+        assert [period.exchanged for period in periods.found.values()] == [True, False]
     finally:
         again.journal.close()
 

@@ -1,0 +1,91 @@
+"""A terminal that comes back while the box is out: nobody can say where what is inside will end, least of all the host,
+which decides by the journal whose doubt the count of a box may pay.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from drivers.simulation.mechanism import Box
+from drivers.simulation.notes import Place
+from drivers.simulation.script import parse
+from guichet.journal.records import decode
+from guichet.v1 import journal_pb2 as pb
+from host.claims.periods import Periods
+from kiosk.journal.folds import NotePhase
+from tests.conformance.cases import each_script
+from tests.conformance.rig import Rig
+from tests.conformance.subject import Subject
+from tests.virtual_time import run_virtually
+
+
+@each_script("slips")
+def test_what_sticks_inside_is_not_called_returned_because_the_box_is_out(subject: Subject, script: str) -> None:
+    with tempfile.TemporaryDirectory(prefix=f"{script}-") as place:
+        run_virtually(_slips_and_sticks_while_the_process_is_dead(subject, Path(place)))
+
+
+async def _slips_and_sticks_while_the_process_is_dead(subject: Subject, place: Path) -> None:
+    """The note was in escrow. The box is pulled before the terminal is back, and the jam freed by hand afterwards."""
+    rig = Rig(subject, place)
+    rig.begin()
+    await rig.ready()
+    await rig.next_customer()
+    rig.device.follow(*parse(f"note {rig.device.inserted + 1}: jam in transport"))
+    await rig.insert(subject.faces[0])
+    note = await rig.escrowed()
+    await rig.kill()
+    metal = rig.device.metal
+    metal.slip(rig.now)
+    await rig.sleep(3.0)
+    rig.device.advance(rig.now)
+    rig.device.change_box(Box.OUT, rig.now)
+    rig.begin()
+    await rig.sleep(20.0)
+    assert metal.note is not None
+    assert metal.note.place is Place.TRANSPORT
+    rig.device.free_jam(rig.now)
+    rig.device.change_box(Box.IN, rig.now)
+    rig.device.cut_power(rig.now)
+    rig.device.restore_power(rig.now)
+    await rig.sleep(30.0)
+    assert rig.fold.notes[note.note_id].phase is NotePhase.IN_DOUBT
+    await rig.kill()
+
+
+@each_script("slips")
+def test_a_doubt_may_lie_in_the_box_that_was_put_in_while_the_terminal_was_away(subject: Subject, script: str) -> None:
+    with tempfile.TemporaryDirectory(prefix=f"{script}-") as place:
+        run_virtually(_pushed_into_the_next_box(subject, Path(place)))
+
+
+async def _pushed_into_the_next_box(subject: Subject, place: Path) -> None:
+    """The note jams on its way to the box and is in doubt; the box is pulled while the process is dead, and the head
+    pushes the note into another one.
+    """
+    rig = Rig(subject, place)
+    rig.begin()
+    await rig.ready()
+    await rig.next_customer()
+    rig.device.follow(*parse(f"note {rig.device.inserted + 1}: jam in transport"))
+    await rig.insert(subject.faces[0])
+    note = await rig.escrowed()
+    rig.desk.take()
+    await rig.sleep(5.0)
+    rig.desk.close_deposit(pb.DEPOSIT_END_DEVICE)
+    await rig.kill()
+    rig.device.change_box(Box.OUT, rig.now)
+    rig.begin()
+    await rig.sleep(10.0)
+    rig.device.metal.mishaps.jam = None
+    rig.device.change_box(Box.IN, rig.now, "NEW-BOX")
+    rig.device.cut_power(rig.now)
+    rig.device.restore_power(rig.now)
+    await rig.sleep(30.0)
+    assert [(one.place, one.box) for one in rig.vault.notes] == [(Place.BOX, "NEW-BOX")]
+    periods = Periods()
+    periods.add(decode(entry.record) for entry in rig.journal.entries(1))
+    candidates = periods.candidates(note.note_id, rig.fold.notes[note.note_id].box_period_id)
+    assert list(periods.found)[-1] in candidates
+    await rig.kill()

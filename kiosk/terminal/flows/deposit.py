@@ -4,21 +4,20 @@ when it may, says what is going on, and ends when the customer, the clock or the
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from enum import Enum, auto
 
 from guichet.ids import DepositId, SessionId
-from guichet.journal.records import to_wire
 from guichet.limits import MAX_NOTES_PER_DEPOSIT
-from guichet.money import Currency, Money, total
+from guichet.money import Currency, Money
 from guichet.v1 import customer_pb2
 from guichet.v1 import journal_pb2 as journal
 from guichet.v1 import screen_pb2 as pb
 from kiosk.journal.faults import JournalError
-from kiosk.journal.folds import Deposit, Note
-from kiosk.terminal.desk_view import Back, Stage
+from kiosk.journal.folds import Note
+from kiosk.terminal.desk_view import Stage
 from kiosk.terminal.flows.accounts import choose_account
+from kiosk.terminal.flows.deposit_view import view_of
 from kiosk.terminal.flows.printing import can_print
 from kiosk.terminal.flows.result import show_result
 from kiosk.terminal.front import End, SessionOver
@@ -28,15 +27,6 @@ from kiosk.terminal.parts import CustomerSession, Parts
 _LOOK_AGAIN_SECONDS = 1.0
 _SHUT_SECONDS = 5.0
 _SHUT_LOOK_SECONDS = 0.05
-
-_BACKS = {
-    Back.NONE: pb.NOTE_BACK_UNSPECIFIED,
-    Back.NOT_RECOGNISED: pb.NOTE_BACK_NOT_RECOGNISED,
-    Back.NOT_ACCEPTED: pb.NOTE_BACK_NOT_ACCEPTED,
-    Back.OTHER_CURRENCY: pb.NOTE_BACK_OTHER_CURRENCY,
-    Back.ASKED: pb.NOTE_BACK_ASKED,
-    Back.LIMIT: pb.NOTE_BACK_LIMIT,
-}
 
 
 class Ended(Enum):
@@ -302,43 +292,11 @@ def _touched(parts: Parts, progress: _Progress, control: str) -> None:
             parts.log.event("touch.unknown", control=control[:40])
 
 
+def _view(parts: Parts, progress: _Progress) -> pb.DepositView:
+    deposit, desk = parts.journal.fold.deposits[progress.deposit_id], parts.desk
+    notes, away = _notes(parts, progress), not parts.link.connected
+    return view_of(deposit, notes, desk.view, desk.left, host_away=away, no_receipt=not progress.paper)
+
+
 def _notes(parts: Parts, progress: _Progress) -> list[Note]:
     return parts.journal.fold.notes_of(progress.deposit_id)
-
-
-# --- what the screen shows ------------------------------------------------------------------------------------------
-
-
-def _view(parts: Parts, progress: _Progress) -> pb.DepositView:
-    deposit: Deposit = parts.journal.fold.deposits[progress.deposit_id]
-    desk, credited = parts.desk.view, [n.value for n in _notes(parts, progress) if n.credited and n.value is not None]
-    counts = sorted(Counter(credited).items(), key=lambda item: -item[0].minor)
-    view = pb.DepositView(
-        stage=_stage(desk.stage, first=not credited, ready=desk.ready),
-        account_masked=deposit.account_masked,
-        total=to_wire(total(credited, deposit.currency)),
-        notes=[pb.NoteCount(value=to_wire(value), count=count) for value, count in counts],
-        host_away=not parts.link.connected,
-        note_back=_BACKS[desk.back],
-        no_receipt=not progress.paper,
-        card_masked=deposit.offline.card_masked if deposit.offline is not None else "",
-    )
-    if (left := parts.desk.left) is not None:
-        view.left.CopyFrom(to_wire(max(left, Money(0, left.currency))))
-    if desk.note is not None:
-        view.current_note.CopyFrom(to_wire(desk.note))
-    return view
-
-
-def _stage(stage: Stage, *, first: bool, ready: bool) -> pb.DepositStage.ValueType:
-    match stage:
-        case Stage.OPEN:
-            return pb.DEPOSIT_STAGE_INSERT_FIRST if first else pb.DEPOSIT_STAGE_INSERT_MORE
-        case Stage.DRAWING_IN | Stage.ESCROW:
-            return pb.DEPOSIT_STAGE_CHECKING_NOTE
-        case Stage.STACKING | Stage.CLEARING:
-            return pb.DEPOSIT_STAGE_STACKING
-        case Stage.RETURNING:
-            return pb.DEPOSIT_STAGE_RETURNING
-        case Stage.CLOSED:
-            return pb.DEPOSIT_STAGE_HOLD_ON if ready else pb.DEPOSIT_STAGE_STACKING

@@ -422,6 +422,10 @@ class CashDesk:
         if trouble.kind in (TroubleKind.JAM, TroubleKind.FAILURE):
             self._resolve(Presence.JAMMED, None, Read())
         if trouble.kind.stops_acceptance:
+            note = self._book.fold.open_note
+            if note is not None and note.phase is NotePhase.ESCROWED:
+                # Nobody will decide about it now, and a device may keep it in escrow and wait for that.
+                self._intend_return(note, pb.RETURN_REASON_RECOVERY)
             self._change(ready=False, stage=Stage.CLOSED, fault=code)
 
     # --- the start-up table at work ---------------------------------------------------------------------------------

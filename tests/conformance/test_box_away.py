@@ -89,3 +89,28 @@ async def _pushed_into_the_next_box(subject: Subject, place: Path) -> None:
     candidates = periods.candidates(note.note_id, rig.fold.notes[note.note_id].box_period_id)
     assert list(periods.found)[-1] in candidates
     await rig.kill()
+
+
+@each_script("slips")
+def test_a_box_that_is_out_for_a_moment_leaves_no_note_in_escrow(subject: Subject, script: str) -> None:
+    with tempfile.TemporaryDirectory(prefix=f"{script}-") as place:
+        run_virtually(_out_for_a_moment(subject, Path(place)))
+
+
+async def _out_for_a_moment(subject: Subject, place: Path) -> None:
+    """Some devices give the note back as they begin anew, others wait to be told what to do with it."""
+    rig = Rig(subject, place)
+    rig.begin()
+    await rig.ready()
+    await rig.next_customer()
+    await rig.insert(subject.faces[0])
+    note = await rig.escrowed()
+    rig.device.change_box(Box.OUT, rig.now)
+    await rig.sleep(2.0)
+    rig.device.change_box(Box.IN, rig.now)
+    if rig.desk.view.ready:  # It has told of no box: a person still decides about the note in escrow.
+        rig.desk.give_back(pb.RETURN_REASON_CUSTOMER)
+    await rig.until(lambda: rig.fold.notes[note.note_id].phase is NotePhase.RETURNED, "the note to be back")
+    await rig.ready()
+    assert rig.paper().total() == 0
+    await rig.kill()

@@ -19,7 +19,25 @@ from tests.simulation.plan import Kind
 from tests.simulation.world import Outcome, Stage, plan_for
 
 SEEDS = range(1, 17)
-REGRESSIONS = (2, 5, 16, 46, 207, 1_876, 2_879, 3_108, 3_186, 3_357, 5_754, 10_165, 10_235, 10_293, 10_309)
+REGRESSIONS = (
+    2,
+    5,
+    16,
+    46,
+    207,
+    1_876,
+    2_879,
+    3_108,
+    3_186,
+    3_357,
+    5_754,
+    10_165,
+    10_235,
+    10_293,
+    10_309,
+    10_320,
+    10_346,
+)
 """Worlds that have found something once, in the product or in the simulation. A world changes with whatever changes in
 plan or product: what each has found has a test of its own at the lowest level that shows it.
 """

@@ -40,8 +40,8 @@ def removed(terminal: BenchTerminal) -> None:
 
 
 def path_is_empty(terminal: BenchTerminal) -> None:
-    """The cash module says that nothing is under way in it."""
-    terminal.write(journal_pb2.DeviceAnswered(device="cash", presence=journal_pb2.DEVICE_PRESENCE_PATH_EMPTY))
+    """Nothing is under way in the cash module, for it lets the next note in."""
+    terminal.write(journal_pb2.AcceptanceOpened(deposit_id=deposit_id(1)))
 
 
 def replicate(bench: Bench, terminal: BenchTerminal) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
-from guichet.ids import DeviceSerial
+from guichet.ids import DeviceSerial, as_name
 
 
 class DeviceState(Enum):
@@ -22,13 +22,18 @@ class DeviceState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class DeviceIdentity:
-    """Who the device says it is. ``simulated``: a program in a device's place, for development and training."""
+    """Who the device says it is. ``simulated``: a program in a device's place, for development and training. A serial
+    number that a journal, a host or a person could not take is written so that they can: :func:`guichet.ids.as_name`.
+    """
 
     driver: str
     model: str
     serial: DeviceSerial
     firmware: str
     simulated: bool
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "serial", DeviceSerial(as_name(self.serial)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,7 +74,12 @@ def keys_of(connection: Connection, terminals_asked: Collection[TerminalId]) -> 
 
 
 def withdraw(connection: Connection, terminal: TerminalId, why: Withdrawal, now_us: int) -> int:
-    """Take the terminal's certificates out of use; gives how many were in use."""
+    """Take the terminal's certificates out of use; gives how many were in use. Who revokes a terminal trusts none of
+    the keys that it had before either: what they sign comes with an incident from then on.
+    """
+    if why is Withdrawal.REVOKED:
+        former = (certificates.c.terminal_id == terminal, certificates.c.withdrawal == Withdrawal.SUPERSEDED)
+        connection.execute(update(certificates).where(*former).values(withdrawal=Withdrawal.REVOKED))
     in_use = (certificates.c.terminal_id == terminal, certificates.c.withdrawn_at_us.is_(None))
     statement = update(certificates).where(*in_use).values(withdrawn_at_us=now_us, withdrawal=why)
     return connection.execute(statement).rowcount

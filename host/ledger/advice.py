@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from google.protobuf.message import DecodeError
 
-from guichet.ids import DepositId, IdError, NoteId, TerminalId, check_id, check_terminal_id
+from guichet.ids import MAX_NAME, DepositId, IdError, NoteId, TerminalId, check_id, check_terminal_id
 from guichet.limits import MAX_NOTES_PER_ADVICE, MAX_OUTCOMES_PER_ADVICE
 from guichet.money import Currency, Money, MoneyError
 from guichet.offline import OfflineError, OfflineStart, start_of
@@ -21,7 +21,6 @@ _OUTCOMES = {
     pb.OUTCOME_FOUND: Outcome.FOUND,
     pb.OUTCOME_WITHHELD: Outcome.WITHHELD,
 }
-_MAX_TEXT = 64
 _MAX_OUTCOMES = 100
 _MAX_PLACE = 2**63 - 1
 
@@ -128,6 +127,6 @@ def _note(message: pb.NoteOutcome, currency: Currency) -> AdvisedNote:
 
 
 def _text(text: str, name: str) -> str:
-    if len(text) > _MAX_TEXT or not text.isprintable():
-        raise BadAdvice(f"{name}: at most {_MAX_TEXT} printable characters")
+    if len(text) > MAX_NAME or not text.isprintable():
+        raise BadAdvice(f"{name}: at most {MAX_NAME} printable characters")
     return text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from hashlib import sha256
 from typing import NewType
 
 TerminalId = NewType("TerminalId", str)
@@ -16,6 +17,21 @@ DeviceSerial = NewType("DeviceSerial", str)
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.ASCII)
 _TERMINAL = re.compile(r"[A-Z0-9][A-Z0-9-]{1,15}", re.ASCII)
+
+
+MAX_NAME = 64
+"""So many characters at most has a name that comes from outside, such as a device's serial number."""
+
+
+def as_name(text: str) -> str:
+    """``text`` as everyone can keep it and show it: at most 64 printable characters. What cannot be printed stands as
+    its number; of a longer one the beginning, with a mark that tells it from others.
+    """
+    shown = "".join(sign if sign.isprintable() else f"\\x{ord(sign):02x}" for sign in text)
+    if len(shown) <= MAX_NAME:
+        return shown
+    mark = sha256(shown.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return f"{shown[: MAX_NAME - len(mark) - 1]}~{mark}"
 
 
 class IdError(ValueError):

@@ -9,18 +9,21 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
+from guichet.ids import TerminalId
 from guichet.seams import Domain
 from guichet.signing import verify
 from guichet.v1 import settlement_pb2 as pb
 from guichet.v1.terminal_link_pb2 import SignedAdvice
 from host.claims.schema import claims
 from host.fleet.incidents import list_incidents
+from host.fleet.standing import withdraw
 from host.ledger.advice import BadAdvice, parse_advice
 from host.ledger.booking import Place
 from host.ledger.kinds import AccountKind, AccountState, Ledger
 from host.ledger.schema import accounts, note_conflicts, postings
 from host.ledger.settlement import Answer, Refusal, RefusalReason, Result, Submission
 from host.ledger.verify import verify_books
+from host.pki.schema import Withdrawal
 from tests.host.bench import ANNA, BORIS, Bench, build_bench
 from tests.host.terminal import (
     OUTCOME_CREDITED,
@@ -271,6 +274,19 @@ def test_an_advice_of_an_earlier_key_is_settled_after_a_new_enrolment(bench: Ben
     old = bench.enrol("T-1")
     bench.enrol("T-1")
     assert answer(bench, old.advice(1, [Note(1)], account=ANNA)).notes[0].booking == pb.BOOKING_CUSTOMER
+
+
+def test_what_any_key_of_a_revoked_terminal_signs_comes_with_an_incident(bench: Bench) -> None:
+    """Its old disk, too, that somebody kept: its key was only superseded."""
+    old = bench.enrol("T-1")
+    new = bench.enrol("T-1")
+    with bench.engine.begin() as connection:
+        assert withdraw(connection, TerminalId("T-1"), Withdrawal.REVOKED, bench.clock.now_us) == 1
+    for number, terminal in enumerate((old, new), start=1):
+        assert answer(bench, terminal.advice(number, [Note(1)], account=ANNA)).notes[0].booking == pb.BOOKING_CUSTOMER
+        with bench.engine.begin() as connection:
+            told = [incident for incident in list_incidents(connection) if incident.code == "advice-after-revocation"]
+        assert len(told) == number
 
 
 def broken(terminal: BenchTerminal, **changes: object) -> bytes:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guichet.ids import IdError, check_id, check_terminal_id, make_id, short
+from guichet.ids import MAX_NAME, IdError, as_name, check_id, check_terminal_id, make_id, short
 from guichet.seams import Clock
 from guichet.system import SystemClock, SystemIds, SystemRandom
 
@@ -73,3 +73,31 @@ def test_the_machines_own_seams_keep_their_promises() -> None:
     made = {ids.new() for _ in range(1000)}
     assert len(made) == 1000
     assert {check_id(text) for text in made} == made
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("SIM000000001", "SIM000000001"),
+        ("", ""),
+        ("12\x0034", "12\\x0034"),
+        ("\r\nA\x7f", "\\x0d\\x0aA\\x7f"),
+        ("\ufffd9", "\ufffd9"),
+    ],
+)
+def test_a_name_from_outside_can_be_shown(text: str, name: str) -> None:
+    assert as_name(text) == name
+
+
+@given(st.text(max_size=200), st.text(max_size=200))
+def test_any_name_from_outside_is_short_and_printable_and_stays_as_it_is(one: str, other: str) -> None:
+    name = as_name(one)
+    assert len(name) <= MAX_NAME
+    assert name.isprintable()
+    assert as_name(name) == name
+    if len(one) > MAX_NAME and one != other and one[:MAX_NAME] == other[:MAX_NAME]:
+        assert name != as_name(other)
+
+
+def test_two_long_names_that_begin_alike_are_two() -> None:
+    assert as_name("x" * 80 + "1") != as_name("x" * 80 + "2")

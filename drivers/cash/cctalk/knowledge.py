@@ -39,8 +39,10 @@ _WHO_AGAIN = (Header.GET_INHIBITS, Header.MANUFACTURER, Header.SERIAL)
 
 _TWICE = frozenset({*_WHO_AGAIN, Header.NOTE_ID, Header.COIN_ID, Header.SCALING, Header.REVISION})
 
-INDISPENSABLE = frozenset({Header.SERIAL, Header.SET_INHIBITS, Header.SET_MASTER})
-"""Questions without whose answer there is no going on."""
+INDISPENSABLE = frozenset({Header.SERIAL, Header.SET_MODE, Header.SET_INHIBITS, Header.SET_MASTER})
+"""Questions without whose answer there is no going on. Without escrow a validator takes notes unasked, and nobody could
+give one back.
+"""
 
 
 class Standing(Enum):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import pairwise
 
-from drivers.api.cash import Answered, Lost, Presence
+from drivers.api.cash import Answered, Lost, Presence, Ready
 from drivers.cash.cctalk.machine import Machine
 from drivers.cash.cctalk.messages import Header, Request
 from drivers.cash.cctalk.roles import NOTES
@@ -99,6 +99,17 @@ def test_a_device_that_never_says_who_it_is_is_not_used_and_a_person_hears_of_it
     assert b.heard(Answered) == []
     b.ready()
     assert b.codes() == ["failure-not-identified", "failure-not-identified over"]
+
+
+def test_a_validator_that_does_not_say_that_it_uses_escrow_lets_no_note_in() -> None:
+    """It would stack whatever comes, and the customer could have nothing back."""
+    b = bench()
+    b.from_device = On(Header.SET_MODE, b, 15, nothing)
+    b.run(8)
+    assert b.codes() == ["failure-not-identified"]
+    assert b.heard(Ready) == []
+    b.ready()
+    assert b.device.uses_escrow
 
 
 def test_a_tick_too_many_changes_nothing() -> None:

@@ -1,7 +1,8 @@
 """The numbers of a key exchange, made of a connection's own entropy. Pure: the same entropy gives the same numbers.
 
-The exchange is Diffie and Hellman's over 64 bits, with nobody's signature: it keeps packets whole and in order, and is
-no protection against somebody who listens. (SSP manual GA138, encryption layer.)
+The exchange is Diffie and Hellman's with nobody's signature: it keeps packets whole and in order, and is no protection
+against somebody who listens. (SSP manual GA138, encryption layer.) The numbers have 64 bits on the wire. Ours stay below
+2**31, as those of the maker's own SDK do: whoever multiplies two of them in 64 bits, as that SDK does, is right then.
 """
 
 from __future__ import annotations
@@ -11,9 +12,9 @@ from hashlib import sha256
 DEFAULT_FIXED_KEY = 0x0123456701234567
 """The half of every key that is not negotiated, as devices leave the factory."""
 
-_LOWEST, _SPAN = 1 << 62, 1 << 62
-# No two neighbouring primes below 2**64 are farther apart than 1550.
-_WIDEST_GAP = 1600
+_LOWEST, _SPAN = 1 << 30, 1 << 30
+# No two neighbouring primes below 2**31 are farther apart than 292.
+_WIDEST_GAP = 300
 # Enough witnesses for every number below 3.3 * 10**24.
 _WITNESSES = (2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37)
 
@@ -37,8 +38,12 @@ class Dice:
         """Any number of 64 bits but 0."""
         return int.from_bytes(self.draw(8), "little") or 1
 
+    def secret(self) -> int:
+        """What one side keeps to itself in a key exchange: any number below 2**31 but 0."""
+        return self.number() % (_LOWEST + _SPAN) or 1
+
     def prime(self) -> int:
-        """A prime of 63 bits: some hosts and devices are said to read a number of 64 as a negative one."""
+        """A prime between 2**30 and 2**31."""
         start = _LOWEST + self.number() % (_SPAN - _WIDEST_GAP)
         return next(number for number in range(start | 1, start + _WIDEST_GAP, 2) if is_prime(number))
 

@@ -104,7 +104,7 @@ class Knowledge:
         failed = self._failed
         self.__init__(self._fixed_key)
         self._failed = failed
-        generator, self._modulus, self._secret = dice.prime(), dice.prime(), dice.number()
+        generator, self._modulus, self._secret = dice.prime(), dice.prime(), dice.secret()
         numbers = {
             Command.PROTOCOL: self.version,
             Command.SET_GENERATOR: generator,

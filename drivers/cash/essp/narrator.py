@@ -108,7 +108,7 @@ class Narrator(FrameNarrator[Frame]):
             return None
         tries, self._draws = min(self._draws, _MOST_DRAWS), _SPARE_DRAWS
         for _ in range(tries):
-            secret = self._dice.number()
+            secret = self._dice.secret()
             if share(self._generator, secret, self._modulus) == self._host_share:
                 return Seal(session_key(self._fixed_key, share(device_share, secret, self._modulus)))
         return None

@@ -85,11 +85,30 @@ def test_primes_are_told_from_what_is_none() -> None:
 
 
 @given(st.binary(max_size=64))
-def test_any_entropy_gives_primes_of_63_bits_and_the_same_gives_the_same(entropy: bytes) -> None:
+def test_any_entropy_gives_primes_below_2_to_the_31_and_the_same_gives_the_same(entropy: bytes) -> None:
     numbers = [Dice(entropy).prime(), Dice(entropy).prime()]
     assert numbers[0] == numbers[1]
     assert is_prime(numbers[0])
-    assert 2**62 < numbers[0] < 2**63
+    assert 2**30 < numbers[0] < 2**31
+
+
+def in_64_bits(base: int, exponent: int, modulus: int) -> int:
+    """Square and multiply as the maker's SDK does it: what is over 64 bits is lost before the remainder is taken."""
+    power, base = 1, base % modulus
+    while exponent:
+        if exponent & 1:
+            power = (power * base & 2**64 - 1) % modulus
+        base, exponent = (base * base & 2**64 - 1) % modulus, exponent >> 1
+    return power
+
+
+@given(st.binary(max_size=64), st.integers(1, 2**64 - 1))
+def test_a_device_that_loses_what_is_over_64_bits_comes_to_the_same_key(entropy: bytes, device: int) -> None:
+    dice = Dice(entropy)
+    generator, modulus, secret = dice.prime(), dice.prime(), dice.secret()
+    assert 0 < secret < 2**31
+    ours, theirs = share(generator, secret, modulus), in_64_bits(generator, device, modulus)
+    assert in_64_bits(ours, device, modulus) == share(theirs, secret, modulus)
 
 
 @given(st.integers(2**63, 2**64 - 1), st.integers(1, 2**64 - 1), st.integers(1, 2**64 - 1))

@@ -1,8 +1,8 @@
 """The numbers of a key exchange, made of a connection's own entropy. Pure: the same entropy gives the same numbers.
 
 The exchange is Diffie and Hellman's with nobody's signature: it keeps packets whole and in order, and is no protection
-against somebody who listens. (SSP manual GA138, encryption layer.) The numbers have 64 bits on the wire. Ours stay below
-2**31, as those of the maker's own SDK do: whoever multiplies two of them in 64 bits, as that SDK does, is right then.
+against somebody who listens. (SSP manual GA138, encryption layer.) The numbers have 64 bits on the wire. Ours stay
+below 2**31, as those of the maker's own SDK do: whoever multiplies two of them in 64 bits is right then.
 """
 
 from __future__ import annotations

@@ -98,7 +98,8 @@ def count_of(fold: Fold, device: KnownDevice, note: Note | None) -> Count:
         return Count.UNKNOWN
     match (now - before) % modulus:
         case 0:
-            return Count.SAME
+            # No description says of each counter that it outlives a power cut: one that is at 0 may have begun anew.
+            return Count.SAME if now else Count.UNKNOWN
         case 1:
             return Count.ONE_MORE
         case _:

@@ -77,6 +77,19 @@ def test_without_a_counter_nothing_is_compared(rig: Rig) -> None:
     assert not intended.HasField("counter_baseline")
 
 
+def test_a_count_of_0_after_a_power_cut_is_no_proof_that_nothing_was_stacked(rig: Rig) -> None:
+    """The counter may have begun anew with the device, and the first note of all lie in the box."""
+    rig.begin(counter=0)
+    rig.escrowed()
+    rig.desk.take()
+    again = rig.restarted()
+    try:
+        again.answered(Presence.PATH_EMPTY, counter=0, who=identity())
+        assert again.phases == [NotePhase.IN_DOUBT]
+    finally:
+        again.journal.close()
+
+
 def test_a_count_from_before_the_last_note_is_no_baseline(rig: Rig) -> None:
     """A second note came so fast that nobody counted in between: one more would be the first note, not this one."""
     rig.begin(counter=7)

@@ -27,10 +27,10 @@ class Fault(Enum):
 
 MEND = {
     Fault.LOCKED: "another process has it open",
-    Fault.FULL: "the disk is full: make room, then start the terminal again",
+    Fault.FULL: "the disk is full: make room, and the terminal goes on by itself",
     Fault.READ_ONLY: "the file system is read-only: check the disk before it is mounted for writing again",
     Fault.DENIED: "this user may not write there: check owner and rights of the directory and the file",
-    Fault.ABSENT: "it is not there",
+    Fault.ABSENT: "it is not there: restore it, from the host's copy",
     Fault.DAMAGED: "it cannot be read as it is: keep the file, and salvage what is in it",
     Fault.BROKEN: "it was changed after it was written: keep the file, and call who may look into it",
     Fault.KEYLESS: "the key that it is sealed with is not there: put back journal.key as it was",

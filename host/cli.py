@@ -33,7 +33,7 @@ _COMMANDS = (
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; gives the exit status."""
-    arguments = _parser().parse_args(argv)
+    arguments = command_line().parse_args(argv)
     if (name := _unreadable(arguments)) is not None:
         complain(f"{name}: not UTF-8")
         return 2
@@ -61,7 +61,8 @@ def _unreadable(arguments: argparse.Namespace) -> str | None:
     return next((name for name, value in values.items() if isinstance(value, str) and not is_text(value)), None)
 
 
-def _parser() -> argparse.ArgumentParser:
+def command_line() -> argparse.ArgumentParser:
+    """What ``guichet-host`` understands."""
     parser = argparse.ArgumentParser(prog="guichet-host", description="The centre of a fleet of terminals.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, module, summary in _COMMANDS:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 from kiosk.diagnostics.commands import add_diag_arguments, add_journal_arguments, diag, journal
@@ -15,8 +16,19 @@ _RESTORE = "run 'guichet-kiosk journal restore' before the terminal starts"
 _OF_TWO_WORDS = frozenset({"diag trace", "diag replay"})
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Run one command. Exit status: 0 done, 1 found something wrong, 2 wrong usage or configuration."""
+@dataclass(frozen=True, slots=True)
+class CommandLine:
+    """What ``guichet-kiosk`` understands. ``screen`` and ``run`` get their arguments when they are called: Kivy and the
+    workbench have them, which the others do without.
+    """
+
+    parser: argparse.ArgumentParser
+    screen: argparse.ArgumentParser
+    run: argparse.ArgumentParser
+
+
+def command_line() -> CommandLine:
+    """All commands."""
     parser = argparse.ArgumentParser(prog="guichet-kiosk", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
@@ -39,15 +51,20 @@ def main(argv: list[str] | None = None) -> int:
     add_replay_arguments(commands.add_parser("diag replay", help="whether today's driver says what was recorded"))
     add_journal_arguments(commands.add_parser("journal", help="list, verify, export, salvage or restore the journal"))
     commands.add_parser("load", help="many terminals at once (not there yet)")
+    return CommandLine(parser, screen, run)
 
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command. Exit status: 0 done, 1 found something wrong, 2 wrong usage or configuration."""
+    line = command_line()
     words = _joined(sys.argv[1:] if argv is None else argv)
     match words[0] if words else "":
         case "screen":
-            return _screen(parser, screen, words)
+            return _screen(line, words)
         case "run":
-            return _run(parser, run, words)
+            return _run(line, words)
         case _:
-            return _dispatch(parser.parse_args(words))
+            return _dispatch(line.parser.parse_args(words))
 
 
 def _joined(words: list[str]) -> list[str]:
@@ -74,15 +91,15 @@ def _dispatch(arguments: argparse.Namespace) -> int:
             return 2
 
 
-def _screen(parser: argparse.ArgumentParser, screen: argparse.ArgumentParser, words: list[str]) -> int:
+def _screen(line: CommandLine, words: list[str]) -> int:
     # Kivy is only imported where a screen is wanted.
     from kiosk.screen import main as screen_main
 
-    screen_main.add_arguments(screen)
-    return screen_main.main(parser.parse_args(words))
+    screen_main.add_arguments(line.screen)
+    return screen_main.main(line.parser.parse_args(words))
 
 
-def _run(parser: argparse.ArgumentParser, run: argparse.ArgumentParser, words: list[str]) -> int:
+def _run(line: CommandLine, words: list[str]) -> int:
     try:
         from kiosk.workbench import run as workbench
     except ModuleNotFoundError as error:
@@ -90,8 +107,8 @@ def _run(parser: argparse.ArgumentParser, run: argparse.ArgumentParser, words: l
             raise
         print("guichet-kiosk run: this is a production installation: it has no simulated devices", file=sys.stderr)
         return 2
-    workbench.add_arguments(run)
-    return workbench.main(parser.parse_args(words))
+    workbench.add_arguments(line.run)
+    return workbench.main(line.parser.parse_args(words))
 
 
 def _enrol(arguments: argparse.Namespace) -> int:

@@ -109,7 +109,7 @@ def test_a_validator_that_does_not_say_that_it_uses_escrow_lets_no_note_in() -> 
     assert b.codes() == ["failure-not-identified"]
     assert b.heard(Ready) == []
     b.ready()
-    assert b.device.uses_escrow
+    assert b.requests(Header.SET_MODE)[-1] == Request(Header.SET_MODE, b"\x03")
 
 
 def test_a_tick_too_many_changes_nothing() -> None:

@@ -28,6 +28,12 @@ class Knowledge(Questions[Command]):
         """What comes back may be another device, and has a count of its own: nothing known before holds for it."""
         self.__init__()
 
+    def does_without_count(self) -> None:
+        """The count, always the last question of a round, is not to be had."""
+        self.drop()
+        self.got_on()
+        self.stacked = None
+
     def learn(self, answer: Identification | NoteTable | StackedCount) -> None:
         """Take an answer."""
         match answer:

@@ -125,7 +125,7 @@ class Machine(Dialogue[Request]):
             if self._tries >= _TRIES:
                 self._complete_enabling(Refusal.NO_ANSWER)
         elif asked.command not in (Command.POLL, Command.RESET):
-            self._question_failed(asked.command)
+            self._question_failed(asked.command, now)
         if self._line.falls_silent(now):
             self._lose("silent")
 
@@ -267,13 +267,17 @@ class Machine(Dialogue[Request]):
 
     def _ask_again(self, asked: Command, now: float) -> None:
         """Not answered in this state: asked again after a poll, which says whether the state is still that one."""
-        self._question_failed(asked)
         self._line.next_at = now + self.timing.poll
+        self._question_failed(asked, now)
 
-    def _question_failed(self, question: Command) -> None:
+    def _question_failed(self, question: Command, now: float) -> None:
+        """A unit that says nothing of its count, in whatever way, does without one."""
         match self.known.failed(question, only_report=self.phase is Phase.KNOCKING):
             case Standing.GIVEN_UP if not self.known.asking:
                 self._report_presence()
+            case Standing.TOO_OFTEN if question is Command.COUNT_STACKED:
+                self.known.does_without_count()
+                self._answered_all(now)
             case Standing.TOO_OFTEN:
                 self._emit(NOT_IDENTIFIED)
             case Standing.GIVEN_UP | Standing.GOES_ON:

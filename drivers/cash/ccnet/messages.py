@@ -150,7 +150,7 @@ class Illegal:
 
 @dataclass(frozen=True, slots=True)
 class Identification:
-    """Part number (15), serial number (12), asset number (7 binary bytes)."""
+    """Part number (15), serial number (12), asset number (7 binary bytes; of some units none, or of another length)."""
 
     part: str
     serial: str
@@ -217,11 +217,14 @@ def _decode_poll(payload: bytes) -> PollAnswer:
     return PollAnswer(state, payload[1] if state in _WITH_DETAIL else None)
 
 
+_NAMED = 27  # Bytes of an identification that say who it is.
+
+
 def _decode_identification(payload: bytes) -> Identification:
-    if len(payload) != 34:
-        raise MessageError(f"an identification has 34 bytes, not {len(payload)}")
-    text = payload[:27].decode("ascii", "replace")
-    return Identification(text[:15].strip(" \0"), text[15:].strip(" \0"), payload[27:])
+    if len(payload) < _NAMED:
+        raise MessageError(f"an identification has {_NAMED} bytes at least, not {len(payload)}")
+    text = payload[:_NAMED].decode("ascii", "replace")
+    return Identification(text[:15].strip(" \0"), text[15:].strip(" \0"), payload[_NAMED:])
 
 
 def encode_answer(answer: Answer) -> bytes:
@@ -236,7 +239,7 @@ def encode_answer(answer: Answer) -> bytes:
         case Illegal():
             return b"\x30"
         case Identification(part, serial, asset):
-            return (part.ljust(15) + serial.ljust(12)).encode("ascii", "replace") + asset.rjust(7, b"\0")
+            return (part.ljust(15) + serial.ljust(12)).encode("ascii", "replace") + asset
         case NoteTable(_, raw):
             return raw
         case StackedCount(count):

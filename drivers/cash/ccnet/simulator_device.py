@@ -248,7 +248,7 @@ class Validator(SimulatedCash):
             case Command.SET_SECURITY:
                 return Acknowledged()
             case Command.IDENTIFICATION if self.state in _IDENTIFIES_IN:
-                return Identification("GUICHET-SIM-CC", self.serial, b"")
+                return Identification("GUICHET-SIM-CC", self.serial, bytes(7))
             case Command.GET_NOTE_TABLE if self.state in _IDENTIFIES_IN:
                 return self.table
             case Command.COUNT_STACKED if not self.forgets_count:

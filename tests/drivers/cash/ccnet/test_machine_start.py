@@ -97,6 +97,25 @@ def test_a_firmware_without_a_counter_is_read_and_serves_all_the_same() -> None:
     assert b.cleared() == Cleared(None, enabled=True)
 
 
+@pytest.mark.parametrize("answer", [nothing, lambda _: frame(b"\xff"), lambda _: frame(b"\x00")], ids=["", "FF", "00"])
+def test_a_firmware_that_never_says_its_count_in_any_words_serves_without(answer: Disturb) -> None:
+    b = bench()
+    b.from_device = On(Command.COUNT_STACKED, b, 1000, answer)
+    assert b.ready().stacked_counter is None
+    b.escrowed()
+    b.command(STACK)
+    assert b.cleared() == Cleared(None, enabled=True)
+    assert b.troubles() == []
+
+
+@pytest.mark.parametrize("asset", [0, 6, 13])
+def test_a_unit_whose_asset_number_has_another_length_is_known_all_the_same(asset: int) -> None:
+    b = bench()
+    said = b"SM-LV1416".ljust(15) + SERIAL.encode().ljust(12) + bytes(asset)
+    b.from_device = On(Command.IDENTIFICATION, b, 1000, lambda _: frame(said))
+    assert b.ready().identity.serial == SERIAL
+
+
 @row("30 or FF to a question is no data")
 @pytest.mark.parametrize("question", [Command.IDENTIFICATION, Command.GET_NOTE_TABLE, Command.COUNT_STACKED])
 @pytest.mark.parametrize("trouble", ["unreadable", "lost", "damaged", "refused", "not understood"])

@@ -109,7 +109,7 @@ def test_every_state_has_exactly_the_bytes_that_it_should(state: State) -> None:
     [
         (Command.POLL, ""), (Command.POLL, "16"), (Command.POLL, "8405"), (Command.POLL, "810500"),
         (Command.STACK, "8005"), (Command.RETURN, "14"), (Command.ENABLE_NOTE_TYPES, "19"),
-        (Command.COUNT_STACKED, "010203"), (Command.GET_STATUS, "0000000000"), (Command.IDENTIFICATION, "00" * 33),
+        (Command.COUNT_STACKED, "010203"), (Command.GET_STATUS, "0000000000"), (Command.IDENTIFICATION, "00" * 26),
         (Command.GET_NOTE_TABLE, "00" * 119), (Command.GET_NOTE_TABLE, "00" * 245), (Command.GET_NOTE_TABLE, "1455"),
     ],
 )  # fmt: skip

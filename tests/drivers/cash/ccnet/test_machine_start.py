@@ -97,10 +97,11 @@ def test_a_firmware_without_a_counter_is_read_and_serves_all_the_same() -> None:
     assert b.cleared() == Cleared(None, enabled=True)
 
 
-@pytest.mark.parametrize("answer", [nothing, lambda _: frame(b"\xff"), lambda _: frame(b"\x00")], ids=["", "FF", "00"])
-def test_a_firmware_that_never_says_its_count_in_any_words_serves_without(answer: Disturb) -> None:
+@pytest.mark.parametrize("answer", ["", "FF", "00"])
+def test_a_firmware_that_never_says_its_count_in_any_words_serves_without(answer: str) -> None:
     b = bench()
-    b.from_device = On(Command.COUNT_STACKED, b, 1000, answer)
+    said: Disturb = (lambda _: frame(bytes.fromhex(answer))) if answer else nothing
+    b.from_device = On(Command.COUNT_STACKED, b, 1000, said)
     assert b.ready().stacked_counter is None
     b.escrowed()
     b.command(STACK)

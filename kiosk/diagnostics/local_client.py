@@ -46,7 +46,7 @@ def local_terminal(socket: Path) -> Generator[LocalTerminalStub]:
             if error.code() is grpc.StatusCode.DATA_LOSS:
                 raise _journal_error(error.details() or "") from error
             if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
-                raise RuntimeError(f"the terminal runs, and gave no answer within {_SECONDS:g} s") from error
+                raise RuntimeError(f"the terminal runs, and had not answered in full within {_SECONDS:g} s") from error
             raise RuntimeError(f"{error.code().name}: {error.details()}") from error
 
 

@@ -19,6 +19,7 @@ from drivers.context import DriverContext
 from drivers.errors import DeviceError, TransportError
 from drivers.simulation.cash_device import SimulatedCash
 from drivers.simulation.notes import Place, Vault
+from drivers.simulation.script import parse
 from drivers.transport.api import ByteTransport, OpenTransport
 from drivers.transport.memory import MemoryTransport, memory_pair
 from drivers.transport.recorder import Tape, recorded
@@ -327,6 +328,18 @@ class Rig:
     def _slot_open(self) -> bool:
         self.device.advance(self.now)
         return self.device.powered and self.device.accepts and self.device.metal.note is None
+
+    async def first_note_in_escrow(self, face: str, fault: str = "") -> Note:
+        """The terminal begins, somebody opens a deposit, and a note of ``face`` lies in escrow; ``fault``: what happens
+        to it, in the words of a script.
+        """
+        self.begin()
+        await self.ready()
+        await self.next_customer()
+        if fault:
+            self.device.follow(*parse(f"note {self.device.inserted + 1}: {fault}"))
+        await self.insert(face)
+        return await self.escrowed()
 
     async def escrowed(self) -> Note:
         """Until a note of this deposit lies in escrow, on record."""

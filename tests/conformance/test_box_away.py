@@ -9,7 +9,6 @@ from pathlib import Path
 
 from drivers.simulation.mechanism import Box
 from drivers.simulation.notes import Place
-from drivers.simulation.script import parse
 from guichet.journal.records import decode
 from guichet.v1 import journal_pb2 as pb
 from host.claims.periods import Periods
@@ -29,12 +28,7 @@ def test_what_sticks_inside_is_not_called_returned_because_the_box_is_out(subjec
 async def _slips_and_sticks_while_the_process_is_dead(subject: Subject, place: Path) -> None:
     """The note was in escrow. The box is pulled before the terminal is back, and the jam freed by hand afterwards."""
     rig = Rig(subject, place)
-    rig.begin()
-    await rig.ready()
-    await rig.next_customer()
-    rig.device.follow(*parse(f"note {rig.device.inserted + 1}: jam in transport"))
-    await rig.insert(subject.faces[0])
-    note = await rig.escrowed()
+    note = await rig.first_note_in_escrow(subject.faces[0], "jam in transport")
     await rig.kill()
     metal = rig.device.metal
     metal.slip(rig.now)
@@ -65,12 +59,7 @@ async def _pushed_into_the_next_box(subject: Subject, place: Path) -> None:
     pushes the note into another one.
     """
     rig = Rig(subject, place)
-    rig.begin()
-    await rig.ready()
-    await rig.next_customer()
-    rig.device.follow(*parse(f"note {rig.device.inserted + 1}: jam in transport"))
-    await rig.insert(subject.faces[0])
-    note = await rig.escrowed()
+    note = await rig.first_note_in_escrow(subject.faces[0], "jam in transport")
     rig.desk.take()
     await rig.sleep(5.0)
     rig.desk.close_deposit(pb.DEPOSIT_END_DEVICE)
@@ -100,11 +89,7 @@ def test_a_box_that_is_out_for_a_moment_leaves_no_note_in_escrow(subject: Subjec
 async def _out_for_a_moment(subject: Subject, place: Path) -> None:
     """Some devices give the note back as they begin anew, others wait to be told what to do with it."""
     rig = Rig(subject, place)
-    rig.begin()
-    await rig.ready()
-    await rig.next_customer()
-    await rig.insert(subject.faces[0])
-    note = await rig.escrowed()
+    note = await rig.first_note_in_escrow(subject.faces[0])
     rig.device.change_box(Box.OUT, rig.now)
     await rig.sleep(2.0)
     rig.device.change_box(Box.IN, rig.now)

@@ -57,11 +57,7 @@ async def _doubt_and_a_note_that_slips(subject: Subject, place: Path, fault: str
     value, goes to the box before anybody has heard that it is in escrow.
     """
     rig = Rig(subject, place)
-    rig.begin()
-    await rig.ready()
-    await rig.next_customer()
-    await rig.insert(subject.faces[0])
-    first = await rig.escrowed()
+    first = await rig.first_note_in_escrow(subject.faces[0])
     rig.unplug()
     rig.desk.no_answer()
     rig.desk.close_deposit(pb.DEPOSIT_END_DEVICE)

@@ -205,7 +205,7 @@ async def test_a_terminal_that_gives_no_answer_is_not_waited_for_without_end(
     await kiosk.start()
     kiosk.cash.goes_on.clear()
     assert await run("diag", "--config", kiosk.config, "cash") == 2
-    assert "the terminal runs, and gave no answer within 0.5 s" in capsys.readouterr().err
+    assert "the terminal runs, and had not answered in full within 0.5 s" in capsys.readouterr().err
 
 
 # --- journal --------------------------------------------------------------------------------------------------------

@@ -56,6 +56,23 @@ def test_trouble_is_an_incident_and_takes_cash_out_of_service(
     assert rig.desk.view.ready
 
 
+@pytest.mark.parametrize("kind", [TroubleKind.BOX_REMOVED, TroubleKind.BOX_FULL])
+def test_a_note_in_escrow_goes_back_when_the_device_takes_no_more(rig: Rig, kind: TroubleKind) -> None:
+    rig.begin()
+    rig.escrowed()
+    assert rig.tell(Trouble(kind)) == ["Incident", "ReturnIntended", "return"]
+    assert rig.phases == [NotePhase.RETURN_INTENDED]
+
+
+@pytest.mark.parametrize("kind", [TroubleKind.BOX_REMOVED, TroubleKind.BOX_FULL])
+def test_a_note_that_is_being_stacked_is_left_alone_when_the_device_takes_no_more(rig: Rig, kind: TroubleKind) -> None:
+    rig.begin()
+    rig.escrowed()
+    rig.desk.take()
+    assert rig.tell(Trouble(kind)) == ["Incident"]
+    assert rig.phases == [NotePhase.STACK_INTENDED]
+
+
 @pytest.mark.parametrize("kind", [kind for kind in TroubleKind if not kind.stops_acceptance])
 def test_trouble_that_passes_is_an_incident_and_no_more(rig: Rig, kind: TroubleKind) -> None:
     rig.begin()

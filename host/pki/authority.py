@@ -23,6 +23,9 @@ from host.pki.keys import load_signing_key, new_signing_key
 TERMINAL_URI = "guichet:terminal:"
 """What stands before a terminal's id in its certificate's subject alternative name."""
 
+EPOCH_URI = "guichet:epoch:"
+"""What stands there before the epoch that was given with it."""
+
 # A terminal's clock may be hours off. A certificate that is a day old when it is made works all the same.
 _BACKDATED = timedelta(days=1)
 _AUTHORITY_LIFE = timedelta(days=20 * 365)
@@ -47,10 +50,13 @@ class BadRequest(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """A terminal's new certificate. Times are microseconds since 1970; ``serial`` is hexadecimal."""
+    """A terminal's certificate, and the ``epoch`` that was given with it. Times are microseconds since 1970; ``serial``
+    is hexadecimal.
+    """
 
     pem: bytes
     serial: str
+    epoch: int
     public_key: bytes
     not_before_us: int
     not_after_us: int
@@ -74,12 +80,16 @@ def serial_of(certificate: x509.Certificate) -> str:
 def terminal_of(certificate: x509.Certificate) -> TerminalId:
     """Whose certificate it is. Raises :class:`BadRequest` where it names no terminal."""
     try:
-        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        uris = names.get_values_for_type(x509.UniformResourceIdentifier)
-        (uri,) = [uri for uri in uris if uri.startswith(TERMINAL_URI)]
-        return check_terminal_id(uri.removeprefix(TERMINAL_URI))
+        return check_terminal_id(_named(certificate, TERMINAL_URI))
     except (x509.ExtensionNotFound, ValueError, IdError) as error:
         raise BadRequest("a certificate of no terminal") from error
+
+
+def _named(certificate: x509.Certificate, prefix: str) -> str:
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    uris = names.get_values_for_type(x509.UniformResourceIdentifier)
+    (uri,) = [uri for uri in uris if uri.startswith(prefix)]
+    return uri.removeprefix(prefix)
 
 
 class Authority:
@@ -112,24 +122,32 @@ class Authority:
             path.write_bytes(self._sign(builder, ExtendedKeyUsageOID.SERVER_AUTH).public_bytes(Encoding.PEM))
         return key_pem, path.read_bytes()
 
-    def issue(self, csr_pem: str, terminal: TerminalId, wall_us: int, life_us: int) -> Issued:
+    def issue(self, csr_pem: str, terminal: TerminalId, epoch: int, wall_us: int, life_us: int) -> Issued:
         """A certificate for the key in ``csr_pem``; the names in the request are ignored.
 
         Raises :class:`BadRequest` for what is no request, is not signed by its own key, or is not on P-256.
         """
         key = _requested_key(csr_pem)
         life = timedelta(microseconds=life_us)
-        uri = x509.UniformResourceIdentifier(TERMINAL_URI + terminal)
+        names = [x509.UniformResourceIdentifier(name) for name in (TERMINAL_URI + terminal, f"{EPOCH_URI}{epoch}")]
         builder = self._builder(terminal, key, moment(wall_us), life)
-        builder = builder.add_extension(x509.SubjectAlternativeName([uri]), critical=False)
-        certificate = self._sign(builder, ExtendedKeyUsageOID.CLIENT_AUTH)
-        return Issued(
-            pem=certificate.public_bytes(Encoding.PEM),
-            serial=serial_of(certificate),
-            public_key=public_bytes(key),
-            not_before_us=microseconds(certificate.not_valid_before_utc),
-            not_after_us=microseconds(certificate.not_valid_after_utc),
-        )
+        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+        return _issued(self._sign(builder, ExtendedKeyUsageOID.CLIENT_AUTH), epoch, key)
+
+    def issued_before(self, pem: str, terminal: TerminalId) -> Issued:
+        """What this authority once gave to ``terminal``, however long ago. Raises :class:`BadRequest` for anything that
+        it did not.
+        """
+        try:
+            certificate = x509.load_pem_x509_certificate(pem.encode("ascii"))
+            certificate.verify_directly_issued_by(self._root)
+            owner, epoch = terminal_of(certificate), int(_named(certificate, EPOCH_URI))
+            key = certificate.public_key()
+        except (x509.ExtensionNotFound, ValueError, TypeError, InvalidSignature) as error:
+            raise BadRequest("a former certificate that this host did not give") from error
+        if owner != terminal or not isinstance(key, ec.EllipticCurvePublicKey):
+            raise BadRequest(f"a former certificate of {owner}, not of {terminal}")
+        return _issued(certificate, epoch, key)
 
     def _new_root(self, now: datetime) -> bytes:
         public = self._key.public_key()
@@ -154,6 +172,17 @@ class Authority:
         builder = builder.add_extension(_usage("digital_signature"), critical=True)
         builder = builder.add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
         return builder.add_extension(identifier, critical=False).sign(self._key, hashes.SHA256())
+
+
+def _issued(certificate: x509.Certificate, epoch: int, key: ec.EllipticCurvePublicKey) -> Issued:
+    return Issued(
+        pem=certificate.public_bytes(Encoding.PEM),
+        serial=serial_of(certificate),
+        epoch=epoch,
+        public_key=public_bytes(key),
+        not_before_us=microseconds(certificate.not_valid_before_utc),
+        not_after_us=microseconds(certificate.not_valid_after_utc),
+    )
 
 
 def _usage(*allowed: str) -> x509.KeyUsage:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, insert, select
@@ -11,6 +12,7 @@ from guichet.ids import TerminalId
 from guichet.pin import KEY_ID_BYTES
 from guichet.seams import Random
 from host.fleet.health import keep_health
+from host.fleet.incidents import Incident, open_incidents
 from host.fleet.schema import terminal_epochs, terminals
 from host.fleet.standing import withdraw
 from host.hsm.api import SecurityModule
@@ -24,12 +26,13 @@ from host.store.throttle import WRONG_CODES, exhausted, failed
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """What a terminal sends, and from where."""
+    """What a terminal sends, and from where. ``former``: the certificates that its disk was given before, in PEM."""
 
     code: str
     csr_pem: str
     description: str
     origin: str
+    former: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,21 +80,22 @@ class EnrolmentDesk:
         if grant is None:
             failed(connection, bucket, WRONG_CODES, now_us)
             return WrongCode()
-        certificate = self.authority.issue(application.csr_pem, grant.terminal_id, now_us, self.life_us)
-        return self._admit(connection, grant, certificate, application.description, now_us)
+        return self._admit(connection, grant, application, now_us)
 
-    def _admit(
-        self, connection: Connection, grant: Grant, certificate: Issued, description: str, now_us: int
-    ) -> Enrolled:
-        _keep_terminal(connection, grant, description, now_us)
-        withdraw(connection, grant.terminal_id, Withdrawal.SUPERSEDED, now_us)
-        _keep_certificate(connection, grant.terminal_id, certificate)
-        epoch = _next_epoch(connection, grant.terminal_id, now_us)
+    def _admit(self, connection: Connection, grant: Grant, application: Application, now_us: int) -> Enrolled:
+        terminal = grant.terminal_id
+        _keep_terminal(connection, grant, application.description, now_us)
+        former = [self.authority.issued_before(pem, terminal) for pem in application.former]
+        _bring_back(connection, terminal, former, now_us)
+        withdraw(connection, terminal, Withdrawal.SUPERSEDED, now_us)
+        epoch = _next_epoch(connection, terminal)
+        certificate = self.authority.issue(application.csr_pem, terminal, epoch, now_us, self.life_us)
+        _keep_enrolment(connection, terminal, certificate, now_us)
         key_id = self.random.bytes(KEY_ID_BYTES) if grant.ledger is Ledger.TRAINING else b""
         if key_id:
-            add_key(connection, key_id, grant.terminal_id)
+            add_key(connection, key_id, terminal)
         initial_key = self.module.initial_key(key_id) if key_id else b""
-        return Enrolled(grant.terminal_id, grant.ledger, certificate, epoch, initial_key, key_id)
+        return Enrolled(terminal, grant.ledger, certificate, epoch, initial_key, key_id)
 
 
 def _keep_terminal(connection: Connection, grant: Grant, description: str, now_us: int) -> None:
@@ -107,7 +111,28 @@ def _keep_terminal(connection: Connection, grant: Grant, description: str, now_u
     keep_health(connection, grant.terminal_id, None, now_us)
 
 
-def _keep_certificate(connection: Connection, terminal: TerminalId, certificate: Issued) -> None:
+def _bring_back(connection: Connection, terminal: TerminalId, former: Sequence[Issued], now_us: int) -> None:
+    """Know of enrolments again that this host has forgotten, by the certificates that it gave with them: what their
+    keys signed is still to be settled, their journals are to be taken, and their epochs are not to be given again.
+    """
+    kept = select(certificates.c.serial).where(certificates.c.terminal_id == terminal)
+    known = set(connection.execute(kept).scalars())
+    forgotten = {one.serial: one for one in former if one.serial not in known}.values()
+    for one in forgotten:
+        _keep_enrolment(connection, terminal, one, now_us)
+    open_incidents(connection, [_forgotten_enrolment(terminal, one) for one in forgotten], now_us)
+
+
+def _forgotten_enrolment(terminal: TerminalId, enrolment: Issued) -> Incident:
+    text = (
+        f"the terminal was enrolled for epoch {enrolment.epoch}, and this host, perhaps from a backup of before that,"
+        " did not know; what that enrolment wrote and signed is taken again"
+    )
+    return Incident("enrolment-forgotten", terminal, f"epoch {enrolment.epoch}", text, enrolment.serial)
+
+
+def _keep_enrolment(connection: Connection, terminal: TerminalId, certificate: Issued, now_us: int) -> None:
+    """A certificate, and the epoch that was given with it."""
     values = {
         "serial": certificate.serial,
         "terminal_id": terminal,
@@ -116,11 +141,12 @@ def _keep_certificate(connection: Connection, terminal: TerminalId, certificate:
         "not_after_us": certificate.not_after_us,
     }
     connection.execute(insert(certificates).values(values))
+    given = {"terminal_id": terminal, "epoch": certificate.epoch, "issued_at_us": now_us}
+    # A host from a backup may have given a forgotten epoch to another disk by now: the two are a fork.
+    connection.execute(insert_unless_there(terminal_epochs).values(given).on_conflict_do_nothing())
 
 
-def _next_epoch(connection: Connection, terminal: TerminalId, now_us: int) -> int:
+def _next_epoch(connection: Connection, terminal: TerminalId) -> int:
     c = terminal_epochs.c
     highest = connection.execute(select(func.max(c.epoch)).where(c.terminal_id == terminal)).scalar()
-    epoch = (highest or 0) + 1
-    connection.execute(insert(terminal_epochs).values(terminal_id=terminal, epoch=epoch, issued_at_us=now_us))
-    return epoch
+    return (highest or 0) + 1

@@ -6,6 +6,7 @@ import logging
 
 import grpc
 
+from guichet.limits import MAX_FORMER_CERTIFICATES
 from guichet.v1 import enrolment_pb2 as pb
 from guichet.v1 import enrolment_pb2_grpc
 from host.assembly import Host
@@ -18,6 +19,7 @@ from host.services.door import origin
 _MAX_CODE = 64
 _MAX_CSR = 8_192
 _MAX_DESCRIPTION = 200
+_MAX_CERTIFICATE = 8_192
 
 _log = logging.getLogger(__name__)
 
@@ -33,7 +35,11 @@ class EnrolmentService(enrolment_pb2_grpc.EnrolmentServicer):
     ) -> pb.EnrolResponse:
         if len(request.code) > _MAX_CODE or len(request.csr_pem) > _MAX_CSR:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "code or request too long")
-        application = Application(request.code, request.csr_pem, _plain(request.description), origin(context))
+        former = tuple(request.former_certificates)
+        if len(former) > MAX_FORMER_CERTIFICATES or any(len(pem) > _MAX_CERTIFICATE for pem in former):
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "former certificates: too many or too long")
+        description = _plain(request.description)
+        application = Application(request.code, request.csr_pem, description, origin(context), former)
         now_us = self._host.now_us()
         try:
             result = await self._host.store.run(lambda c: self._host.desk.enrol(c, application, now_us))

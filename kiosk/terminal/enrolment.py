@@ -6,17 +6,20 @@ import json
 import os
 import secrets
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import cast
 
 import grpc
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from guichet.ids import TerminalId, check_terminal_id
 from guichet.journal.chain import SEAL_KEY_BYTES
+from guichet.limits import MAX_FORMER_CERTIFICATES
 from guichet.signing import EcdsaSigner
 from guichet.v1 import enrolment_pb2
 from guichet.v1.enrolment_pb2_grpc import EnrolmentStub
@@ -137,6 +140,7 @@ async def enrol(ticket: Ticket, data: Path, description: str, *, again: bool = F
         code=ticket.code,
         csr_pem=csr.public_bytes(serialization.Encoding.PEM).decode(),
         description=description[:200],
+        former_certificates=former_certificates(data, ticket),
     )
     credentials = grpc.ssl_channel_credentials(ticket.authority_pem.encode())
     async with grpc.aio.secure_channel(f"{ticket.address}:{ticket.enrol_port}", credentials) as channel:
@@ -169,6 +173,7 @@ def _keep(ticket: Ticket, answer: enrolment_pb2.EnrolResponse, key: ec.EllipticC
     data.mkdir(parents=True, exist_ok=True)
     _make_journal_key(data)
     _write_secret(data / _key_name(answer.epoch), pem)
+    _write_secret(data / _certificate_name(answer.epoch), answer.certificate_pem.encode())
     if answer.pin_initial_key:
         pin = {"key": answer.pin_initial_key.hex(), "key_id": answer.pin_key_id.hex()}
         _write_secret(data / "pin_key.json", json.dumps(pin).encode())
@@ -188,6 +193,36 @@ def _make_journal_key(data: Path) -> None:
 def _key_name(epoch: int) -> str:
     """Each enrolment's key has a file of its own: until the new identity is whole, the old one still has its key."""
     return f"key-{epoch}.pem"
+
+
+def _certificate_name(epoch: int) -> str:
+    """Each enrolment's certificate stays: a host that comes back from a backup may have to be shown it."""
+    return f"certificate-{epoch}.pem"
+
+
+def former_certificates(data: Path, ticket: Ticket) -> list[str]:
+    """The newest of those that this machine was given by the ticket's host, the newest last. Raises
+    :class:`EnrolmentError` where one cannot be read.
+    """
+    authority = x509.load_pem_x509_certificate(ticket.authority_pem.encode())
+    former: list[tuple[datetime, str]] = []
+    for path in data.glob("certificate-*.pem"):
+        try:
+            pem = path.read_text(encoding="ascii")
+            certificate = x509.load_pem_x509_certificate(pem.encode())
+        except (OSError, ValueError) as error:
+            raise EnrolmentError(f"{path} cannot be read: {error}; put it back, or move it away") from error
+        if _is_of(authority, certificate):
+            former.append((certificate.not_valid_after_utc, pem))
+    return [pem for _until, pem in sorted(former)][-MAX_FORMER_CERTIFICATES:]
+
+
+def _is_of(authority: x509.Certificate, certificate: x509.Certificate) -> bool:
+    try:
+        certificate.verify_directly_issued_by(authority)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
 
 
 def _write_secret(path: Path, content: bytes) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -54,10 +55,30 @@ class Bench:
             random = self.host.seams.random
             return new_code(connection, TerminalId(name), ledger, random, self.clock.now_us).text
 
-    def enrol(self, name: str, ledger: Ledger = Ledger.TRAINING) -> BenchTerminal:
-        """A terminal that has enrolled, without a wire."""
+    def backup(self) -> sqlite3.Connection:
+        """A copy of the database as it is."""
+        return self._copied(lambda database, copy: database.backup(copy), sqlite3.connect(":memory:"))
+
+    def come_back_from(self, backup: sqlite3.Connection) -> None:
+        """The database as it was then. What came since is gone."""
+        self._copied(lambda database, copy: copy.backup(database), backup)
+
+    def _copied(
+        self, copy: Callable[[sqlite3.Connection, sqlite3.Connection], None], backup: sqlite3.Connection
+    ) -> sqlite3.Connection:
+        pool = self.engine.raw_connection()
+        assert isinstance(pool.driver_connection, sqlite3.Connection)
+        copy(pool.driver_connection, backup)
+        pool.close()
+        return backup
+
+    def enrol(
+        self, name: str, ledger: Ledger = Ledger.TRAINING, *, former: tuple[BenchTerminal, ...] = ()
+    ) -> BenchTerminal:
+        """A terminal that has enrolled, without a wire; ``former`` are the enrolments of its disk, which it shows."""
         terminal = BenchTerminal(TerminalId(name))
-        application = Application(self.code(name, ledger), terminal.csr(), "a bench", "here")
+        shown = tuple(one.certificate.decode() for one in former)
+        application = Application(self.code(name, ledger), terminal.csr(), "a bench", "here", shown)
         with self.engine.begin() as connection:
             enrolled = self.host.desk.enrol(connection, application, self.clock.now_us)
         assert isinstance(enrolled, Enrolled)

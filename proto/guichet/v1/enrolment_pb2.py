@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1aguichet/v1/enrolment.proto\x12\nguichet.v1\"B\n\x0c\x45nrolRequest\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07\x63sr_pem\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\"\xbf\x01\n\rEnrolResponse\x12\x13\n\x0bterminal_id\x18\x01 \x01(\t\x12\x17\n\x0f\x63\x65rtificate_pem\x18\x02 \x01(\t\x12\r\n\x05\x65poch\x18\x03 \x01(\x04\x12\x18\n\x10host_sealing_key\x18\x04 \x01(\x0c\x12\x18\n\x10host_signing_key\x18\x05 \x01(\x0c\x12\x10\n\x08training\x18\x06 \x01(\x08\x12\x17\n\x0fpin_initial_key\x18\x07 \x01(\x0c\x12\x12\n\npin_key_id\x18\x08 \x01(\x0c\x32I\n\tEnrolment\x12<\n\x05\x45nrol\x12\x18.guichet.v1.EnrolRequest\x1a\x19.guichet.v1.EnrolResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1aguichet/v1/enrolment.proto\x12\nguichet.v1\"_\n\x0c\x45nrolRequest\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07\x63sr_pem\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x1b\n\x13\x66ormer_certificates\x18\x04 \x03(\t\"\xbf\x01\n\rEnrolResponse\x12\x13\n\x0bterminal_id\x18\x01 \x01(\t\x12\x17\n\x0f\x63\x65rtificate_pem\x18\x02 \x01(\t\x12\r\n\x05\x65poch\x18\x03 \x01(\x04\x12\x18\n\x10host_sealing_key\x18\x04 \x01(\x0c\x12\x18\n\x10host_signing_key\x18\x05 \x01(\x0c\x12\x10\n\x08training\x18\x06 \x01(\x08\x12\x17\n\x0fpin_initial_key\x18\x07 \x01(\x0c\x12\x12\n\npin_key_id\x18\x08 \x01(\x0c\x32I\n\tEnrolment\x12<\n\x05\x45nrol\x12\x18.guichet.v1.EnrolRequest\x1a\x19.guichet.v1.EnrolResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,9 +32,9 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'guichet.v1.enrolment_pb2', 
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ENROLREQUEST']._serialized_start=42
-  _globals['_ENROLREQUEST']._serialized_end=108
-  _globals['_ENROLRESPONSE']._serialized_start=111
-  _globals['_ENROLRESPONSE']._serialized_end=302
-  _globals['_ENROLMENT']._serialized_start=304
-  _globals['_ENROLMENT']._serialized_end=377
+  _globals['_ENROLREQUEST']._serialized_end=137
+  _globals['_ENROLRESPONSE']._serialized_start=140
+  _globals['_ENROLRESPONSE']._serialized_end=331
+  _globals['_ENROLMENT']._serialized_start=333
+  _globals['_ENROLMENT']._serialized_end=406
 # @@protoc_insertion_point(module_scope)

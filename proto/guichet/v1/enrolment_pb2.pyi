@@ -3,8 +3,10 @@
 isort:skip_file
 """
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf.internal import containers as _containers
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -23,22 +25,30 @@ class EnrolRequest(_message.Message):
     CODE_FIELD_NUMBER: _builtins.int
     CSR_PEM_FIELD_NUMBER: _builtins.int
     DESCRIPTION_FIELD_NUMBER: _builtins.int
+    FORMER_CERTIFICATES_FIELD_NUMBER: _builtins.int
     code: _builtins.str
     """The one-time code: letters and digits, groups may be parted by '-'."""
     csr_pem: _builtins.str
     """A PKCS#10 request in PEM, with the key that the terminal made and keeps."""
     description: _builtins.str
     """For the operator: machine and disk, at most 200 characters."""
+    @_builtins.property
+    def former_certificates(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The certificates that the host gave this disk before, in PEM, at most 32, the newest last. A host that came back from a
+        backup learns of the enrolments that it has lost from them: their keys, and their epochs, so that none is given twice.
+        """
+
     def __init__(
         self,
         *,
         code: _builtins.str = ...,
         csr_pem: _builtins.str = ...,
         description: _builtins.str = ...,
+        former_certificates: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "csr_pem", b"csr_pem", "description", b"description"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "csr_pem", b"csr_pem", "description", b"description", "former_certificates", b"former_certificates"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -49,8 +49,9 @@ class EnrolmentServicer:
     """
 
     def Enrol(self, request, context):
-        """INVALID_ARGUMENT: the CSR is not one, or its key is not on P-256. PERMISSION_DENIED: the code is unknown, used or
-        too old (which of these is only in the host's log). RESOURCE_EXHAUSTED: too many wrong codes; wait.
+        """INVALID_ARGUMENT: the CSR is not one, or its key is not on P-256, or a former certificate is not this host's for this
+        terminal. PERMISSION_DENIED: the code is unknown, used or too old (which of these is only in the host's log).
+        RESOURCE_EXHAUSTED: too many wrong codes; wait.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

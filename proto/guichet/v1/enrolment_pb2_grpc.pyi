@@ -36,8 +36,9 @@ class EnrolmentStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> EnrolmentAsyncStub: ...
     Enrol: _grpc.UnaryUnaryMultiCallable[_enrolment_pb2.EnrolRequest, _enrolment_pb2.EnrolResponse]
-    """INVALID_ARGUMENT: the CSR is not one, or its key is not on P-256. PERMISSION_DENIED: the code is unknown, used or
-    too old (which of these is only in the host's log). RESOURCE_EXHAUSTED: too many wrong codes; wait.
+    """INVALID_ARGUMENT: the CSR is not one, or its key is not on P-256, or a former certificate is not this host's for this
+    terminal. PERMISSION_DENIED: the code is unknown, used or too old (which of these is only in the host's log).
+    RESOURCE_EXHAUSTED: too many wrong codes; wait.
     """
 
 @_typing.type_check_only
@@ -48,8 +49,9 @@ class EnrolmentAsyncStub(EnrolmentStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Enrol: _aio.UnaryUnaryMultiCallable[_enrolment_pb2.EnrolRequest, _enrolment_pb2.EnrolResponse]  # type: ignore[assignment]
-    """INVALID_ARGUMENT: the CSR is not one, or its key is not on P-256. PERMISSION_DENIED: the code is unknown, used or
-    too old (which of these is only in the host's log). RESOURCE_EXHAUSTED: too many wrong codes; wait.
+    """INVALID_ARGUMENT: the CSR is not one, or its key is not on P-256, or a former certificate is not this host's for this
+    terminal. PERMISSION_DENIED: the code is unknown, used or too old (which of these is only in the host's log).
+    RESOURCE_EXHAUSTED: too many wrong codes; wait.
     """
 
 class EnrolmentServicer(metaclass=_abc_1.ABCMeta):
@@ -63,8 +65,9 @@ class EnrolmentServicer(metaclass=_abc_1.ABCMeta):
         request: _enrolment_pb2.EnrolRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_enrolment_pb2.EnrolResponse, _abc.Awaitable[_enrolment_pb2.EnrolResponse]]:
-        """INVALID_ARGUMENT: the CSR is not one, or its key is not on P-256. PERMISSION_DENIED: the code is unknown, used or
-        too old (which of these is only in the host's log). RESOURCE_EXHAUSTED: too many wrong codes; wait.
+        """INVALID_ARGUMENT: the CSR is not one, or its key is not on P-256, or a former certificate is not this host's for this
+        terminal. PERMISSION_DENIED: the code is unknown, used or too old (which of these is only in the host's log).
+        RESOURCE_EXHAUSTED: too many wrong codes; wait.
         """
 
 def add_EnrolmentServicer_to_server(servicer: EnrolmentServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -79,6 +79,35 @@ def test_a_new_disk_goes_on_from_the_hosts_copy_and_uses_no_place_again(run_dir:
             nursery.close()
 
 
+def test_a_host_from_a_backup_is_told_of_the_enrolment_that_it_has_lost(run_dir: Path) -> None:
+    """The backup is of before the monthly enrolment, with whose key the deposit was signed since."""
+    with host_and_cash(run_dir / "backup") as stack:
+        account, books = an_account(stack), stack.base / "host" / "host.db"
+        nursery = Nursery(stack, account)
+        try:
+            nursery.begin("")
+            assert nursery.go_on("stop") == {"ended": 0}
+            stack.host.stop()
+            backup = books.read_bytes()
+            stack.start_host()
+            assert "enrolled as K001, epoch 2" in enrol(stack, "--again")
+            agree(stack, account, nursery.begin("before send advice"))
+            assert nursery.go_on("go") == {"ended": -9}
+            stack.host.stop()
+            for leftover in books.parent.glob("host.db-*"):
+                leftover.unlink()
+            books.write_bytes(backup)
+            stack.start_host()
+            assert "enrolled as K001, epoch 3" in enrol(stack, "--again")
+            assert booked(stack) == Counter()
+            assert nursery.begin("")["open"] is False
+            assert booked(stack) == in_the_box(stack) == {"20.00 EUR": 1, "50.00 EUR": 1}
+            assert credited_minor(stack, account) == 7_000
+            assert nursery.go_on("stop") == {"ended": 0}
+        finally:
+            nursery.close()
+
+
 def test_a_damaged_journal_is_made_whole_by_the_hosts_copy(run_dir: Path) -> None:
     """Salvaged with a gap, it is no journal; with what the host holds it is, and its last entries are its own."""
     with host_and_cash(run_dir / "whole") as stack:

@@ -13,20 +13,30 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.x509.oid import NameOID
 
+from guichet.limits import MAX_FORMER_CERTIFICATES
 from guichet.seams import Domain
 from guichet.signing import verify
-from kiosk.terminal.enrolment import EnrolmentError, Identity, enrol, load_identity, read_ticket
+from kiosk.terminal.enrolment import (
+    EnrolmentError,
+    Identity,
+    enrol,
+    former_certificates,
+    load_identity,
+    read_ticket,
+)
 
 
-def authority() -> x509.Certificate:
-    key = ec.generate_private_key(ec.SECP256R1())
+CA_KEY = ec.generate_private_key(ec.SECP256R1())
+
+
+def authority(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "ca")])
     now = datetime(2026, 1, 1, tzinfo=UTC)
     builder = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + timedelta(days=1))
     return builder.sign(key, hashes.SHA256())
 
 
-CA = authority()
+CA = authority(CA_KEY)
 TICKET = {
     "address": "127.0.0.1",
     "port": 7443,
@@ -82,7 +92,7 @@ def test_a_file_that_is_no_ticket_is_refused(tmp_path: Path, content: str) -> No
 
 
 def test_an_authority_that_is_not_the_fingerprints_is_refused(tmp_path: Path) -> None:
-    other = authority().public_bytes(serialization.Encoding.PEM).decode()
+    other = authority(ec.generate_private_key(ec.SECP256R1())).public_bytes(serialization.Encoding.PEM).decode()
     with pytest.raises(EnrolmentError, match="not the one of its fingerprint"):
         read_ticket(ticket(tmp_path, authority_pem=other))
 
@@ -98,6 +108,28 @@ async def test_a_host_that_cannot_be_reached_is_a_clear_error_and_leaves_nothing
     with pytest.raises(EnrolmentError, match="the host says UNAVAILABLE"):
         await enrol(read_ticket(ticket(tmp_path, enrol_port=1)), data, "a kiosk")
     assert not data.exists()
+
+
+def given(key: ec.EllipticCurvePrivateKey, issuer: x509.Certificate, days: int) -> str:
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "T-1")])
+    begin = datetime(2026, 1, 1, tzinfo=UTC)
+    public = ec.generate_private_key(ec.SECP256R1()).public_key()
+    builder = x509.CertificateBuilder(issuer.subject, name, public, days, begin, begin + timedelta(days=days))
+    return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
+
+
+def test_a_host_is_shown_the_certificates_that_it_gave_the_newest_last_and_no_others(tmp_path: Path) -> None:
+    another = ec.generate_private_key(ec.SECP256R1())
+    ours = [given(CA_KEY, CA, days) for days in range(1, MAX_FORMER_CERTIFICATES + 3)]
+    for epoch, pem in enumerate([*reversed(ours), given(another, CA, 99)], 1):
+        (tmp_path / f"certificate-{epoch}.pem").write_text(pem)
+    assert former_certificates(tmp_path, read_ticket(ticket(tmp_path))) == ours[2:]
+
+
+async def test_a_former_certificate_that_cannot_be_read_stops_an_enrolment(tmp_path: Path) -> None:
+    (tmp_path / "certificate-4.pem").write_text("junk")
+    with pytest.raises(EnrolmentError, match=r"certificate-4\.pem cannot be read: .*; put it back, or move it away"):
+        await enrol(read_ticket(ticket(tmp_path)), tmp_path, "")
 
 
 KEY = ec.generate_private_key(ec.SECP256R1())

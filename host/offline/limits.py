@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from sqlalchemy import Connection, insert, select
 
@@ -48,6 +49,13 @@ def numbered(connection: Connection, terminal: TerminalId, number: int) -> Limit
     return None if row is None else parse_limits(row[0])
 
 
+def _number_at(now_us: int) -> int:
+    """The second as it is written, 20261130164500. A host that has lost lists with its database gives no number again
+    that a terminal goes by already.
+    """
+    return int(f"{datetime.fromtimestamp(now_us // 1_000_000, UTC):%Y%m%d%H%M%S}")
+
+
 def set_limits(
     connection: Connection,
     signer: Signer,
@@ -63,7 +71,7 @@ def set_limits(
     if connection.execute(select(terminals.c.terminal_id).where(terminals.c.terminal_id == terminal)).first() is None:
         raise UnknownTerminal(f"no terminal {terminal} has enrolled here")
     before = newest(connection, terminal)
-    number = 1 if before is None else before.limits.number + 1
+    number = max(_number_at(now_us), 0 if before is None else before.limits.number + 1)
     made = Limits(terminal, number, now_us, now_us + life_us, tuple(limits))
     content = limits_bytes(made)
     signature = signer.sign(Domain.OFFLINE_LIMITS, content)

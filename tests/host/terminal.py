@@ -91,6 +91,7 @@ class BenchTerminal:
     pad: Pad | None = None
     sealing_key: bytes = b""
     answer_key: bytes = b""
+    limits_number: int = 1
     entries: list[Entry] = field(default_factory=list[Entry])
 
     @property
@@ -140,16 +141,18 @@ class BenchTerminal:
         pan: str,
         started_at_us: int,
         *,
-        number: int = 1,
+        number: int = 0,
         prefix: str = "",
         sealed_for: bytes | None = None,
     ) -> offline_pb2.OfflineStart:
-        """How a deposit began that names a card; ``sealed_for`` another purpose than its own."""
+        """How a deposit began that names a card, by the list of ``number`` or the terminal's; ``sealed_for`` another
+        purpose than its own.
+        """
         purpose = pan_purpose(DepositId(deposit_id(deposit))) if sealed_for is None else sealed_for
         return offline_pb2.OfflineStart(
             sealed_pan=HpkeSealer(self.sealing_key).seal(pan.encode(), purpose),
             card_masked=f"**** {pan[-4:]}",
-            limits_number=number,
+            limits_number=number or self.limits_number,
             bin=prefix or pan[:6],
             currency="EUR",
             started_at_us=started_at_us,

@@ -76,7 +76,7 @@ def allowed(bench: Bench, *limits: Limit, name: str = "T-1", life_us: int = DAY_
 def terminal(bench: Bench) -> BenchTerminal:
     """An enrolled terminal with limits for Anna's BIN, and a clock an hour later."""
     enrolled = bench.enrol("T-1")
-    allowed(bench, LIMIT)
+    enrolled.limits_number = allowed(bench, LIMIT).number
     bench.clock.now_us += 3_600_000_000
     return enrolled
 
@@ -334,6 +334,26 @@ def test_it_is_told_of_exactly_when_a_sum_is_over(made: list[tuple[bytes, int]])
     assert len(list(outside(day[0], LIST, day))) == sum(over)
 
 
+def test_a_list_is_numbered_by_its_second_and_never_lower_than_the_one_before(bench: Bench) -> None:
+    bench.enrol("T-1")
+    bench.clock.now_us = 1_796_057_100_999_999  # 30 November 2026, 16:45:00 UTC, and the rest of that second
+    numbers = [allowed(bench, LIMIT).number for _ in range(2)]
+    bench.clock.now_us -= DAY_US
+    numbers.append(allowed(bench).number)
+    assert numbers == [20261130164500, 20261130164501, 20261130164502]
+
+
+def test_a_host_from_a_backup_gives_no_number_again(bench: Bench) -> None:
+    bench.enrol("T-1")
+    allowed(bench, LIMIT)
+    backup = bench.backup()
+    bench.clock.now_us += 1_000_000
+    lost = allowed(bench, LIMIT, life_us=30 * DAY_US)
+    bench.come_back_from(backup)
+    bench.clock.now_us += 1_000_000
+    assert allowed(bench).number > lost.number
+
+
 def test_lists_are_numbered_signed_and_stay(bench: Bench, terminal: BenchTerminal) -> None:
     second = allowed(bench)
     with bench.engine.begin() as connection:
@@ -341,7 +361,7 @@ def test_lists_are_numbered_signed_and_stay(bench: Bench, terminal: BenchTermina
         assert counts is not None
         assert (counts.limits, counts.set_by, counts.good(bench.clock.now_us)) == (second, "somebody", False)
         rows = connection.execute(select(offline_limits).order_by(offline_limits.c.number)).all()
-    assert [row.number for row in rows] == [1, 2]
+    assert [row.number for row in rows] == [terminal.limits_number, second.number]
     for row in rows:
         verify(bench.host.keys.signer.public_key(), Domain.OFFLINE_LIMITS, row.content, row.signature)
     for statement in (update(offline_limits).values(number=7), delete(offline_limits), delete(offline_deposits)):

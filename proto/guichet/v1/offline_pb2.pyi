@@ -34,8 +34,8 @@ class OfflineLimits(_message.Message):
     terminal_id: _builtins.str
     """The terminal that it is for. A list of another terminal's is refused."""
     number: _builtins.int
-    """From 1, one more with every list of this terminal. A lower one than the terminal has is refused, and so is another
-    list with the same number.
+    """Higher than every one before it, and as a rule the second in which it was signed, written in digits (UTC,
+    20261130164500). A lower one than the terminal has is refused, and so is another list with the same number.
     """
     issued_at_us: _builtins.int
     """Microseconds since 1970 UTC by the host's clock."""

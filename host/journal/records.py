@@ -36,6 +36,9 @@ _HELD = select(journal_entries.c.sequence, journal_entries.c.hash).where(
     *_OF_EPOCH, journal_entries.c.sequence.between(bindparam("first"), bindparam("last"))
 )
 _KEEP = insert(journal_entries)
+_FORKED_FROM = select(func.min(journal_forks.c.sequence)).where(
+    journal_forks.c.terminal_id == bindparam("terminal"), journal_forks.c.epoch == bindparam("epoch")
+)
 _BRANCH = (
     select(func.count())
     .select_from(journal_forks)
@@ -72,15 +75,21 @@ def earlier_epochs(connection: Connection, terminal: TerminalId, epoch: int) -> 
     return tuple((one, place) for one, place in places if place.sequence)
 
 
+def forked_sequence(connection: Connection, terminal: TerminalId, epoch: int) -> int:
+    """From where on two disks have written ``epoch``; 0 where only one has."""
+    return connection.execute(_FORKED_FROM, {"terminal": terminal, "epoch": epoch}).scalar_one() or 0
+
+
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What became of a batch: the last place that is held now, how many entries are new, and where it parts from what
-    is held, if it does.
+    """What became of a batch: the last place that is held now, how many entries are new, where it parts from what is
+    held, if it does, and from where on two disks have written its epoch, this time or before (0: only one has).
     """
 
     last: Place
     new: int
     forked_at: int | None
+    forked_sequence: int
 
 
 def keep_batch(connection: Connection, terminal: TerminalId, entries: Sequence[Entry], now_us: int) -> Kept:
@@ -107,7 +116,8 @@ def keep_batch(connection: Connection, terminal: TerminalId, entries: Sequence[E
         connection.execute(insert_unless_there(journal_forks).on_conflict_do_nothing(), rows)
         _read(connection, terminal, intake.forked, now_us)
         open_incidents(connection, () if on_a_branch else (_fork_incident(terminal, intake.forked[0]),), now_us)
-    return Kept(last, len(intake.new), intake.forked[0].sequence if intake.forked else None)
+    forked_at = intake.forked[0].sequence if intake.forked else None
+    return Kept(last, len(intake.new), forked_at, forked_sequence(connection, terminal, epoch))
 
 
 def _is_branch(connection: Connection, terminal: TerminalId, entry: Entry) -> bool:

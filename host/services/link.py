@@ -23,6 +23,7 @@ from host.journal.records import (
     UnknownEpoch,
     check_epoch,
     earlier_epochs,
+    forked_sequence,
     gap_incident,
     keep_batch,
     last_place,
@@ -145,7 +146,12 @@ class _Link:
         greeting, limits = await self._keep(greet)
         self._greeted = True
         held = greeting.held
-        welcome = pb.Welcome(held_sequence=held.sequence, host_time_us=now_us, offline_limits=self._tell(limits))
+        welcome = pb.Welcome(
+            held_sequence=held.sequence,
+            host_time_us=now_us,
+            offline_limits=self._tell(limits),
+            forked_sequence=greeting.forked_sequence,
+        )
         welcome.earlier.extend(
             replication_pb2.EpochHeld(epoch=epoch, sequence=place.sequence, hash=place.hash)
             for epoch, place in greeting.earlier
@@ -184,7 +190,7 @@ class _Link:
             text = f"another entry is held at {kept.forked_at}: both are kept, an incident is open"
             return _refused(pb.REFUSAL_CODE_FORK, text, kept.forked_at)
         epoch, last = entries[0].epoch, kept.last
-        held = pb.JournalHeld(epoch=epoch, sequence=last.sequence, hash=last.hash)
+        held = pb.JournalHeld(epoch=epoch, sequence=last.sequence, hash=last.hash, forked_sequence=kept.forked_sequence)
         if batch.countersign:
             held.checkpoint.CopyFrom(self._countersigned(epoch, last))
         return pb.ConnectResponse(journal_held=held)
@@ -201,10 +207,13 @@ class _Link:
 
 @dataclass(frozen=True, slots=True)
 class _Greeting:
-    """What the host holds of the terminal's present epoch and of those before it."""
+    """What the host holds of the terminal's present epoch and of those before it, and from where on two disks have
+    written the present one.
+    """
 
     held: Place
     earlier: tuple[tuple[int, Place], ...]
+    forked_sequence: int
 
 
 def _greet(connection: Connection, terminal: Terminal, hello: pb.Hello, now_us: int) -> _Greeting:
@@ -223,7 +232,8 @@ def _greet(connection: Connection, terminal: Terminal, hello: pb.Hello, now_us: 
         occasion = f"{hello.epoch}/{hello.last_sequence}/{held.sequence}"
         incident = Incident("journal-went-back", name, f"epoch {hello.epoch}", text, occasion)
         open_incidents(connection, (incident,), now_us)
-    return _Greeting(held, earlier_epochs(connection, name, hello.epoch))
+    forked = forked_sequence(connection, name, hello.epoch)
+    return _Greeting(held, earlier_epochs(connection, name, hello.epoch), forked)
 
 
 def _refused(code: pb.RefusalCode.ValueType, text: str, sequence: int = 0) -> pb.ConnectResponse:

@@ -20,6 +20,8 @@ class Standing(Enum):
     """In a place of ours the host holds another entry, or more than this disk has of the epoch that it writes: two
     disks have written it, or this one went back.
     """
+    CONTESTED = auto()
+    """What the host holds is ours, and another disk has written the same epoch beside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,8 @@ def compare(welcome: pb.Welcome, journal: Journal) -> Comparison:
     epoch, sequence = journal.epoch, welcome.held_sequence
     if sequence and _alike(journal, epoch, sequence, welcome.held_hash) is not True:
         return Comparison(Standing.FORKED, epoch, sequence)
+    if welcome.forked_sequence:
+        return Comparison(Standing.CONTESTED, epoch, welcome.forked_sequence)
     return Comparison(Standing.CONTINUES)
 
 

@@ -90,6 +90,8 @@ class Replicator:
                 code, text = "journal-forked", f"the host holds another entry at {place}, or this disk went back"
             case Standing.LACKING:
                 code, text = "journal-lacking", f"the host holds entries up to {place} that this disk has not"
+            case Standing.CONTESTED:
+                code, text = "journal-contested", f"another disk writes this journal, too, from {place} on"
         self._log.event(code.replace("-", ".", 1), place=place)
         self._report(code, text)
 
@@ -100,15 +102,15 @@ class Replicator:
 
     @property
     def doubted(self) -> bool:
-        """The host holds other entries in our places, or more than this disk: whose the money is that came since,
-        nobody knows.
+        """The host holds other entries in our places, also beside ours, or more than this disk: whose the money is that
+        came since, nobody knows.
         """
         return self._comparison.standing is not Standing.CONTINUES
 
     @property
     def refused(self) -> bool:
         """Whether this terminal may take no money, although the host is there: it did not take the last batch, for
-        another reason than being busy; the journal is forked; or the host holds more of it than this disk.
+        another reason than being busy; or whose journal it is, is in :attr:`doubted`.
         """
         return self.doubted or self._refusal is not None
 
@@ -198,6 +200,8 @@ class Replicator:
         if answer.sequence <= held:
             raise HostAway("the host holds no more than before")
         self._refusal, self._hello_wait = None, None
+        if answer.forked_sequence and epoch == self._journal.epoch and not self.doubted:
+            self._stand(Comparison(Standing.CONTESTED, epoch, answer.forked_sequence))
         if countersign and answer.HasField("checkpoint"):
             self._keep(answer.checkpoint)
         async with self._change:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -164,6 +165,32 @@ def test_new_notes_of_a_journal_with_two_branches_go_to_suspense(
     forked = booking == settlement_pb2.BOOKING_SUSPENSE
     assert bool(said.notes[0].claim_number) == forked
     assert [code for code, _ in incidents(bench)] == ["deposit-of-a-fork"] * forked + ["journal-fork"]
+
+
+async def test_the_disk_whose_journal_is_held_is_told_that_another_writes_it_too_until_it_is_enrolled_again(
+    bench: Bench, ports: Ports
+) -> None:
+    """An image of its disk, booted once on a bench: it has the same key and the same epoch."""
+    terminal = bench.enrol("T-1")
+    for _ in range(3):
+        terminal.write(started())
+    held(bench, terminal)
+    image = replace(terminal, entries=terminal.entries[:2])
+    image.write(started("another life"))
+    async with line(terminal, ports, hello=False) as said:
+        assert (await said.say(hello=pb.Hello(epoch=1, last_sequence=3))).welcome.forked_sequence == 0
+        async with line(image, ports) as another:
+            assert (await another.say(journal=batch(image))).refused.code == pb.REFUSAL_CODE_FORK
+        taken = (await said.say(journal=batch(terminal, [terminal.write(started())]))).journal_held
+        assert (taken.sequence, taken.forked_sequence) == (4, 3)
+        again = (await said.say(hello=pb.Hello(epoch=1, last_sequence=4))).welcome
+        assert (again.held_sequence, again.forked_sequence) == (4, 3)
+    anew = bench.enrol("T-1", former=(terminal,))
+    async with line(anew, ports, hello=False) as said:
+        assert (await said.say(hello=pb.Hello(epoch=2))).welcome.forked_sequence == 0
+        taken = (await said.say(journal=batch(terminal, [terminal.write(started())]))).journal_held
+        assert (taken.epoch, taken.forked_sequence) == (1, 3), "what is left of the epoch before is said as it is"
+        assert (await said.say(journal=batch(anew, [anew.write(started())]))).journal_held.forked_sequence == 0
 
 
 # --- the way back ---------------------------------------------------------------------------------------------------

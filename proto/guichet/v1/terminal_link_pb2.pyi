@@ -258,12 +258,17 @@ class Welcome(_message.Message):
     CHECKPOINT_FIELD_NUMBER: _builtins.int
     OFFLINE_LIMITS_FIELD_NUMBER: _builtins.int
     EARLIER_FIELD_NUMBER: _builtins.int
+    FORKED_SEQUENCE_FIELD_NUMBER: _builtins.int
     held_sequence: _builtins.int
     """The last sequence of this epoch that the host holds durably, 0 for none. The terminal sends what follows."""
     held_hash: _builtins.bytes
     """The hash of that entry, 32 bytes, empty for none. A terminal that has another there has a forked journal."""
     host_time_us: _builtins.int
     """Microseconds since 1970 UTC by the host's clock."""
+    forked_sequence: _builtins.int
+    """Not 0: from this sequence of its epoch on, another disk has written as well. Both are kept; what either credits from
+    there on goes to suspense, and the terminal takes no money until it is enrolled again.
+    """
     @_builtins.property
     def checkpoint(self) -> _replication_pb2.SignedCheckpoint:
         """The host's countersignature of that entry; absent where it holds none."""
@@ -287,10 +292,11 @@ class Welcome(_message.Message):
         checkpoint: _replication_pb2.SignedCheckpoint | None = ...,
         offline_limits: _offline_pb2.SignedOfflineLimits | None = ...,
         earlier: _abc.Iterable[_replication_pb2.EpochHeld] | None = ...,
+        forked_sequence: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "offline_limits", b"offline_limits"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "earlier", b"earlier", "held_hash", b"held_hash", "held_sequence", b"held_sequence", "host_time_us", b"host_time_us", "offline_limits", b"offline_limits"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "earlier", b"earlier", "forked_sequence", b"forked_sequence", "held_hash", b"held_hash", "held_sequence", b"held_sequence", "host_time_us", b"host_time_us", "offline_limits", b"offline_limits"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -330,9 +336,12 @@ class JournalHeld(_message.Message):
     SEQUENCE_FIELD_NUMBER: _builtins.int
     HASH_FIELD_NUMBER: _builtins.int
     CHECKPOINT_FIELD_NUMBER: _builtins.int
+    FORKED_SEQUENCE_FIELD_NUMBER: _builtins.int
     epoch: _builtins.int
     sequence: _builtins.int
     hash: _builtins.bytes
+    forked_sequence: _builtins.int
+    """As in Welcome."""
     @_builtins.property
     def checkpoint(self) -> _replication_pb2.SignedCheckpoint:
         """Where it was asked for."""
@@ -344,10 +353,11 @@ class JournalHeld(_message.Message):
         sequence: _builtins.int = ...,
         hash: _builtins.bytes = ...,
         checkpoint: _replication_pb2.SignedCheckpoint | None = ...,
+        forked_sequence: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "epoch", b"epoch", "hash", b"hash", "sequence", b"sequence"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "epoch", b"epoch", "forked_sequence", b"forked_sequence", "hash", b"hash", "sequence", b"sequence"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

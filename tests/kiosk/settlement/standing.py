@@ -201,9 +201,14 @@ class Host:
         new = {entry.sequence for entry in intake.new}
         self.entries.extend(entry for entry in batch.entries if entry.sequence in new)
         held_now = pb.JournalHeld(epoch=epoch, sequence=entries[-1].sequence, hash=entries[-1].hash)
+        held_now.forked_sequence = self.forked_sequence(epoch)
         if batch.countersign:
             held_now.checkpoint.CopyFrom(self.checkpoint(epoch, held_now.sequence, held_now.hash))
         return held_now
+
+    def forked_sequence(self, epoch: int) -> int:
+        """From where on two disks have written ``epoch``; branches are of the first."""
+        return min((sequence for sequence, _ in self.branch if epoch == 1), default=0)
 
     def checkpoint(self, epoch: int, sequence: int, digest: bytes) -> replication_pb2.SignedCheckpoint:
         """Its word about an entry; every one a day after the last."""
@@ -215,7 +220,7 @@ class Host:
         last = {entry.epoch: entry for entry in self.entries}
         earlier = (one for number, one in sorted(last.items()) if number < epoch)
         held = (replication_pb2.EpochHeld(epoch=one.epoch, sequence=one.sequence, hash=one.hash) for one in earlier)
-        known = pb.Welcome(earlier=held)
+        known = pb.Welcome(earlier=held, forked_sequence=self.forked_sequence(epoch))
         if epoch in last:
             known.held_sequence, known.held_hash = last[epoch].sequence, last[epoch].hash
         return known

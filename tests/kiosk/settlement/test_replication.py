@@ -316,6 +316,34 @@ async def test_a_fork_that_the_host_finds_stops_it_too(copying: Copying) -> None
     assert [sequence for sequence, _ in sorted(copying.host.branch)] == [4, 5]
 
 
+@pytest.mark.parametrize("connected", [True, False], ids=["while it is connected", "at its next hello"])
+async def test_a_disk_beside_which_another_writes_takes_no_money_and_sends_on(
+    copying: Copying, *, connected: bool
+) -> None:
+    """What the host holds is ours, so nothing is refused: only the host can know of the other."""
+    copying.write(3)
+    copying.run()
+    copying.host.connect()
+    await copying.held(3)
+    assert not copying.replicator.refused
+    copying.host.branch.add((3, b"another disk's"))
+    if connected:
+        copying.write(1)
+    else:
+        copying.host.disconnect()
+        copying.host.connect()
+    await copying.host.until(lambda: copying.replicator.doubted)
+    written = copying.journal.last
+    assert written is not None
+    await copying.held(written.sequence)
+    assert copying.replicator.refused
+    assert not copying.replicator.forked
+    assert incidents(copying) == ["journal-contested"]
+    copying.write(1)
+    await copying.held(written.sequence + 1)
+    assert incidents(copying) == ["journal-contested"], "once"
+
+
 async def test_a_branch_that_parts_before_what_this_disk_still_has_is_sent_from_there_once(tmp_path: Path) -> None:
     CLOCK.wall = DAY_US
     with opened(tmp_path / "journal.db", snapshot_every=EVERY, clock=CLOCK) as (journal, _):
@@ -393,6 +421,16 @@ async def test_a_disk_without_what_the_host_holds_of_earlier_ones_takes_no_money
     fresh.task.cancel()
     await asyncio.gather(fresh.task, return_exceptions=True)
     fresh.journal.close()
+
+
+async def test_another_disks_branch_in_an_earlier_epoch_stops_nothing(enrolled_again: Copying) -> None:
+    """That is over with the new enrolment."""
+    enrolled_again.host.branch.add((2, b"another disk's"))
+    enrolled_again.run()
+    enrolled_again.host.connect(enrolled_again.host.welcome(2))
+    await enrolled_again.host.until(lambda: len(enrolled_again.host.entries) == 5)
+    await enrolled_again.host.until(lambda: enrolled_again.replicator.held_place == (2, 2))
+    assert not enrolled_again.replicator.refused
 
 
 async def test_an_earlier_epoch_that_is_not_the_hosts_is_a_fork(enrolled_again: Copying) -> None:

@@ -14,7 +14,7 @@ from host.journal.records import UnknownEpoch
 from host.ledger.settlement import Refusal
 from host.pki.authority import Authority
 from host.services.server import Ports
-from tests.host.bench import ANNA, Bench
+from tests.host.bench import Bench
 from tests.host.terminal import BenchTerminal, Note
 from tests.host.test_journal_copies import advised, held, incidents
 from tests.host.test_link import DEADLINE

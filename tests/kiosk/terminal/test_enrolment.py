@@ -25,7 +25,6 @@ from kiosk.terminal.enrolment import (
     read_ticket,
 )
 
-
 CA_KEY = ec.generate_private_key(ec.SECP256R1())
 
 

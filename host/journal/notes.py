@@ -17,7 +17,9 @@ from host.ledger.kinds import Outcome
 
 @dataclass(slots=True)
 class NoteStory:
-    """A note by the journal. ``value`` is None where no record gives one; places are (epoch, sequence)."""
+    """A note by the journal. ``value`` is None where no record gives one; places are (epoch, sequence). ``told``: every
+    number and outcome that it says; a disk and the one that was made anew in its place may give one number to two.
+    """
 
     deposit_id: str
     box_period_id: str
@@ -25,11 +27,17 @@ class NoteStory:
     outcomes: dict[int, tuple[Outcome, tuple[int, int]]] = field(
         default_factory=dict[int, tuple[Outcome, tuple[int, int]]]
     )
+    told: set[tuple[int, Outcome]] = field(default_factory=set[tuple[int, Outcome]])
 
     @property
     def final(self) -> Outcome | None:
         """Its last outcome; None while it has none."""
         return self.outcomes[max(self.outcomes)][0] if self.outcomes else None
+
+    def came_to(self, number: int, outcome: Outcome, place: tuple[int, int]) -> None:
+        """One more outcome."""
+        self.outcomes[number] = (outcome, place)
+        self.told.add((number, outcome))
 
 
 class Notes:
@@ -74,13 +82,13 @@ class Notes:
     def _found(self, found: pb.NoteFound, place: tuple[int, int]) -> None:
         fresh = NoteStory(found.candidate_deposit_id, found.box_period_id, _value(found))
         story = self.stories.setdefault(found.note_id, fresh)
-        story.outcomes[found.outcome_number] = (Outcome.FOUND, place)
+        story.came_to(found.outcome_number, Outcome.FOUND, place)
 
     def _outcome(
         self, fact: pb.NoteStacked | pb.NoteReturned | pb.NoteInDoubt, outcome: Outcome, place: tuple[int, int]
     ) -> None:
         story = self.stories.setdefault(fact.note_id, NoteStory("", "", None))
-        story.outcomes[fact.outcome_number] = (outcome, place)
+        story.came_to(fact.outcome_number, outcome, place)
 
 
 def _value(fact: pb.NoteEscrowed | pb.NoteFound) -> Money | None:

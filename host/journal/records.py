@@ -11,6 +11,7 @@ from sqlalchemy.dialects.sqlite import insert as insert_unless_there
 
 from guichet.ids import TerminalId
 from guichet.journal.chain import Entry
+from guichet.journal.line import OPENING, goes_on_from
 from guichet.journal.records import RecordError, decode
 from guichet.v1 import journal_pb2
 from host.fleet.incidents import Incident, open_incidents
@@ -21,11 +22,9 @@ from host.store.metadata import Row
 
 # Asked for with every batch of every terminal: made once, only their values change.
 _OF_EPOCH = (journal_entries.c.terminal_id == bindparam("terminal"), journal_entries.c.epoch == bindparam("epoch"))
-_GIVEN = (
-    select(func.count())
-    .select_from(terminal_epochs)
-    .where(terminal_epochs.c.terminal_id == bindparam("terminal"), terminal_epochs.c.epoch == bindparam("epoch"))
-)
+_GIVEN = select(
+    func.count().filter(terminal_epochs.c.epoch == bindparam("epoch")), func.max(terminal_epochs.c.epoch)
+).where(terminal_epochs.c.terminal_id == bindparam("terminal"))
 _LAST = (
     select(journal_entries.c.sequence, journal_entries.c.hash)
     .where(*_OF_EPOCH)
@@ -55,10 +54,12 @@ class UnknownEpoch(Exception):
     """An epoch that this terminal was never given."""
 
 
-def check_epoch(connection: Connection, terminal: TerminalId, epoch: int) -> None:
-    """Raises :class:`UnknownEpoch` unless the host gave ``epoch`` to ``terminal``."""
-    if not connection.execute(_GIVEN, {"terminal": terminal, "epoch": epoch}).scalar_one():
+def check_epoch(connection: Connection, terminal: TerminalId, epoch: int) -> int:
+    """The newest epoch that the host gave to ``terminal``. Raises :class:`UnknownEpoch` unless it gave ``epoch``."""
+    given, newest = connection.execute(_GIVEN, {"terminal": terminal, "epoch": epoch}).one()
+    if not given:
         raise UnknownEpoch(f"epoch {epoch} was not given to {terminal}")
+    return int(newest)
 
 
 def last_place(connection: Connection, terminal: TerminalId, epoch: int) -> Place:
@@ -67,12 +68,32 @@ def last_place(connection: Connection, terminal: TerminalId, epoch: int) -> Plac
     return Place() if row is None else Place(*row)
 
 
-def earlier_epochs(connection: Connection, terminal: TerminalId, epoch: int) -> tuple[tuple[int, Place], ...]:
-    """The epochs of ``terminal`` before ``epoch`` of which something is held, in order, each with its last entry."""
+def line_of(connection: Connection, terminal: TerminalId, epoch: int) -> dict[int, Place]:
+    """What is held of the story that the disk of ``epoch`` goes on with: each epoch up to it, in order, with its last
+    entry there (see :mod:`guichet.journal.line`).
+    """
     c = terminal_epochs.c
-    given = select(c.epoch).where(c.terminal_id == terminal, c.epoch < epoch).order_by(c.epoch)
-    places = ((one, last_place(connection, terminal, one)) for one in connection.execute(given).scalars().all())
-    return tuple((one, place) for one, place in places if place.sequence)
+    given = select(c.epoch).where(c.terminal_id == terminal, c.epoch <= epoch).order_by(c.epoch.desc())
+    ends: dict[int, Place] = {}
+    until: tuple[int, int] | None = None
+    for one in connection.execute(given).scalars().all():
+        last = last_place(connection, terminal, one)
+        if until is not None and (one, last.sequence) > until:
+            last = _place(connection, terminal, until) if one == until[0] else Place()
+        if last.sequence:
+            ends[one] = last
+            opening = read_after(connection, terminal, (one, 0), min(OPENING, last.sequence))
+            begins = goes_on_from([entry for entry in opening if entry.epoch == one])
+            until = begins if begins is not None else until
+    return dict(sorted(ends.items()))
+
+
+def _place(connection: Connection, terminal: TerminalId, place: tuple[int, int]) -> Place:
+    """That entry; none where it is not held."""
+    epoch, sequence = place
+    values = {"terminal": terminal, "epoch": epoch, "first": sequence, "last": sequence}
+    row = connection.execute(_HELD, values).first()
+    return Place() if row is None else Place(*row)
 
 
 def forked_sequence(connection: Connection, terminal: TerminalId, epoch: int) -> int:
@@ -98,7 +119,7 @@ def keep_batch(connection: Connection, terminal: TerminalId, entries: Sequence[E
     Raises :class:`UnknownEpoch` or :class:`host.journal.intake.Gap`.
     """
     epoch = entries[0].epoch
-    check_epoch(connection, terminal, epoch)
+    newest = check_epoch(connection, terminal, epoch)
     last = last_place(connection, terminal, epoch)
     repeated = entries[0].sequence <= last.sequence
     held = _held(connection, terminal, entries) if repeated else {}
@@ -111,6 +132,8 @@ def keep_batch(connection: Connection, terminal: TerminalId, entries: Sequence[E
         connection.execute(_KEEP, rows)
         last = Place(intake.new[-1].sequence, intake.new[-1].hash)
         _read(connection, terminal, intake.new, now_us)
+        if epoch < newest and (end := line_of(connection, terminal, newest).get(epoch, Place())) != last:
+            open_incidents(connection, (_tail_incident(terminal, epoch, end.sequence + 1),), now_us)
     if intake.forked:
         rows = [_row(terminal, entry, now_us) for entry in intake.forked]
         connection.execute(insert_unless_there(journal_forks).on_conflict_do_nothing(), rows)
@@ -155,6 +178,14 @@ def _row(terminal: TerminalId, entry: Entry, now_us: int) -> dict[str, str | int
         "record": entry.record,
         "received_at_us": now_us,
     }
+
+
+def _tail_incident(terminal: TerminalId, epoch: int, first: int) -> Incident:
+    text = (
+        f"entries of epoch {epoch} from {first} on came when a later disk had gone on without them: what they advise is"
+        " booked, and that disk does not know of it"
+    )
+    return Incident("journal-of-a-former-disk", terminal, f"epoch {epoch}", text, f"{epoch}/{first}")
 
 
 def _fork_incident(terminal: TerminalId, entry: Entry) -> Incident:

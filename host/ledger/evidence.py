@@ -188,7 +188,7 @@ def _unlike_journal(advice: Advice, stories: dict[str, NoteStory]) -> Iterator[F
         if story is None or outcome is None:
             text = f"outcome {note.outcome_number} was settled and is not in the journal"
             yield Finding("journal", f"note {note.note_id}", text)
-        elif outcome[0] is not note.outcome or story.value != note.value:
+        elif (note.outcome_number, note.outcome) not in story.told or story.value != note.value:
             text = f"settled as {note.outcome.value} {note.value}, the journal says {outcome[0].value} {story.value}"
             yield Finding("journal", f"note {note.note_id}", text)
 

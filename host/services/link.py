@@ -22,11 +22,11 @@ from host.journal.intake import Gap, MalformedBatch, Place, parse_batch
 from host.journal.records import (
     UnknownEpoch,
     check_epoch,
-    earlier_epochs,
     forked_sequence,
     gap_incident,
     keep_batch,
     last_place,
+    line_of,
 )
 from host.log import event, failure
 from host.offline.limits import SignedLimits, newest
@@ -233,7 +233,8 @@ def _greet(connection: Connection, terminal: Terminal, hello: pb.Hello, now_us: 
         incident = Incident("journal-went-back", name, f"epoch {hello.epoch}", text, occasion)
         open_incidents(connection, (incident,), now_us)
     forked = forked_sequence(connection, name, hello.epoch)
-    return _Greeting(held, earlier_epochs(connection, name, hello.epoch), forked)
+    earlier = {epoch: place for epoch, place in line_of(connection, name, hello.epoch).items() if epoch < hello.epoch}
+    return _Greeting(held, tuple(earlier.items()), forked)
 
 
 def _refused(code: pb.RefusalCode.ValueType, text: str, sequence: int = 0) -> pb.ConnectResponse:

@@ -9,7 +9,7 @@ import asyncio
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from guichet.journal.chain import Entry
@@ -86,7 +86,7 @@ def restore_journal(arguments: argparse.Namespace) -> int:
         complain("journal", error)
         return 1
     if arguments.json:
-        say(json.dumps({"entries": restored.entries, "from_host": restored.from_host, "epoch": restored.epoch}))
+        say(json.dumps(asdict(restored)))
     else:
         say(restored.words)
     return 0
@@ -94,18 +94,23 @@ def restore_journal(arguments: argparse.Namespace) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """How many entries the journal has now, how many of them the host gave, and the epoch that is written next."""
+    """How many entries the journal has now, how many of them the host gave, the epoch that is written next, and how
+    many stay out: another disk wrote them, and a later one went on without them.
+    """
 
     entries: int
     from_host: int
     epoch: int
+    beside: int
 
     @property
     def words(self) -> str:
         """For a person."""
         salvaged = self.entries - self.from_host
         more = f" and {salvaged} that were salvaged" if salvaged else ""
-        return f"restored {self.from_host} entries from the host{more}; what is written now is epoch {self.epoch}"
+        beside = f"; {self.beside} of a disk before are no part of it, keep them" if self.beside else ""
+        restored = f"restored {self.from_host} entries from the host{more}{beside}"
+        return f"{restored}; what is written now is epoch {self.epoch}"
 
 
 def restore(data: Path, host: str, salvaged: Path | None = None, key_of_salvaged: Path | None = None) -> Restored:
@@ -124,4 +129,7 @@ def restore(data: Path, host: str, salvaged: Path | None = None, key_of_salvaged
     entries = merged(held, own)
     said = said_of_it(identity.writer(key), entries, SystemClock().wall_us())
     write_restored(journal, key, identity.epoch, entries, said)
-    return Restored(len(entries), len(held), identity.epoch)
+    places = {(entry.epoch, entry.sequence) for entry in entries}
+    from_host = sum((entry.epoch, entry.sequence) in places for entry in held)
+    beside = len({(entry.epoch, entry.sequence) for entry in (*held, *own)} - places)
+    return Restored(len(entries), from_host, identity.epoch, beside)

@@ -133,11 +133,12 @@ class Fold:
     """The state after some records. :meth:`apply` is the only thing that changes it.
 
     ``box_was_out``: the cash box left its place in this period. ``count_due``: the device's counter disagreed with an
-    outcome, and nobody has counted yet. A new period ends both. ``answers``: what the host said of each deposit, one
-    SettlementAnswer in which a note's last answer counts. ``marks``: how far each device's events have been read that
-    numbers them itself. ``simulated``: devices that said of themselves that they are no real ones. ``forgotten``: how
-    many of the notes that are not here any more lie in the box that is in, by value and kind. ``offline``: what
-    deposits without the host go by.
+    outcome, and nobody has counted yet. A new period ends both. ``end_is_lost``: the journal was restored without its
+    end, and the slot was not opened since, so what is stacked may be a note that the lost end accounts for.
+    ``answers``: what the host said of each deposit, one SettlementAnswer in which a note's last answer counts.
+    ``marks``: how far each device's events have been read that numbers them itself. ``simulated``: devices that said of
+    themselves that they are no real ones. ``forgotten``: how many of the notes that are not here any more lie in the
+    box that is in, by value and kind. ``offline``: what deposits without the host go by.
     """
 
     session: SessionId | None = None
@@ -156,6 +157,7 @@ class Fold:
     moved_since_cleared: bool = False
     box_was_out: bool = False
     count_due: bool = False
+    end_is_lost: bool = False
     offline: Offline = field(default_factory=Offline)
 
     # --- questions --------------------------------------------------------------------------------------------------
@@ -329,7 +331,8 @@ class Fold:
         last = self.last
         if last is not None and last.credited:
             self._advance(last.note_id, NotePhase.CLEARED)
-        self.last_note, self.moved_since_cleared, self.box_was_out = None, False, True
+        self.last_note, self.moved_since_cleared = None, False
+        self.box_was_out, self.end_is_lost = True, True
         self.offline.lost_its_end()
 
     def _apply_deposit(self, fact: pb.DepositOpened | pb.AcceptanceOpened | pb.DepositClosed) -> None:
@@ -356,6 +359,7 @@ class Fold:
             case pb.AcceptanceOpened():
                 self.deposits[deposit_id] = replace(self.deposits[deposit_id], acceptance_opened=True)
                 self.moved_since_cleared = True  # From here on another note may come in.
+                self.end_is_lost = False  # And what comes in is none that the old disk knew.
             case pb.DepositClosed():
                 self.deposits[deposit_id] = replace(self.deposits[deposit_id], closed=True)
                 self.open_deposit_id = None if self.open_deposit_id == deposit_id else self.open_deposit_id

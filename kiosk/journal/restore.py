@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from guichet.journal.chain import ChainError, Entry, next_entry
+from guichet.journal.line import line
 from guichet.journal.records import Fact, encode
 from guichet.v1 import journal_pb2 as pb
 from kiosk.journal.faults import failed
@@ -27,8 +28,9 @@ class RestoreError(Exception):
 
 
 def merged(held: Sequence[Entry], own: Iterable[Entry]) -> list[Entry]:
-    """``held`` by the host and, behind the last of each epoch there, those of our ``own`` that continue it. Raises
-    :class:`RestoreError` where the two hold different entries in one place, or the whole is no chain.
+    """``held`` by the host and, behind the last of each epoch there, those of our ``own`` that continue it; without
+    what a later epoch of them went on without. Raises :class:`RestoreError` where the two hold different entries in one
+    place, or the whole is no chain.
     """
     known = {(entry.epoch, entry.sequence): entry for entry in held}
     for entry in own:
@@ -40,7 +42,7 @@ def merged(held: Sequence[Entry], own: Iterable[Entry]) -> list[Entry]:
         verify_links(entries)
     except ChainError as error:
         raise RestoreError(f"there is a gap: {error}") from error
-    return entries
+    return line(entries)
 
 
 def said_of_it(writer: Writer, entries: Sequence[Entry], now_us: int) -> list[Entry]:
@@ -59,7 +61,8 @@ def said_of_it(writer: Writer, entries: Sequence[Entry], now_us: int) -> list[En
     if note is not None and note.undecided:
         number = note.outcome_number + 1
         facts.append(pb.NoteInDoubt(note_id=note.note_id, reason=_REASON, outcome_number=number))
-    facts.append(pb.JournalRestored(entries=len(entries)))
+    last = (entries[-1].epoch, entries[-1].sequence) if entries else (0, 0)
+    facts.append(pb.JournalRestored(entries=len(entries), last_epoch=last[0], last_sequence=last[1]))
     said: list[Entry] = []
     for fact in facts:
         record = encode(writer.terminal, now_us, fact)

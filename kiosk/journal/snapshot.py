@@ -21,7 +21,7 @@ from guichet.v1 import journal_pb2 as pb
 from kiosk.journal.folds import Advice, BoxPeriod, Deposit, Fold, Note, NotePhase
 from kiosk.journal.offline import Card, Offline, TrustedTime, Use
 
-VERSION = 4
+VERSION = 5
 """Whoever changes what a fold remembers, or what records come to in it, counts this up: a snapshot of another version
 is not used, and the fold is made of the records again. Those before a journal's base are gone, so once a version was
 released, :func:`decode` has to read its states for ever.
@@ -73,6 +73,7 @@ def encode(fold: Fold) -> bytes:
         "moved_since_cleared": fold.moved_since_cleared,
         "box_was_out": fold.box_was_out,
         "count_due": fold.count_due,
+        "end_is_lost": fold.end_is_lost,
         "offline": _offline(fold.offline),
     }
     return _HEAD % VERSION + json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
@@ -262,6 +263,7 @@ def _fold(f: _Fields) -> Fold:
         moved_since_cleared=f.flag("moved_since_cleared"),
         box_was_out=f.flag("box_was_out"),
         count_due=f.flag("count_due"),
+        end_is_lost=f.flag("end_is_lost"),
         offline=_read_offline(f.fields("offline")),
     )
 

@@ -204,13 +204,18 @@ class NoteBook:
 
     def found(self, device: DeviceIdentity | None, note_type: int | None, read: Read) -> None:
         """A note is in the box that no open note accounts for. During a deposit it is that one's candidate; otherwise
-        it is advised of under its own number, in the same transaction.
+        it is advised of under its own number, in the same transaction. Where the journal has lost its end, that may
+        account for it: then its value is not said, so that no paper is in the books twice, and a person looks.
         """
         marked = self._marked(read)
         period = self.fold.box_period
         serial = device.serial if device is not None else (period.device_serial if period is not None else None)
         table = self.fold.tables.get(serial, {}) if serial is not None else {}
         value = table.get(note_type) if note_type is not None else None
+        if self.fold.end_is_lost and value is not None:
+            text = f"{value} was stacked; what the old disk wrote last, and this one has not, may account for it"
+            marked = [*marked, pb.Incident(code="found-or-known", device="cash", text=text)]
+            value = None
         candidate = self.fold.open_deposit
         fact = pb.NoteFound(
             note_id=self._ids.new(),

@@ -38,7 +38,7 @@ from host.services.from_journals import GRACE_US, settle_waiting
 from host.services.server import Ports
 from host.store.migrate import migrate
 from tests.host.bench import ANNA, Bench
-from tests.host.terminal import OUTCOME_IN_DOUBT, BenchTerminal, Note, deposit_id
+from tests.host.terminal import OUTCOME_IN_DOUBT, BenchTerminal, Note, an_id, deposit_id
 from tests.host.test_link import DEADLINE, batch, line, started
 from tests.host.test_settlement import answer
 
@@ -191,6 +191,99 @@ async def test_the_disk_whose_journal_is_held_is_told_that_another_writes_it_too
         taken = (await said.say(journal=batch(terminal, [terminal.write(started())]))).journal_held
         assert (taken.epoch, taken.forked_sequence) == (1, 3), "what is left of the epoch before is said as it is"
         assert (await said.say(journal=batch(anew, [anew.write(started())]))).journal_held.forked_sequence == 0
+
+
+# --- a disk that was made anew --------------------------------------------------------------------------------------
+
+
+def made_anew(terminal: BenchTerminal, of: BenchTerminal, copied: int) -> None:
+    """``terminal``'s disk goes on from the first ``copied`` entries of ``of``."""
+    terminal.write(journal_pb2.JournalRestored(entries=copied, last_epoch=of.epoch, last_sequence=copied))
+
+
+async def told_of_earlier(terminal: BenchTerminal, ports: Ports) -> list[tuple[int, int, bytes]]:
+    async with line(terminal, ports, hello=False) as said:
+        welcome = (await said.say(hello=pb.Hello(epoch=terminal.epoch, last_sequence=len(terminal.entries)))).welcome
+    return [(one.epoch, one.sequence, one.hash) for one in welcome.earlier]
+
+
+async def test_a_disk_made_anew_is_not_told_of_what_the_old_one_wrote_behind_its_copy(
+    bench: Bench, ports: Ports
+) -> None:
+    """That came to the host later: the new disk can have none of it, and is asked for none."""
+    old = bench.enrol("T-1")
+    for _ in range(6):
+        old.write(started())
+    held(bench, old, old.entries[:4])
+    new = bench.enrol("T-1")
+    assert await told_of_earlier(new, ports) == [(1, 4, old.entries[3].hash)]
+    made_anew(new, old, 4)
+    held(bench, new)
+    assert incidents(bench) == []
+    held(bench, old, old.entries[4:5])
+    held(bench, old, old.entries[5:])
+    ((code, words),) = incidents(bench)
+    assert code == "journal-of-a-former-disk"
+    assert "entries of epoch 1 from 5 on" in words
+    assert await told_of_earlier(new, ports) == [(1, 4, old.entries[3].hash)]
+    third = bench.enrol("T-1")
+    assert await told_of_earlier(third, ports) == [(1, 4, old.entries[3].hash), (2, 1, new.entries[0].hash)]
+    third.write(journal_pb2.JournalRestored())
+    held(bench, third)
+    assert await told_of_earlier(third, ports) == []
+
+
+async def test_a_disk_that_was_enrolled_again_may_send_what_was_left_of_its_epoch(bench: Bench, ports: Ports) -> None:
+    terminal = bench.enrol("T-1")
+    for _ in range(6):
+        terminal.write(started())
+    held(bench, terminal, terminal.entries[:4])
+    again = bench.enrol("T-1", former=(terminal,))
+    again.write(started())
+    held(bench, again)
+    held(bench, terminal, terminal.entries[4:])
+    assert await told_of_earlier(again, ports) == [(1, 6, terminal.entries[5].hash)]
+    assert incidents(bench) == []
+
+
+def test_what_the_old_disk_advised_behind_the_copy_is_settled(bench: Bench) -> None:
+    """The customer of its last deposit gets the money, and no restored disk can say otherwise of notes that it does not
+    know.
+    """
+    old = bench.enrol("T-1")
+    advised(old, 1, Note(1))
+    copied = len(old.entries)
+    held(bench, old)
+    new = bench.enrol("T-1")
+    made_anew(new, old, copied)
+    held(bench, new)
+    signed = advised(old, 2, Note(2))
+    held(bench, old)
+    assert [note.booking for note in answer(bench, signed).notes] == [settlement_pb2.BOOKING_CUSTOMER]
+    with bench.engine.begin() as connection:
+        assert verify_books(connection, bench.host.keys.signer.public_key()).good
+
+
+def test_where_the_old_disk_knew_what_became_of_a_note_that_the_new_one_doubts_both_are_kept(bench: Bench) -> None:
+    """The doubt is booked and has its claim; the credit that comes later is a conflict, which a person sees. Nothing is
+    wrong with the books.
+    """
+    old = bench.enrol("T-1")
+    credit = advised(old, 1, Note(1))
+    held(bench, old, old.entries[:2])
+    new = bench.enrol("T-1")
+    new.write(journal_pb2.NoteInDoubt(note_id=an_id(1), outcome_number=1))
+    made_anew(new, old, 2)
+    place = new.write(journal_pb2.DepositClosed(deposit_id=deposit_id(1))).sequence
+    doubt = new.advice(1, [Note(1, outcome=OUTCOME_IN_DOUBT)], account=ANNA, place=place)
+    new.write(journal_pb2.AdviceSigned(deposit_id=deposit_id(1), content=doubt.content, signature=doubt.signature))
+    held(bench, new)
+    assert [note.booking for note in answer(bench, doubt).notes] == [settlement_pb2.BOOKING_IN_DOUBT]
+    held(bench, old, old.entries[2:])
+    assert [note.booking for note in answer(bench, credit).notes] == [settlement_pb2.BOOKING_CONFLICT]
+    assert {code for code, _ in incidents(bench)} == {"settlement-conflict", "journal-of-a-former-disk"}
+    with bench.engine.begin() as connection:
+        assert verify_books(connection, bench.host.keys.signer.public_key()).findings == ()
 
 
 # --- the way back ---------------------------------------------------------------------------------------------------

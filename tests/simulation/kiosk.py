@@ -30,7 +30,7 @@ from guichet.pin import Key, Ksn, Pin, derive_pin_key, encode_pin_block
 from guichet.seams import Clock
 from guichet.v1 import screen_pb2 as screen
 from kiosk.journal.faults import JournalError
-from kiosk.journal.restore import said_of_it, write_restored
+from kiosk.journal.restore import merged, said_of_it, write_restored
 from kiosk.journal.store import RESERVE_BYTES, Journal, Writer
 from kiosk.log import EventLog, Loggable
 from kiosk.terminal.config import TerminalConfig, Timings
@@ -280,8 +280,9 @@ class Kiosk:
         while True:
             try:
                 held = await fetch_journal(identity, identity.target, self._open_channel)
-                said = said_of_it(writer, held, self.clock.wall_us())
-                write_restored(journal, writer.key, writer.epoch, held, said)
+                entries = merged(held, ())
+                said = said_of_it(writer, entries, self.clock.wall_us())
+                write_restored(journal, writer.key, writer.epoch, entries, said)
                 break
             except (FetchError, JournalError) as error:
                 self._note(f"not restored: {error}")
@@ -289,8 +290,8 @@ class Kiosk:
                     self.disk.put(name, None)
                 await asyncio.sleep(_RESTORE_AGAIN)
         self.disk.put(journal.name, journal.read_bytes())
-        self._note(f"restored {len(held)} entries")
-        self._observer.restored(self, [*held, *said])
+        self._note(f"restored {len(entries)} entries")
+        self._observer.restored(self, [*entries, *said])
         self._exchanging = False
         self.loop.at(self.loop.time(), self.begin)
 

@@ -279,8 +279,8 @@ class Welcome(_message.Message):
 
     @_builtins.property
     def earlier(self) -> _containers.RepeatedCompositeFieldContainer[_replication_pb2.EpochHeld]:
-        """What the host holds of the terminal's earlier epochs, in order. A terminal that lacks any of it takes no money until
-        it has fetched it.
+        """What the host holds of the terminal's earlier epochs, in order, without what a later disk went on without. A terminal
+        that lacks any of it takes no money until it has fetched it.
         """
 
     def __init__(

@@ -50,7 +50,7 @@ def answers(fold: Fold, session: str, sequence: int) -> dict[str, object]:
     currencies = [Currency(code) for _, code in DENOMINATIONS]
     return {
         "box": fold.box_counts(),
-        "period": (fold.box_period, fold.box_was_out, fold.count_due, fold.moved_since_cleared),
+        "period": (fold.box_period, fold.box_was_out, fold.count_due, fold.moved_since_cleared, fold.end_is_lost),
         "notes": (fold.last, fold.open_note, fold.last_note, fold.in_doubt),
         "of the last note": [fold.deposits.get(note.deposit_id) for note in (fold.last, *fold.in_doubt) if note],
         "open": (fold.session, fold.open_deposit),

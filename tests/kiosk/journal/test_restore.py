@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from guichet.journal.chain import Entry, next_entry
-from guichet.journal.records import decode, encode
+from guichet.journal.records import decode, encode, fact_of
 from guichet.v1 import journal_pb2 as pb
 from kiosk.journal.faults import Fault, JournalError
 from kiosk.journal.file import JournalFile
@@ -46,6 +46,15 @@ def test_what_has_a_gap_is_no_journal() -> None:
         merged(whole[:4], whole[6:])
     with pytest.raises(RestoreError, match="there is a gap: journal entry 4"):
         merged(whole[:3], chain(1, 5, "other")[3:])
+
+
+def test_what_a_later_disk_went_on_without_is_no_part_of_it() -> None:
+    """The first disk's end came to the host after the second had begun: with it there would be no story."""
+    first, second = chain(1, 9), said_of_it(replace(WRITER, epoch=2), chain(1, 5), 0)
+    assert merged([*first, *second], []) == [*first[:5], *second]
+    assert merged([*first[:5], *second], first) == [*first[:5], *second]
+    told = said_of_it(replace(WRITER, epoch=3), [*first[:5], *second], 0)
+    assert fact_of(decode(told[0].record)) == pb.JournalRestored(entries=6, last_epoch=2, last_sequence=1)
 
 
 def test_it_is_gone_on_with_in_a_new_epoch(tmp_path: Path) -> None:

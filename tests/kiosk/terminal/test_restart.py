@@ -15,9 +15,13 @@ from guichet.v1 import journal_pb2 as pb
 from kiosk.journal.folds import NotePhase
 from kiosk.journal.restore import said_of_it
 from kiosk.terminal.recovery import Action, Count, Decision, LastRecord, Outcome, Situation, decide
-from tests.kiosk.terminal.standing import OTHER_SERIAL, TEN, TWENTY, WRITER, Killed, Rig, identity
+from tests.kiosk.terminal.standing import OTHER_SERIAL, TEN, TWENTY, WRITER, Killed, Rig, euros, identity
 
 BASELINE = 7
+
+
+def incidents(rig: Rig) -> set[str]:
+    return {fact.code for fact in rig.records("Incident") if isinstance(fact, pb.Incident)}
 
 
 def escrowed(rig: Rig) -> None:
@@ -322,8 +326,10 @@ def test_of_a_note_that_a_restored_journal_leaves_undecided_nothing_that_the_dev
     first_answer(rig, presence, TWENTY, BASELINE + 1)
     assert [type(fact).__name__ for fact in facts] == ["NoteInDoubt", "JournalRestored"]
     assert rig.deposits[0].closed
-    found = [("FOUND", 1, "2000 EUR")] if presence is Presence.STACKED else []
-    assert rig.stated() == [[("IN_DOUBT", 1, "2000 EUR"), *found]]
+    assert rig.stated() == [[("IN_DOUBT", 1, "2000 EUR")]]
+    stacked = presence is Presence.STACKED
+    assert [note.value for note in rig.notes] == [euros(2000), *([None] * stacked)], "not twice in the books"
+    assert ("found-or-known" in incidents(rig)) == stacked
     rig.journal.close()
 
 
@@ -336,7 +342,24 @@ def test_after_a_restore_an_event_is_not_taken_for_the_last_notes_that_is_known(
     before.journal.append(pb.JournalRestored(entries=1))
     rig = before.restarted()
     rig.answered(Presence.STACKED, TWENTY, BASELINE + 1, identity())
-    assert rig.notes[-1].phase is NotePhase.FOUND
+    assert (rig.notes[-1].phase, rig.notes[-1].value) == (NotePhase.FOUND, None)
+    assert "found-or-known" in incidents(rig)
+    rig.journal.close()
+
+
+def test_what_is_found_once_the_slot_was_opened_after_a_restore_has_its_value(tmp_path: Path) -> None:
+    before = Rig(tmp_path / "journal.db")
+    cleared(before)
+    before.desk.close_deposit(pb.DEPOSIT_END_CUSTOMER)
+    before.journal.append(pb.JournalRestored(entries=1))
+    rig = before.restarted()
+    rig.answered(Presence.PATH_EMPTY, counter=8, who=identity())
+    rig.ready(8)
+    rig.open()
+    rig = rig.restarted()
+    rig.answered(Presence.STACKED, TWENTY, BASELINE + 1, identity())
+    assert (rig.notes[-1].phase, rig.notes[-1].value) == (NotePhase.FOUND, euros(2000))
+    assert "found-or-known" not in incidents(rig)
     rig.journal.close()
 
 

@@ -48,7 +48,10 @@ from kiosk.terminal.situation import KnownDevice, count_of, situation_of
 
 NOT_TAKEN = "note-not-taken"
 STUCK = "movement-stuck"
-"""Faults that the desk itself finds: a note that nobody takes out of the mouth, one that never arrives."""
+BOX_EXCHANGED = "box-exchanged"
+"""Faults that the desk itself finds: a note that nobody takes out of the mouth; one that never arrives; a box, or a
+device, that the open deposit's notes did not go into, so that it takes no more of them.
+"""
 
 
 class CashDesk:
@@ -218,7 +221,10 @@ class CashDesk:
         self._shut = False  # A device may say for a moment after ENABLE that it is shut; it says so again now.
         self._cash.disable()
         self._book.close_deposit(deposit, end)
-        self._begin_period_if_due(box_is_in=self.view.ready)
+        if self.view.fault == BOX_EXCHANGED:
+            self._take_up()
+        else:
+            self._begin_period_if_due(box_is_in=self.view.ready)
 
     # --- what the device says ---------------------------------------------------------------------------------------
 
@@ -310,8 +316,14 @@ class CashDesk:
             types = [pb.NoteTypeValue(note_type=kind, value=to_wire(value)) for kind, value in event.values.items()]
             self._book.record(pb.NoteTableRead(device_serial=serial, table_hash=event.table_hash, types=types))
         self._path_is_empty(Stage.CLOSED)
+        self._take_up()
+
+    def _take_up(self) -> None:
+        """The device is ready: for deposits, or why not."""
         self._begin_period_if_due(box_is_in=True)
-        if self._book.fold.count_due:
+        if self._period_is_due(box_is_in=True):
+            self._change(ready=False, fault=BOX_EXCHANGED)
+        elif self._book.fold.count_due:
             self._change(ready=False, fault=COUNTER_DISAGREES)
         else:
             self._change(ready=self._book.journal.failure is None, fault="")
@@ -480,12 +492,18 @@ class CashDesk:
             self.close_deposit(pb.DEPOSIT_END_RESTART)
 
     def _begin_period_if_due(self, *, box_is_in: bool) -> None:
-        """A box that was out is only known to be back, and the next one's period begun, when the device is ready."""
-        period, identity = self._book.fold.box_period, self._device.identity
-        if identity is None or self._book.fold.open_deposit is not None:
-            return
-        if period is None or period.device_serial != identity.serial or (self._book.fold.box_was_out and box_is_in):
+        """A box that was out is only known to be back, and the next one's period begun, when the device is ready; and
+        not in mid-deposit, which has its notes in the one before.
+        """
+        identity = self._device.identity
+        if identity is not None and self._book.fold.open_deposit is None and self._period_is_due(box_is_in=box_is_in):
             self._book.begin_period(identity, self._device.counter)
+
+    def _period_is_due(self, *, box_is_in: bool) -> bool:
+        """What comes in from now on would lie in another box than that of the period on record, or may."""
+        fold, identity = self._book.fold, self._device.identity
+        another = fold.box_period is None or (identity is not None and fold.box_period.device_serial != identity.serial)
+        return another or (fold.box_was_out and box_is_in)
 
     def _taking_deposit(self) -> Deposit | None:
         """The live deposit, once the slot was opened for it: what was drawn in before is not known to be its own."""

@@ -8,6 +8,7 @@ from drivers.simulation.mechanism import Box, Step
 from guichet.money import parse_money
 from guichet.v1 import journal_pb2 as pb
 from kiosk.journal.folds import NotePhase
+from kiosk.terminal.cash_desk import BOX_EXCHANGED
 from kiosk.terminal.desk_view import Stage
 from tests.conformance.rig import Rig
 
@@ -79,6 +80,8 @@ class Customer:
             self._act()
             if not self._faces and not rig.desk.undecided and self._slot_is_quiet():
                 rig.desk.close_deposit(pb.DEPOSIT_END_CUSTOMER)
+            elif rig.desk.view.fault == BOX_EXCHANGED:
+                rig.desk.close_deposit(pb.DEPOSIT_END_DEVICE)
             elif rig.now - self._progress > _GIVES_UP_SECONDS:
                 self._give_up()
             await rig.sleep(_LOOK)

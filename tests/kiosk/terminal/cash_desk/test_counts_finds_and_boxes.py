@@ -10,6 +10,7 @@ from drivers.api.cash import (
     Trouble,
     TroubleKind,
 )
+from guichet.ids import DeviceSerial
 from guichet.journal.records import decode
 from guichet.limits import MAX_NOTES_PER_ADVICE
 from guichet.v1 import journal_pb2 as pb
@@ -301,3 +302,33 @@ def test_the_period_of_an_open_deposit_is_not_changed_under_it(rig: Rig) -> None
     assert "BoxPeriodOpened" not in rig.ready()
     closed = rig.does(lambda: rig.desk.close_deposit(pb.DEPOSIT_END_DEVICE))
     assert closed == ["disable", "DepositClosed", "AdviceSigned", "BoxPeriodOpened"]
+    assert (rig.desk.view.ready, rig.desk.view.fault) == (True, "")
+
+
+@pytest.mark.parametrize("serial", [SERIAL, OTHER_SERIAL], ids=["another box", "another device"])
+def test_no_note_goes_into_another_box_than_its_deposits(rig: Rig, serial: DeviceSerial) -> None:
+    """A flow may look away for the moment in which they are exchanged, while it waits for the host."""
+    rig.begin()
+    rig.one_note()
+    if serial == SERIAL:
+        rig.tell(Trouble(TroubleKind.BOX_REMOVED))
+    rig.ready(8, serial)
+    assert (rig.desk.view.ready, rig.desk.view.fault) == (False, "box-exchanged")
+    assert rig.does(rig.desk.accept) == []
+    rig.desk.close_deposit(pb.DEPOSIT_END_DEVICE)
+    rig.open()
+    assert rig.deposits[0].box_period_id != rig.deposits[-1].box_period_id
+
+
+def test_a_count_that_is_due_is_over_with_the_deposit_in_which_the_box_was_exchanged(rig: Rig) -> None:
+    rig.begin()
+    rig.escrowed()
+    rig.desk.take()
+    rig.stacked()
+    rig.cleared(7)
+    assert rig.desk.view.fault == "counter-disagrees"
+    rig.tell(Trouble(TroubleKind.BOX_REMOVED))
+    rig.ready(8)
+    assert rig.desk.view.fault == "box-exchanged"
+    rig.desk.close_deposit(pb.DEPOSIT_END_DEVICE)
+    assert (rig.desk.view.ready, rig.desk.view.fault) == (True, "")

@@ -52,6 +52,7 @@ def test_trouble_is_an_incident_and_takes_cash_out_of_service(
     assert rig.desk.view.fault == code
     rig.tell(Trouble(kind, detail, over=True))
     assert (rig.desk.view.ready, rig.desk.view.fault) == (False, "")
+    rig.desk.close_deposit(pb.DEPOSIT_END_DEVICE)
     rig.ready()
     assert rig.desk.view.ready
 

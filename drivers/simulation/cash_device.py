@@ -17,6 +17,9 @@ from drivers.simulation.notes import PhysicalNote, Place, Vault
 from drivers.simulation.script import AtTime, Fault, OnAck, OnByte, OnNote, Rule, What
 from guichet.money import Money
 
+_SWAP_SECONDS = 3.0
+"""How long an engineer's hands take, from one box to the other."""
+
 
 class Order(Enum):
     """What a host may order that a note's fate, or the memory of it, depends on."""
@@ -258,7 +261,7 @@ class SimulatedCash(ABC):
                 self.change_box(Box.IN, now)
             case Fault.BOX_SWAPPED:
                 self.change_box(Box.OUT, now)
-                self.change_box(Box.IN, now, what.name)
+                self._timers.append((now + _SWAP_SECONDS, what))
             case Fault.CHEAT:
                 self.metal.cheat(now)
             case Fault.SECOND_NOTE:
@@ -275,6 +278,9 @@ class SimulatedCash(ABC):
                 self.metal.slip(now)
             case Fault.UNASKED:
                 self.metal.mishaps.unasked = self.unasked
+            case Fault.UNKNOWN:
+                if self.metal.note is not None:
+                    self.vault.take_for(self.metal.note, self.unnamed_type)
             case (
                 Fault.POWER_OFF | Fault.MUTE | Fault.SLOW | Fault.LATE | Fault.LOSE | Fault.WRONG_CRC | Fault.NOISE
                 | Fault.LOSE_ACK | Fault.REPEAT_ACK | Fault.LATE_ACK
@@ -331,10 +337,13 @@ class SimulatedCash(ABC):
         self._follow_script(now, OnNote(self.inserted, self.metal.step))
 
     def _end(self, what: What, now: float) -> None:
-        if what.fault is Fault.POWER_OFF:
-            self.restore_power(now)
-        else:
-            self.line.mute = False
+        match what.fault:
+            case Fault.POWER_OFF:
+                self.restore_power(now)
+            case Fault.BOX_SWAPPED:
+                self.change_box(Box.IN, now, what.name)
+            case _:
+                self.line.mute = False
 
     def _script_times(self) -> list[float]:
         return [due for rule in self._rules if (due := self._time_of(rule)) is not None]

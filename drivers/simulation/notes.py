@@ -80,6 +80,11 @@ class Vault:
         self._save()
         return moved
 
+    def take_for(self, note: PhysicalNote, note_type: int) -> None:
+        """The head takes it for a note of that type, whatever is printed on it."""
+        self.notes[note.number - 1] = replace(note, note_type=note_type)
+        self._save()
+
     def exchange_box(self, name: str) -> None:
         """Another, empty box; what lay in the old one stays there."""
         self.box = name

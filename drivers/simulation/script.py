@@ -19,13 +19,14 @@ before byte N, after byte N             wrong crc COUNT          so many answers
 ack N                                   jam in head|transport|box    the note sticks there
   at the N-th acknowledgement, from 1,  free                     the stuck note is taken out by hand
   of an event that the device holds     box full, box removed, box back    the cash box
-at SECONDS                              box swapped NAME         another box, an empty one
+at SECONDS                              box swapped NAME         it is out for three seconds, then another is in
   after the device came to life         cheat, second note       somebody pulls at a note, or pushes another in
                                         fail                     a failure of its own, until the power is cut
                                         serial NAME              another device of its kind, in its place
                                         not taken                the next note that is handed back stays in the mouth
                                         slips                    the note in escrow or on its way back goes to the box
                                         unasked                  the next note is drawn in though the slot is shut
+                                        unknown denomination     the note inside is of a type without a value
                                         lose, late SECONDS, repeat   with "ack N": what becomes of the acknowledgement
 """
 
@@ -99,6 +100,7 @@ class Fault(Enum):
     NOT_TAKEN = "not taken"
     SLIPS = "slips"
     UNASKED = "unasked"
+    UNKNOWN = "unknown denomination"
     LOSE_ACK = "lose ack"
     LATE_ACK = "late ack"
     REPEAT_ACK = "repeat ack"
@@ -187,6 +189,7 @@ _PLAIN: Mapping[str, Fault] = {
     "not taken": Fault.NOT_TAKEN,
     "slips": Fault.SLIPS,
     "unasked": Fault.UNASKED,
+    "unknown denomination": Fault.UNKNOWN,
 }
 _MEASURED: tuple[tuple[str, Callable[[str], What]], ...] = (
     (r"power off (\d{1,6}(?:\.\d{1,6})?)", lambda v: What(Fault.POWER_OFF, seconds=float(v))),

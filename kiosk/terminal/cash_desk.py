@@ -388,15 +388,17 @@ class CashDesk:
         device.counter = None  # It counts one more now; the next Cleared says how many.
 
     def _turn_away(self, deposit: Deposit, value: Money) -> None:
-        """A note that this deposit does not take goes back at once."""
+        """A note that this deposit does not take goes back at once; so does one that would go into another box than
+        those before it.
+        """
         note, left = self._book.fold.open_note, self.left
-        over = left is not None and left.minor < 0
-        if note is None or (value in self._denominations and not over):
+        over, elsewhere = left is not None and left.minor < 0, self._period_is_due(box_is_in=True)
+        if note is None or (value in self._denominations and not over and not elsewhere):
             return
         if value.currency != deposit.currency:
             self._change(back=Back.OTHER_CURRENCY)
             self._intend_return(note, pb.RETURN_REASON_OTHER_CURRENCY)
-        elif value in self._denominations:
+        elif value in self._denominations and over:
             self._change(back=Back.LIMIT)
             self._intend_return(note, pb.RETURN_REASON_LIMIT)
         else:

@@ -40,7 +40,8 @@ def _lines(subjects: Sequence[Subject]) -> Iterator[str]:
     yield "| in mid-deposit, as a fault script says it | " + _heads(subjects)
     yield "|---" * (len(subjects) + 1) + "|"
     for script in (*CERTAIN, *LEAVES_A_DOUBT):
-        yield _line(f"`{script}`", [_under(subject, script) for subject in subjects])
+        name = script.replace("\n", "` and `")
+        yield _line(f"`{name}`", [_under(subject, script) for subject in subjects])
 
 
 def _heads(subjects: Sequence[Subject]) -> str:

@@ -21,13 +21,15 @@ CERTAIN = (
     "note 2: cheat", "note 2 in escrow: second note", "note 2 in stacking: second note",
     "note 3: not taken", "note 3: box full", "note 3: box removed",
     "note 2 in drawing-in: power off 2", "note 2 in escrow: power off 2",
-    "note 2: jam in head",
+    "note 2: jam in head", "note 2: unknown denomination", "note 3: box swapped BOX-2",
 )  # fmt: skip
 # Faults that take the knowledge of one note away, at most.
 LEAVES_A_DOUBT = (
     "note 2 in stacking: power off 2", "note 2 in stacking: power off 20", "note 2 in stacking: mute 20",
     "note 2: jam in transport", "note 2: jam in box", "note 2 in stacking: fail", "note 2 in escrow: fail",
-    "note 2 in stacking: box removed", "note 2 in stacking: serial OTHER-1", "note 2 in escrow: serial OTHER-1",
+    "note 2 in stacking: box removed", "note 2 in stacking: box swapped BOX-2",
+    "note 2: unknown denomination\nnote 2: unasked", "note 2 in stacking: serial OTHER-1",
+    "note 2 in escrow: serial OTHER-1",
     "note 2 in stacking: cheat", "note 2 in escrow: slips", "note 3 in returning: slips",
 )  # fmt: skip
 

@@ -39,10 +39,11 @@ def test_two_faults_may_end_at_the_same_moment(device: SimulatedCash, second: st
 def test_two_faults_of_a_script_may_be_due_at_the_same_moment(which: int, second: str) -> None:
     device = devices(parse(f"at 5: box swapped B2\nat 5: {second}\nat 5: box removed\nat 5: box full"))[which]
     device.advance(100.0)
-    device.advance(110.0)
+    device.advance(106.0)
     assert device.script_is_over
-    assert device.metal.box is Box.FULL
-    assert device.vault.box == "B2"
+    assert (device.metal.box, device.vault.box) == (Box.FULL, "BOX-1")
+    device.advance(110.0)
+    assert (device.metal.box, device.vault.box) == (Box.IN, "B2")
 
 
 @pytest.mark.parametrize("seconds", ["12.3", "0.1", "7.7", "3600.000001"])

@@ -59,6 +59,7 @@ WHATS: dict[str, What] = {
     "not taken": What(Fault.NOT_TAKEN),
     "slips": What(Fault.SLIPS),
     "unasked": What(Fault.UNASKED),
+    "unknown denomination": What(Fault.UNKNOWN),
 }
 ON_ACK: dict[str, What] = {
     "lose": What(Fault.LOSE_ACK),

@@ -320,6 +320,15 @@ def test_no_note_goes_into_another_box_than_its_deposits(rig: Rig, serial: Devic
     assert rig.deposits[0].box_period_id != rig.deposits[-1].box_period_id
 
 
+def test_a_note_that_comes_into_escrow_when_the_box_was_out_goes_back(rig: Rig) -> None:
+    """It was drawn in as the box was pulled; by the time that it would be stacked, another one is in."""
+    rig.begin()
+    rig.tell(Accepting())
+    rig.tell(Trouble(TroubleKind.BOX_REMOVED))
+    rig.tell(Trouble(TroubleKind.BOX_REMOVED, over=True))
+    assert rig.escrowed()[-2:] == ["ReturnIntended", "return"]
+
+
 def test_a_count_that_is_due_is_over_with_the_deposit_in_which_the_box_was_exchanged(rig: Rig) -> None:
     rig.begin()
     rig.escrowed()

@@ -6,6 +6,7 @@ A test that asks for ``subject`` runs once for each; ``tests/conformance/conftes
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 import pytest
 
@@ -16,7 +17,7 @@ from tests.conformance.subject import Subject
 EACH = "each"
 """The mark of a test with cases of its own for each subject."""
 
-Case = Row | str
+Case = Row | str | Path
 CasesOf = Callable[[Subject], Iterable[Case]]
 
 
@@ -40,9 +41,14 @@ def each_file() -> pytest.MarkDecorator:
     return each("file", lambda subject: [name] if (name := file_of(subject)) is not None else [])
 
 
+def each_vector_file() -> pytest.MarkDecorator:
+    """The file with the published frames of its protocol, as ``file``; none for another kind of a driver's device."""
+    return each("file", lambda subject: [subject.vectors] if subject.vectors is not None else [])
+
+
 def name(part: Subject | Case) -> str:
     """A test's name for it."""
-    if isinstance(part, Subject):
+    if isinstance(part, Subject | Path):
         return part.name
     return part.value if isinstance(part, Row) else part
 

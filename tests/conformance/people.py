@@ -54,7 +54,9 @@ class Engineer:
 
 
 class Customer:
-    """Makes one deposit of some notes, as far as the machine lets it, and goes."""
+    """Makes a deposit of some notes, as far as the machine lets it, and goes; another one, where the box is exchanged
+    under the first.
+    """
 
     def __init__(self, rig: Rig, faces: Sequence[str]) -> None:
         self._rig = rig
@@ -62,15 +64,18 @@ class Customer:
         self._progress = rig.now
         self._note_at = rig.now
         self._engineer = Engineer(rig)
+        self._exchanged = False
 
     async def deposit(self) -> None:
         """Until the deposit is closed, or the terminal is dead."""
-        rig = self._rig
-        await self._until_ready()
-        if rig.dead:
-            return
-        rig.open_deposit()
-        await self.goes_on()
+        again = True
+        while again:
+            await self._until_ready()
+            if self._rig.dead:
+                return
+            self._rig.open_deposit()
+            await self.goes_on()
+            again, self._exchanged = self._exchanged and bool(self._faces), False
 
     async def goes_on(self) -> None:
         """With the deposit that is open, to its end."""
@@ -81,6 +86,7 @@ class Customer:
             if not self._faces and not rig.desk.undecided and self._slot_is_quiet():
                 rig.desk.close_deposit(pb.DEPOSIT_END_CUSTOMER)
             elif rig.desk.view.fault == BOX_EXCHANGED:
+                self._exchanged = True
                 rig.desk.close_deposit(pb.DEPOSIT_END_DEVICE)
             elif rig.now - self._progress > _GIVES_UP_SECONDS:
                 self._give_up()

@@ -18,6 +18,7 @@ from drivers.simulation.cash_device import SimulatedCash
 from drivers.simulation.notes import Vault
 from tests.conformance.rows import Row
 
+_VECTORS = Path(__file__).parent / "vectors"
 _STACK_ROWS = (Row.STACK_INTENDED, Row.STACK_SENT, Row.EVENT_HEARD)
 
 MakeDevice = Callable[[Vault, argparse.Namespace], SimulatedCash]
@@ -31,7 +32,7 @@ class Subject:
     says what became of a note after a power cut at any moment. ``escrow``: a note waits to be decided about.
     ``ambiguous``: cells, by row and event, in which the protocol leaves a doubt though the device never lost its power.
     ``acknowledges``: events are acknowledged on the wire. ``faces``: what a customer pushes in; the first and the last
-    are taken.
+    are taken. ``vectors``: a file with published frames of the protocol (:mod:`tests.conformance.test_vectors`).
     """
 
     name: str
@@ -44,6 +45,7 @@ class Subject:
     ambiguous: frozenset[tuple[Row, str]] = frozenset()
     acknowledges: bool = True
     faces: tuple[str, ...] = ("20 EUR", "50 EUR", "20 USD", "5 EUR", "10 EUR")
+    vectors: Path | None = None
 
     def has(self, row: Row) -> bool:
         """Whether a note of this device comes to such a record in a way of its own: a coin is never in escrow."""
@@ -73,7 +75,8 @@ class Subject:
 
 
 def _of(name: str, *words: str, called: str = "", **more: Any) -> Subject:
-    return Subject(called or name, name, simulators()[name].module, words, **more)
+    vectors = None if called else _VECTORS / f"{name}.txt"
+    return Subject(called or name, name, simulators()[name].module, words, vectors=vectors, **more)
 
 
 _COINS = ("0.50 EUR", "2 EUR", "0.20 EUR", "1 EUR")

@@ -44,6 +44,25 @@ def _lines(subjects: Sequence[Subject]) -> Iterator[str]:
         yield _line(f"`{name}`", [_under(subject, script) for subject in subjects])
 
 
+def cells(subjects: Sequence[Subject]) -> str:
+    """Every cell of the first part by itself: a row for what happens and how far the record had come, a column for each
+    of ``subjects``, and how many of them are left in doubt.
+    """
+    return "\n".join(_cell_lines(subjects))
+
+
+def _cell_lines(subjects: Sequence[Subject]) -> Iterator[str]:
+    yield "| the terminal dies, and then ... | with the note at | " + _heads(subjects) + " in doubt |"
+    yield "|---" * (len(subjects) + 3) + "|"
+    for event in EVENTS:
+        for row in _NOTE_ROWS:
+            having = [subject for subject in subjects if subject.has(row)]
+            words = {subject.name: cell(subject, row, event).word() for subject in having}
+            doubts = sum(word.startswith("in doubt") for word in words.values())
+            told = [words.get(subject.name, "-") for subject in subjects]
+            yield _line(event.name, [row.value, *told, f"{doubts} of {len(having)}"])
+
+
 def _heads(subjects: Sequence[Subject]) -> str:
     return " | ".join(subject.name for subject in subjects) + " |"
 
@@ -79,7 +98,11 @@ def page_with_matrix(page: str) -> str:
     _, end, after = rest.partition(END)
     if not begin or not end:
         raise ValueError(f"{PAGE}: the marks of the matrix are missing")
-    return f"{before}{BEGIN}\n\n{matrix(SUBJECTS)}\n\n{END}{after}"
+    return f"{before}{BEGIN}\n\n{matrix(SUBJECTS)}\n\n{_folded(cells(SUBJECTS))}\n\n{END}{after}"
+
+
+def _folded(table: str) -> str:
+    return f"<details>\n<summary>Every cell by itself, and the rate of doubt</summary>\n\n{table}\n\n</details>"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -104,7 +127,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _print(places: Sequence[str]) -> int:
     try:
-        print(matrix(choice.chosen(places)))
+        chosen = choice.chosen(places)
+        print(f"{matrix(chosen)}\n\n{cells(chosen)}")
     except choice.NoSuchSubjectError as error:
         print(error, file=sys.stderr)
         return 2

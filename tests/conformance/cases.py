@@ -62,5 +62,12 @@ def parametrize(metafunc: pytest.Metafunc, subjects: Iterable[Subject]) -> None:
         metafunc.parametrize("subject", list(subjects), ids=name)
         return
     argument, cases = mark.args
-    pairs = [(subject, case) for subject in subjects for case in cases(subject)]
-    metafunc.parametrize(("subject", argument), pairs, ids=name)
+    asked = list(subjects)
+    pairs = [
+        pytest.param(subject, case, id=f"{name(subject)}-{name(case)}") for subject in asked for case in cases(subject)
+    ]
+    nothing = [
+        pytest.param(subject, None, id=name(subject), marks=pytest.mark.skip(f"{subject.name} brings no {argument}"))
+        for subject in asked
+    ]
+    metafunc.parametrize(("subject", argument), pairs or nothing)

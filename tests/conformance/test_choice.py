@@ -108,7 +108,8 @@ def test_the_matrix_of_somebody_elses_driver_is_printed_and_the_page_is_left_as_
         lines = capsys.readouterr().out.splitlines()
         assert lines[0].endswith(" and then ... | acme two |")
         assert lines[2] == "| the device goes on | 5 credited, 4 returned |"
-        assert lines[-1] == "| `ack 2: lose` | 4 credited |"
+        assert "| `ack 2: lose` | 4 credited |" in lines
+        assert lines[-1] == "| the device goes on | note_cleared | credited | 0 of 1 |"
     assert not (tmp_path / "no-page").exists()
     with pytest.raises(SystemExit) as end:
         matrix.main(["--subject", "acme_two:ACME", "--check"])
@@ -125,7 +126,7 @@ def test_our_matrix_is_printed_too(
     monkeypatch.setattr(matrix, "CERTAIN", ("note 2: cheat",))
     monkeypatch.setattr(matrix, "LEAVES_A_DOUBT", ())
     assert matrix.main(["--stdout"]) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == "| `note 2: cheat` | 3 credited |"
+    assert "| `note 2: cheat` | 3 credited |" in capsys.readouterr().out.splitlines()
 
 
 def test_recordings_of_somebody_elses_driver_go_where_he_says_and_only_there(

@@ -64,6 +64,20 @@ class Knowledge(Questions[Command]):
                 return False
         return True
 
+    def does_without(self, question: Command) -> bool:
+        """``question`` was never answered, not even by a no, though the unit answers everything else. Gives whether it
+        can be done without: a unit that does not know a command may say nothing to it.
+        """
+        match question:
+            case Command.SERIAL:
+                self._serial = self._serial or UNKNOWN
+            case Command.VERSION:
+                self._version = self._version or UNKNOWN
+            case _:
+                return False
+        self.next()
+        return True
+
     def learn(self, answer: SerialNumber | Version | NoteTable) -> None:
         """Take an answer."""
         match answer:

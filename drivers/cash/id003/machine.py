@@ -120,7 +120,7 @@ class Machine(Dialogue[Request]):
             case Command.STATUS | Command.RESET:
                 pass
             case question:
-                self._question_failed(question)
+                self._question_failed(question, now)
         if self._line.falls_silent(now):
             self._lose("silent")
 
@@ -252,12 +252,14 @@ class Machine(Dialogue[Request]):
             self._got_on(now)
         else:
             self._line.next_at = now + self.timing.poll
-            self._question_failed(question)
+            self._question_failed(question, now)
 
-    def _question_failed(self, question: Command) -> None:
+    def _question_failed(self, question: Command, now: float) -> None:
         only_report = self.phase is Phase.KNOCKING
         if self.known.failed(question, only_report=only_report) is Standing.TOO_OFTEN:
             self._emit(NOT_IDENTIFIED)
+            if self.known.does_without(question):
+                self._got_on(now)
         if only_report and not self.known.asking:
             self._report_presence()
 

@@ -26,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--remembers", action="store_true", help="an unacknowledged event survives a power cut")
     parser.add_argument("--no-transients", action="store_true", help="STACKING and STACKED are never seen")
     parser.add_argument("--no-serial", action="store_true", help="a firmware without the serial-number command")
+    parser.add_argument("--silent", action="store_true", help="says nothing to a command that it does not know")
     parser.add_argument("--ack-patience", type=float, metavar="SECONDS", help="hangs when acknowledged later than this")
 
 
@@ -43,6 +44,7 @@ def make(vault: Vault, arguments: argparse.Namespace) -> Validator:
         remembers_credit=arguments.remembers,
         shows_transients=not arguments.no_transients,
         knows_serial=not arguments.no_serial,
+        says_invalid=not arguments.silent,
         ack_patience=arguments.ack_patience,
     )
     return Validator(vault, default_table(), arguments.serial[:12], arguments.pace, script, firmware)

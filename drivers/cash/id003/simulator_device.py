@@ -66,16 +66,17 @@ class Firmware:
 
     ``recovers``: the power-recovery option works; without it a note past the point of no return is stacked in silence.
     ``remembers_credit``: a VEND VALID that was not acknowledged survives a power cut. ``shows_transients``: STACKING
-    and STACKED last long enough to be seen. ``knows_serial``: has the serial-number command. ``tells_later``: identity
-    and note table are told after power-up, too. ``ack_patience``: seconds after which an acknowledgement comes too
-    late, and the unit says nothing more until it is reset; None: never. ``after_box``: what it says when the box is
-    back. ``accepts_wait``: WAIT is answered with ACK.
+    and STACKED last long enough to be seen. ``knows_serial``: has the serial-number command. ``says_invalid``: answers
+    a command that it does not know. ``tells_later``: identity and note table are told after power-up, too.
+    ``ack_patience``: seconds after which an acknowledgement comes too late, and the unit says nothing more until it is
+    reset; None: never. ``after_box``: what it says when the box is back. ``accepts_wait``: WAIT is answered with ACK.
     """
 
     recovers: bool = True
     remembers_credit: bool = False
     shows_transients: bool = True
     knows_serial: bool = True
+    says_invalid: bool = True
     tells_later: bool = True
     ack_patience: float | None = None
     after_box: State = State.INITIALIZE
@@ -308,7 +309,7 @@ class Validator(SimulatedCash):
             case question:
                 return self._tell(question)
 
-    def _tell(self, question: Command) -> Answer:
+    def _tell(self, question: Command) -> Answer | None:
         """Who it is: at power-up surely, at rest if the firmware does, never with a note inside."""
         state = self.state
         if state not in POWER_UP and not (self.firmware.tells_later and state in IDLE | {State.INITIALIZE}):
@@ -321,7 +322,7 @@ class Validator(SimulatedCash):
             case Command.NOTE_TABLE:
                 return self.table
             case _:
-                return Invalid()
+                return Invalid() if self.firmware.says_invalid else None
 
     def acknowledged(self, now: float) -> None:
         """The event that was told goes; one that is acknowledged too late does not, and takes the unit with it."""

@@ -131,6 +131,17 @@ def test_a_unit_that_does_not_know_the_serial_number_command_is_unknown_and_serv
     assert b.commands(Command.SERIAL) == [Command.SERIAL] * 2
 
 
+def test_a_unit_that_says_nothing_to_the_serial_number_command_is_unknown_and_serves() -> None:
+    b = bench(Firmware(knows_serial=False, says_invalid=False))
+    assert b.until(Answered).identity is None
+    assert b.ready().identity.serial == "unknown"
+    assert [(trouble.code, trouble.over) for trouble in b.troubles()] == [
+        ("failure-not-identified", False),
+        ("failure-not-identified", True),
+    ]
+    assert b.commands(Command.SERIAL) == [Command.SERIAL] * 13
+
+
 def test_proceed_out_of_season_changes_nothing() -> None:
     b = bench()
     b.enabled()

@@ -26,8 +26,9 @@ def test_the_command_line_chooses_the_firmware() -> None:
     assert usual.ack_patience is None
     other = make(
         Vault(None),
-        options("--no-recovery", "--remembers", "--no-transients", "--no-serial", "--ack-patience", "60"),
+        options("--no-recovery", "--remembers", "--no-transients", "--no-serial", "--ack-patience", "60", "--silent"),
     ).firmware
+    assert (usual.says_invalid, other.says_invalid) == (True, False)
     assert (other.recovers, other.remembers_credit, other.shows_transients, other.knows_serial) == (
         False, True, False, False,
     )  # fmt: skip

@@ -19,11 +19,15 @@ def default_table() -> NoteTable:
     return encode_note_table({_FIRST_TYPE + n: parse_money(face) for n, face in enumerate(_FACES)})
 
 
+_ACK_SECONDS = 0.01
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command line of this simulator."""
     cash_process.add_arguments(parser, serial="SIM000000001")
     parser.add_argument("--no-counter", action="store_true", help="a firmware without the counter of stacked notes")
     parser.add_argument("--remembers", action="store_true", help="an unacknowledged event survives a power cut")
+    parser.add_argument("--strict", action="store_true", help="an ACK later than 10 ms is none, as CCNET has it")
 
 
 async def run(arguments: argparse.Namespace) -> None:
@@ -37,4 +41,5 @@ def make(vault: Vault, arguments: argparse.Namespace) -> Validator:
     script = cash_process.script_of(arguments)
     device = Validator(vault, default_table(), arguments.serial[:12], arguments.pace, script)
     device.forgets_count, device.remembers_credit = arguments.no_counter, arguments.remembers
+    device.ack_within = _ACK_SECONDS if arguments.strict else None
     return device

@@ -55,7 +55,8 @@ _STATES: Mapping[Step, State] = {
 
 class Validator(SimulatedCash):
     """The device. ``forgets_count``: no counter command in this firmware. ``remembers_credit``: an event that was not
-    acknowledged survives a power cut.
+    acknowledged survives a power cut. ``ack_within``: seconds after its answer in which an acknowledgement counts, 0.01
+    by the letter of CCNET; None: whenever it comes, as units in the field do (protocols/ccnet, section 3).
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Validator(SimulatedCash):
         self.table = table
         self.forgets_count = False
         self.remembers_credit = False
+        self.ack_within: float | None = None
         self._waiting: State | None = None
         self._shown: State | None = None
         self._shown_detail: int | None = None
@@ -72,6 +74,7 @@ class Validator(SimulatedCash):
         self._escrow: frozenset[int] = frozenset()
         self._held: PollAnswer | None = None
         self._told = False
+        self._told_at = 0.0
         self._deframer = Deframer()
         self.woke(self.metal.wake())
 
@@ -224,13 +227,13 @@ class Validator(SimulatedCash):
             return frame(encode_answer(Illegal()))
         answer = self._answer(request, now)
         # An acknowledgement is for the answer just given: one that a new event overtook does not let the event go.
-        self._told = answer is not None and answer == self._held
+        self._told, self._told_at = answer is not None and answer == self._held, now
         return b"" if answer is None else frame(encode_answer(answer))
 
     def _answer(self, request: Request, now: float) -> Answer | None:
         match request.command:
             case Command.ACK:
-                if self._held is not None and self._told:
+                if self._held is not None and self._told and not self._too_late(now):
                     self.acknowledge_arrives(now)
                 return None
             case Command.NAK:
@@ -259,9 +262,14 @@ class Validator(SimulatedCash):
                 return Illegal()
 
     def acknowledged(self, now: float) -> None:
-        """The event that was told goes."""
+        """The event that was told goes, unless a silence was taken for NAK meanwhile."""
+        if self._too_late(now):
+            return
         self._held, self._told = None, False
         self.vault.remember(_UNACKNOWLEDGED, None)
+
+    def _too_late(self, now: float) -> bool:
+        return self.ack_within is not None and now - self._told_at > self.ack_within
 
     def _reset(self, now: float) -> Answer:
         self.on_order(Order.RESET)

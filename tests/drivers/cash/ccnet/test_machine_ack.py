@@ -66,6 +66,26 @@ def test_an_acknowledgement_that_is_lost_brings_the_event_again() -> None:
     assert b.device.vault.counter == 1
 
 
+@pytest.mark.parametrize(("strict", "told"), [(0.01, 2), (None, 1)], ids=["strict", "lenient"])
+@pytest.mark.parametrize("command", [STACK, RETURN])
+def test_a_record_that_takes_longer_than_the_unit_waits_is_told_of_again_and_acknowledged_at_once(
+    command: CashCommand, strict: float | None, told: int
+) -> None:
+    """Silence for 10 ms counts as NAK by the letter, and no disk is sure to be quicker: the second time it is known."""
+    b = bench()
+    b.device.ack_within, b.acknowledges = strict, False
+    b.escrowed()
+    b.command(command)
+    kind = Stacked if command is STACK else Returned
+    b.until(kind)
+    b.run(0.03)
+    b.step(Acknowledge())
+    b.acknowledges = True
+    b.cleared()
+    assert len(b.heard(kind)) == told
+    assert b.device.vault.counter == (command is STACK)
+
+
 def test_an_acknowledgement_out_of_season_is_not_sent() -> None:
     b = bench()
     b.enabled()

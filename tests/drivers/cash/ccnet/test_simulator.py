@@ -23,6 +23,6 @@ def test_the_tables_first_type_is_not_0() -> None:
 
 def test_the_command_line_chooses_the_firmware() -> None:
     usual = make(Vault(None), options())
-    assert (usual.forgets_count, usual.remembers_credit) == (False, False)
-    other = make(Vault(None), options("--no-counter", "--remembers"))
-    assert (other.forgets_count, other.remembers_credit) == (True, True)
+    assert (usual.forgets_count, usual.remembers_credit, usual.ack_within) == (False, False, None)
+    other = make(Vault(None), options("--no-counter", "--remembers", "--strict"))
+    assert (other.forgets_count, other.remembers_credit, other.ack_within) == (True, True, 0.01)

@@ -72,6 +72,7 @@ class Validator(SimulatedCash):
         self._shown_detail: int | None = None
         self._enabled: frozenset[int] = frozenset()
         self._escrow: frozenset[int] = frozenset()
+        self._enabled_at_the_mouth: frozenset[int] = frozenset()
         self._held: PollAnswer | None = None
         self._told = False
         self._told_at = 0.0
@@ -163,9 +164,14 @@ class Validator(SimulatedCash):
         """Whether it is recognised and enabled, and whether its type goes through escrow."""
         if not note.readable:
             return Verdict.REJECT, _IDENTIFICATION_ERROR
-        if note.note_type not in self._enabled:
+        if note.note_type not in self._enabled_at_the_mouth:
             return Verdict.REJECT, _INHIBITED
         return (Verdict.ESCROW if note.note_type in self._escrow else Verdict.STACK), 0
+
+    def insert(self, face: str, note_type: int, now: float, *, readable: bool = True) -> PhysicalNote:
+        """What is disabled from here on is so for the next note; this one is finished, by the escrow bits of then."""
+        self._enabled_at_the_mouth = self._enabled
+        return super().insert(face, note_type, now, readable=readable)
 
     def moved(self, happened: Moved, note: PhysicalNote | None, now: float) -> None:
         """Events with money in them are held until they are acknowledged."""

@@ -68,4 +68,5 @@ def request_for(command: CashCommand) -> Request:
             # Every type, and through escrow: one that is not taken then comes back with a reason, not with a shrug.
             return Request(Command.ENABLE_NOTE_TYPES, ALL_TYPES, ALL_TYPES)
         case CashCommand.DISABLE:
-            return Request(Command.ENABLE_NOTE_TYPES)
+            # The escrow bits stay: a note on its way in may be finished, and then it must come to escrow all the same.
+            return Request(Command.ENABLE_NOTE_TYPES, escrow=ALL_TYPES)

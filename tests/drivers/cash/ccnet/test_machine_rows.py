@@ -261,7 +261,9 @@ def test_a_device_whose_note_moves_is_not_reset() -> None:
 @row("sequence: disable during a note")
 @pytest.mark.parametrize("completes", [True, False])
 def test_a_note_that_is_on_its_way_when_the_slot_is_shut_comes_to_escrow_or_back(completes: bool) -> None:
-    """Nobody has seen what a unit does with it: either way it ends in a hand."""
+    """Nobody has seen what a unit does with it: either way it ends in a hand. Without the escrow bits, one that
+    finishes it would carry it straight to the box.
+    """
     b = bench()
     b.enabled()
     b.insert()
@@ -269,9 +271,10 @@ def test_a_note_that_is_on_its_way_when_the_slot_is_shut_comes_to_escrow_or_back
     b.command(CashCommand.DISABLE)
     b.until(Completed)
     if completes:
-        b.device.metal.judge = lambda _: (Verdict.ESCROW, 0)
         b.until(Escrowed)
         b.command(RETURN)
+    else:
+        b.device.metal.judge = lambda _: (Verdict.REJECT, 0x68)
     assert b.cleared().enabled is False
     assert len(b.heard(Returned if completes else Rejected)) == 1
     assert b.places() == [Place.HAND]

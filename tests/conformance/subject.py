@@ -79,6 +79,7 @@ def _of(name: str, *words: str, called: str = "", **more: Any) -> Subject:
     return Subject(called or name, name, simulators()[name].module, words, vectors=vectors, **more)
 
 
+_CRC = ("--checksum", "crc16")
 _COINS = ("0.50 EUR", "2 EUR", "0.20 EUR", "1 EUR")
 # A note that was never stacked and that ID-003 gave back by itself leaves no trace: sheet 8.4, "ambiguous".
 _GIVEN_BACK_UNSEEN = frozenset({(Row.STACK_INTENDED, "half a minute passes")})
@@ -93,3 +94,29 @@ SUBJECTS: tuple[Subject, ...] = (
     _of("cctalk", certain=False, acknowledges=False),
     _of("cctalk-coin", certain=False, escrow=False, acknowledges=False, faces=_COINS),
 )
+
+EARLY_CREDIT = "essp, early credit"
+
+VARIANTS: tuple[Subject, ...] = (
+    _of("ccnet", "--strict", called="ccnet, strict"),
+    _of("id003", "--no-serial", called="id003, no serial", certain=False, ambiguous=_GIVEN_BACK_UNSEEN),
+    _of("id003", "--no-serial", "--silent", called="id003, silent", certain=False, ambiguous=_GIVEN_BACK_UNSEEN),
+    _of("id003", "--remembers", called="id003, remembers", certain=False, ambiguous=_GIVEN_BACK_UNSEEN),
+    _of("id003", "--no-transients", called="id003, no transients", certain=False, ambiguous=_GIVEN_BACK_UNSEEN),
+    _of("id003", "--ack-patience", "2", called="id003, impatient", certain=False, ambiguous=_GIVEN_BACK_UNSEEN),
+    _of("essp", "--highest-version", "6", called="essp, version 6"),
+    _of("essp", "--no-counter", called="essp, no counter", certain=False),
+    _of("essp", "--remembers", called="essp, remembers"),
+    _of("essp", "--forgets-channel", called="essp, forgets channel", certain=False),
+    _of("essp", "--early-credit", called=EARLY_CREDIT),
+    _of("cctalk", *_CRC, called="cctalk, crc16", certain=False, acknowledges=False, options={"checksum": "crc16"}),
+    _of("cctalk", "--echo", called="cctalk, echo", certain=False, acknowledges=False, options={"echo": "yes"}),
+    _of("cctalk", "--silent-start", called="cctalk, silent start", certain=False, acknowledges=False),
+    _of(
+        "cctalk-coin", *_CRC, "--echo", called="cctalk-coin, crc16, echo", certain=False, escrow=False,
+        acknowledges=False, faces=_COINS, options={"checksum": "crc16", "echo": "yes"},
+    ),
+)  # fmt: skip
+"""Other kinds of the same devices. The suite runs a few things with them (``test_variants.py``), and everything with
+``--subject tests.conformance.subject:VARIANTS``.
+"""

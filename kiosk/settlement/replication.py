@@ -208,6 +208,9 @@ class Replicator:
             self._held[epoch] = max(held, answer.sequence)
             self._change.notify_all()
         self._tell()
+        if epoch == self._journal.epoch and not held and self._comparison.standing is Standing.LACKING:
+            # It knows only now what this epoch goes on from: what it has beside that may be a former disk's.
+            self._link.begin_again()
 
     def _keep(self, signed: replication_pb2.SignedCheckpoint) -> None:
         """The host's word about an entry of ours; another is none, and none is of use while it lacks earlier ones."""

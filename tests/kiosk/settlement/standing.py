@@ -11,7 +11,9 @@ from hashlib import sha256
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from guichet.ids import DepositId
+from guichet.journal.chain import Entry
 from guichet.journal.checkpoint import Checkpoint, countersigned
+from guichet.journal.line import line
 from guichet.journal.records import decode, fact_of
 from guichet.seams import Domain
 from guichet.signing import EcdsaSigner
@@ -120,6 +122,7 @@ class Host:
     """
 
     def __init__(self) -> None:
+        self.epoch = 1
         self.connected = False
         self.refused = False
         self.asked: list[str] = []
@@ -215,9 +218,11 @@ class Host:
         self.days += 1
         return countersigned(Checkpoint(TERMINAL, epoch, sequence, digest, self.days * DAY_US), HOST)
 
-    def welcome(self, epoch: int = 1) -> pb.Welcome:
-        """What it says to a hello in ``epoch``."""
-        last = {entry.epoch: entry for entry in self.entries}
+    def welcome(self, epoch: int = 0) -> pb.Welcome:
+        """What it says to a hello in ``epoch``, or in its terminal's."""
+        epoch = epoch or self.epoch
+        entries = [Entry(one.epoch, one.sequence, one.previous_hash, one.hash, one.record) for one in self.entries]
+        last = {entry.epoch: entry for entry in line(entries)}
         earlier = (one for number, one in sorted(last.items()) if number < epoch)
         held = (replication_pb2.EpochHeld(epoch=one.epoch, sequence=one.sequence, hash=one.hash) for one in earlier)
         known = pb.Welcome(earlier=held, forked_sequence=self.forked_sequence(epoch))

@@ -20,7 +20,7 @@ from guichet.v1 import journal_pb2, replication_pb2
 from guichet.v1 import terminal_link_pb2 as pb
 from kiosk.journal.faults import Fault, JournalError
 from kiosk.journal.file import JournalFile
-from kiosk.journal.restore import write_restored
+from kiosk.journal.restore import said_of_it, write_restored
 from kiosk.journal.store import DAY_US, Journal, Writer
 from kiosk.settlement.courier import HostAway, HostRefused
 from kiosk.settlement.replication import Replicator
@@ -409,14 +409,16 @@ async def test_a_disk_without_what_the_host_holds_of_earlier_ones_takes_no_money
     copying.host.entries = [to_message(entry) for entry in copying.journal.entries(1)]
     write_restored(tmp_path / "fresh.db", WRITER.key, 2, [])
     fresh = Copying(tmp_path / "fresh.db", replace(WRITER, epoch=2))
-    fresh.host.entries = list(copying.host.entries)
+    fresh.host.entries, fresh.host.epoch = list(copying.host.entries), 2
     fresh.write(1)
     fresh.run()
-    fresh.host.connect(fresh.host.welcome(2))
+    fresh.host.connect()
     assert fresh.replicator.refused
     assert not fresh.replicator.forked
     assert incidents(fresh) == ["journal-lacking"]
     await fresh.host.until(lambda: (fresh.host.entries[-1].epoch, fresh.host.entries[-1].sequence) == (2, 2))
+    await fresh.host.until(lambda: fresh.host.begun_again == 1)
+    assert fresh.replicator.refused, "it has said nothing of going on without them"
     assert fresh.task is not None
     fresh.task.cancel()
     await asyncio.gather(fresh.task, return_exceptions=True)
@@ -431,6 +433,30 @@ async def test_another_disks_branch_in_an_earlier_epoch_stops_nothing(enrolled_a
     await enrolled_again.host.until(lambda: len(enrolled_again.host.entries) == 5)
     await enrolled_again.host.until(lambda: enrolled_again.replicator.held_place == (2, 2))
     assert not enrolled_again.replicator.refused
+
+
+async def test_what_a_former_disk_brought_in_meanwhile_is_lacking_only_until_the_host_knows_how_this_one_begins(
+    copying: Copying, tmp_path: Path
+) -> None:
+    """It came between the copy and this disk's first word."""
+    copying.write(5)
+    old = list(copying.journal.entries(1))
+    writer = replace(WRITER, epoch=2)
+    write_restored(tmp_path / "fresh.db", WRITER.key, 2, old[:3], said_of_it(writer, old[:3], 0))
+    fresh = Copying(tmp_path / "fresh.db", writer)
+    fresh.host.entries, fresh.host.epoch = [to_message(entry) for entry in old], 2
+    fresh.run()
+    fresh.host.connect()
+    assert fresh.replicator.refused
+    await fresh.host.until(lambda: fresh.host.begun_again == 1 and not fresh.replicator.refused)
+    assert incidents(fresh) == ["journal-lacking"]
+    fresh.write(1)
+    await fresh.host.until(lambda: fresh.replicator.held_place == (2, 3))
+    assert fresh.host.begun_again == 1
+    assert fresh.task is not None
+    fresh.task.cancel()
+    await asyncio.gather(fresh.task, return_exceptions=True)
+    fresh.journal.close()
 
 
 async def test_an_earlier_epoch_that_is_not_the_hosts_is_a_fork(enrolled_again: Copying) -> None:

@@ -21,9 +21,11 @@ from cryptography.x509.oid import NameOID
 from sqlalchemy import Connection, Engine, insert
 
 from guichet.ids import TerminalId, make_id
+from guichet.journal.export import read_export
 from guichet.money import Currency, Money
 from guichet.offline import Limit
 from host.assembly import Host, Seams, assemble
+from host.commands.take_in import take_in
 from host.config import HostConfig
 from host.customers.schema import CardState, cards, customers
 from host.ledger.kinds import AccountKind, AccountState, Ledger
@@ -253,6 +255,21 @@ class Bank:
                 connection, self.host.keys.signer, TerminalId(terminal), limits, allowance.seconds * 1_000_000,
                 "simulation", self.host.now_us(),
             )  # fmt: skip
+
+    def take_in(self, export: bytes) -> set[tuple[int, int]]:
+        """An operator hands in what an old disk still has; gives which of it was new here, by their places."""
+        entries = {(entry.epoch, entry.sequence) for entry in read_export(export).entries}
+        new = entries - self._places(read_export(export).head.terminal_id)
+        take_in(read_export(export), self.host.settlement, self._write, self.host.now_us())
+        return new
+
+    def _places(self, terminal: str) -> set[tuple[int, int]]:
+        query = "SELECT epoch, sequence FROM journal_entries WHERE terminal_id = ?"
+        return {(epoch, sequence) for epoch, sequence in self._database.execute(query, (terminal,))}
+
+    def _write(self, operation: Callable[[Connection], T]) -> T:
+        with self.engine.begin() as connection:
+            return operation(connection)
 
     def begin(self, life: Life, exchange: Exchange, on_crash: Callable[[str], None]) -> None:
         """A life of the host's process."""

@@ -46,7 +46,9 @@ class Alone:
 class Book:
     """One terminal's journal, as it was claimed to be on disk, record by record. ``begun`` and ``signed``: at which
     record a deposit was opened and an advice signed; ``first``: the record that the file begins with; ``boxes``: which
-    stood there as each box period began; ``gone``: notes that only a disk knew which is gone.
+    stood there as each box period began; ``gone``: notes that only a disk knew which is gone; ``brought``: the records
+    that came to the host out of old disks, whether or not this journal goes on with them; ``unsure``: notes that are in
+    doubt because the journal's end was lost, of which an old disk may know more.
     """
 
     entries: list[tuple[JournalPlace, bytes]] = field(default_factory=list[tuple[JournalPlace, bytes]])
@@ -68,6 +70,13 @@ class Book:
     first: JournalPlace = (1, 1)
     gone: dict[str, Note] = field(default_factory=dict[str, Note])
     boxes: dict[str, PhysicalBox] = field(default_factory=dict[str, PhysicalBox])
+    brought: set[JournalPlace] = field(default_factory=set[JournalPlace])
+    unsure: set[str] = field(default_factory=set[str])
+
+    @property
+    def beside(self) -> set[JournalPlace]:
+        """Records that the host holds and that are no part of this journal."""
+        return self.brought - {place for place, _ in self.entries}
 
     @property
     def last_place(self) -> JournalPlace:

@@ -87,7 +87,10 @@ class Checker(Observer):
         for entry in entries:
             record = pb.JournalRecord.FromString(entry.record)
             self._recorded(kiosk, entry, getattr(record, record.WhichOneof("fact") or ""))
+            if record.note_in_doubt.reason == "journal-restored":
+                book.unsure.add(record.note_in_doubt.note_id)
         self._again = False
+        book.brought = old.brought
         book.owners = old.owners
         book.alone = {name: old.alone[name] for name in book.deposits if name in old.alone}
         book.boxes = {period: old.boxes[period] for period in book.boxes}
@@ -95,6 +98,10 @@ class Checker(Observer):
         book.gone = {name: note for name, note in known.items() if name not in book.notes}
         book.unknown_finds, book.swallowed = old.unknown_finds, old.swallowed
         book.first = book.entries[0][0]
+
+    def brought_in(self, kiosk: Kiosk, new: set[JournalPlace]) -> None:
+        """The host has these records now, out of an old disk."""
+        self.books[kiosk.name].brought |= new
 
     def appended(self, kiosk: Kiosk, entry: Any, fact: Any) -> None:
         if kiosk.disk.unsynced:

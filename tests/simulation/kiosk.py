@@ -24,14 +24,16 @@ from drivers.registry import GROUP, OpenDevice
 from drivers.simulation.cash_device import Order, SimulatedCash
 from drivers.simulation.notes import Vault
 from drivers.transport.api import ByteTransport, OpenTransport
+from guichet.ids import TerminalId
 from guichet.journal.chain import Entry
+from guichet.journal.export import Head, write_export
 from guichet.money import Currency, Money, parse_money
 from guichet.pin import Key, Ksn, Pin, derive_pin_key, encode_pin_block
 from guichet.seams import Clock
 from guichet.v1 import screen_pb2 as screen
 from kiosk.journal.faults import JournalError
 from kiosk.journal.restore import merged, said_of_it, write_restored
-from kiosk.journal.store import RESERVE_BYTES, Journal, Writer
+from kiosk.journal.store import RESERVE_BYTES, Journal, Writer, read_stopped
 from kiosk.log import EventLog, Loggable
 from kiosk.terminal.config import TerminalConfig, Timings
 from kiosk.terminal.copy import FetchError, fetch_journal
@@ -147,6 +149,7 @@ class Kiosk:
         self.restart_seconds = _RESTART_SECONDS
         self.dark_seconds: float | None = None
         self._exchanging = False
+        self.old_disk = b""
         self.orders: Orders | None = None
         self._line: Line | None = None
         self._reader: Reader | None = None
@@ -261,6 +264,7 @@ class Kiosk:
             self.loop.at(self.loop.time() + seconds, self._new_disk)
 
     def _new_disk(self) -> None:
+        self.old_disk = self._exported()
         self.disk.wipe()
         self.disk.mended()
         self._identity, enrolled = self._bank.enrol_again(self.name)
@@ -272,6 +276,16 @@ class Kiosk:
         life = Life(f"{self.name}/engineer", lambda _: None)
         self._graves.append(life)
         life.start(self._restore())
+
+    def _exported(self) -> bytes:
+        """What the old disk still has, signed; nothing where it cannot be read."""
+        try:
+            entries = read_stopped(self.disk.folder / "journal.db", (self.disk.folder / "journal.key").read_bytes())
+        except JournalError as error:
+            self._note(f"the old disk cannot be read: {error}")
+            return b""
+        head = Head(TerminalId(self.name), self.clock.wall_us(), "simulated", self._identity.signer().public_key())
+        return b"".join(write_export(head, entries, self._identity.signer()))
 
     async def _restore(self) -> None:
         """As the enrolment command does it, again and again until the host gives the journal."""

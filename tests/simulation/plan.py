@@ -98,7 +98,7 @@ class Moment(Enum):
 class Mishap:
     """Something goes wrong ``after`` seconds from when the ``push``-th note of the ``visit``-th visit is pushed in or,
     with a ``moment``, from the next record of that kind; for ``seconds``. ``number``: how many effects, steps, bytes or
-    calls later it strikes; ``word``: which fault, or which note.
+    calls later it strikes, or seconds later an old disk turns up; ``word``: which fault, or which note.
     """
 
     visit: int
@@ -281,6 +281,8 @@ def _mishap(dice: random.Random, visit: int, push: int, kind: Kind, face: str) -
             number = dice.randint(1, 12)
         case Kind.DISK:
             seconds = dice.uniform(4.0, 15.0)
+            # Somebody finds the old one, much later perhaps, and hands in what it still has.
+            number = dice.choice((0, 0, 1, 10, 60, 200))
         case Kind.CLOCK | Kind.HOST_CLOCK:
             number = dice.choice((-86_400, -3_600, -5, 90, 3_600, 86_400))
         case _:

@@ -351,6 +351,11 @@ class _World:
                 return kiosk.plug
             case Kind.SWAP:
                 kiosk.swap_device()
+            case Kind.DISK if mishap.number:
+                # The line goes first, so that only the old disk knows what is written until it goes itself.
+                kiosk.route.cut()
+                self._loop.at(now + mishap.seconds / 2, kiosk.exchange_disk, mishap.seconds / 2)
+                return partial(self._old_disk_turns_up, kiosk, mishap.number)
             case Kind.DISK:
                 kiosk.exchange_disk(mishap.seconds)
             case Kind.PARTITION:
@@ -380,6 +385,18 @@ class _World:
             case _:
                 pass
         return _nothing
+
+    def _old_disk_turns_up(self, kiosk: Kiosk, seconds: int) -> None:
+        """So many seconds after the new one was put in."""
+        kiosk.route.heal()
+        self._busy += 1
+        self._loop.at(self._loop.time() + seconds, self._take_in, kiosk)
+
+    def _take_in(self, kiosk: Kiosk) -> None:
+        self._busy -= 1
+        new = self._bank.take_in(kiosk.old_disk) if kiosk.old_disk else set[JournalPlace]()
+        self._note(f"{kiosk.name}: of the old disk {len(new)} records are new to the host")
+        self.checker.brought_in(kiosk, new)
 
     def _drawn_in(self, kiosk: Kiosk, mishap: Mishap) -> None:
         """Who came holds one more note to the slot, and the device takes it though the slot is shut; unless somebody

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.sqlite import insert as insert_unless_there
 
 from guichet.ids import TerminalId
 from guichet.journal.chain import Entry
-from guichet.journal.line import OPENING, goes_on_from
+from guichet.journal.line import OPENING, ends_of, goes_on_from
 from guichet.journal.records import RecordError, decode
 from guichet.v1 import journal_pb2
 from host.fleet.incidents import Incident, open_incidents
@@ -73,19 +73,22 @@ def line_of(connection: Connection, terminal: TerminalId, epoch: int) -> dict[in
     entry there (see :mod:`guichet.journal.line`).
     """
     c = terminal_epochs.c
-    given = select(c.epoch).where(c.terminal_id == terminal, c.epoch <= epoch).order_by(c.epoch.desc())
-    ends: dict[int, Place] = {}
-    until: tuple[int, int] | None = None
-    for one in connection.execute(given).scalars().all():
-        last = last_place(connection, terminal, one)
-        if until is not None and (one, last.sequence) > until:
-            last = _place(connection, terminal, until) if one == until[0] else Place()
-        if last.sequence:
-            ends[one] = last
-            opening = read_after(connection, terminal, (one, 0), min(OPENING, last.sequence))
-            begins = goes_on_from([entry for entry in opening if entry.epoch == one])
-            until = begins if begins is not None else until
-    return dict(sorted(ends.items()))
+    given = select(c.epoch).where(c.terminal_id == terminal, c.epoch <= epoch)
+
+    def opening(one: int) -> list[Entry]:
+        return [entry for entry in read_after(connection, terminal, (one, 0), OPENING) if entry.epoch == one]
+
+    epochs = connection.execute(given).scalars().all()
+    ends = ends_of(epochs, lambda one: last_place(connection, terminal, one).sequence, opening)
+    return {one: _place(connection, terminal, (one, sequence)) for one, sequence in ends}
+
+
+def beside_of(connection: Connection, terminal: TerminalId, epoch: int, line: Collection[int]) -> list[int]:
+    """The epochs before ``epoch`` of which something is held, and nothing is in its ``line``: other disks' own."""
+    c = terminal_epochs.c
+    given = select(c.epoch).where(c.terminal_id == terminal, c.epoch < epoch).order_by(c.epoch)
+    others = [one for one in connection.execute(given).scalars() if one not in line]
+    return [one for one in others if last_place(connection, terminal, one).sequence]
 
 
 def _place(connection: Connection, terminal: TerminalId, place: tuple[int, int]) -> Place:
@@ -132,8 +135,10 @@ def keep_batch(connection: Connection, terminal: TerminalId, entries: Sequence[E
         connection.execute(_KEEP, rows)
         last = Place(intake.new[-1].sequence, intake.new[-1].hash)
         _read(connection, terminal, intake.new, now_us)
+        beside = _left_behind(connection, terminal, intake.new[:OPENING])
         if epoch < newest and (end := line_of(connection, terminal, newest).get(epoch, Place())) != last:
-            open_incidents(connection, (_tail_incident(terminal, epoch, end.sequence + 1),), now_us)
+            beside.append(_beside_incident(terminal, epoch, end.sequence + 1))
+        open_incidents(connection, beside, now_us)
     if intake.forked:
         rows = [_row(terminal, entry, now_us) for entry in intake.forked]
         connection.execute(insert_unless_there(journal_forks).on_conflict_do_nothing(), rows)
@@ -180,10 +185,22 @@ def _row(terminal: TerminalId, entry: Entry, now_us: int) -> dict[str, str | int
     }
 
 
-def _tail_incident(terminal: TerminalId, epoch: int, first: int) -> Incident:
+def _left_behind(connection: Connection, terminal: TerminalId, new: Sequence[Entry]) -> list[Incident]:
+    """What is held already and an epoch that begins with ``new`` does not go on with; nothing where it has begun."""
+    begins = goes_on_from(new) if new[0].sequence == 1 else None
+    if begins is None:
+        return []
+    c = terminal_epochs.c
+    between = select(c.epoch).where(c.terminal_id == terminal, c.epoch >= begins[0], c.epoch < new[0].epoch)
+    held = {one: last_place(connection, terminal, one).sequence for one in connection.execute(between).scalars()}
+    after = {one: begins[1] if one == begins[0] else 0 for one in held}
+    return [_beside_incident(terminal, one, after[one] + 1) for one in held if held[one] > after[one]]
+
+
+def _beside_incident(terminal: TerminalId, epoch: int, first: int) -> Incident:
     text = (
-        f"entries of epoch {epoch} from {first} on came when a later disk had gone on without them: what they advise is"
-        " booked, and that disk does not know of it"
+        f"the terminal's disk does not go on with entries of epoch {epoch} from {first} on, which another wrote: what"
+        " they advise is booked, and it does not know of them"
     )
     return Incident("journal-of-a-former-disk", terminal, f"epoch {epoch}", text, f"{epoch}/{first}")
 

@@ -21,6 +21,7 @@ from host.fleet.standing import Terminal
 from host.journal.intake import Gap, MalformedBatch, Place, parse_batch
 from host.journal.records import (
     UnknownEpoch,
+    beside_of,
     check_epoch,
     forked_sequence,
     gap_incident,
@@ -151,6 +152,7 @@ class _Link:
             host_time_us=now_us,
             offline_limits=self._tell(limits),
             forked_sequence=greeting.forked_sequence,
+            beside=greeting.beside,
         )
         welcome.earlier.extend(
             replication_pb2.EpochHeld(epoch=epoch, sequence=place.sequence, hash=place.hash)
@@ -207,13 +209,14 @@ class _Link:
 
 @dataclass(frozen=True, slots=True)
 class _Greeting:
-    """What the host holds of the terminal's present epoch and of those before it, and from where on two disks have
-    written the present one.
+    """What the host holds of the terminal's present epoch and of those before it, from where on two disks have written
+    the present one, and which before it are no part of its story.
     """
 
     held: Place
     earlier: tuple[tuple[int, Place], ...]
     forked_sequence: int
+    beside: tuple[int, ...]
 
 
 def _greet(connection: Connection, terminal: Terminal, hello: pb.Hello, now_us: int) -> _Greeting:
@@ -233,8 +236,9 @@ def _greet(connection: Connection, terminal: Terminal, hello: pb.Hello, now_us: 
         incident = Incident("journal-went-back", name, f"epoch {hello.epoch}", text, occasion)
         open_incidents(connection, (incident,), now_us)
     forked = forked_sequence(connection, name, hello.epoch)
-    earlier = {epoch: place for epoch, place in line_of(connection, name, hello.epoch).items() if epoch < hello.epoch}
-    return _Greeting(held, tuple(earlier.items()), forked)
+    line = line_of(connection, name, hello.epoch)
+    earlier = tuple((epoch, place) for epoch, place in line.items() if epoch < hello.epoch)
+    return _Greeting(held, earlier, forked, tuple(beside_of(connection, name, hello.epoch, line)))
 
 
 def _refused(code: pb.RefusalCode.ValueType, text: str, sequence: int = 0) -> pb.ConnectResponse:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from guichet.journal.line import OPENING, was_restored
 from guichet.v1 import terminal_link_pb2 as pb
 from kiosk.journal.store import Journal
 
@@ -15,7 +16,9 @@ class Standing(Enum):
     CONTINUES = auto()
     """What the host holds is the beginning of what we have."""
     LACKING = auto()
-    """The host holds entries of earlier epochs that this disk has not: they are to be fetched."""
+    """The host holds entries of earlier epochs that this disk has not, and it was not restored since: they are to be
+    fetched.
+    """
     FORKED = auto()
     """In a place of ours the host holds another entry, or more than this disk has of the epoch that it writes: two
     disks have written it, or this one went back.
@@ -39,12 +42,26 @@ def compare(welcome: pb.Welcome, journal: Journal) -> Comparison:
         if (alike := _alike(journal, held.epoch, held.sequence, held.hash)) is not True:
             standing = Standing.LACKING if alike is None else Standing.FORKED
             return Comparison(standing, held.epoch, held.sequence)
+    if (missed := _missed(welcome, journal)) is not None:
+        return Comparison(Standing.LACKING, missed, 0)
     epoch, sequence = journal.epoch, welcome.held_sequence
     if sequence and _alike(journal, epoch, sequence, welcome.held_hash) is not True:
         return Comparison(Standing.FORKED, epoch, sequence)
     if welcome.forked_sequence:
         return Comparison(Standing.CONTESTED, epoch, welcome.forked_sequence)
     return Comparison(Standing.CONTINUES)
+
+
+def _missed(welcome: pb.Welcome, journal: Journal) -> int | None:
+    """An epoch that another disk wrote since this one wrote its last before this enrolment. A disk that was made anew
+    knows that others were there; one whose epoch has begun long ago was asked then.
+    """
+    if journal.base is not None and journal.base.place[0] == journal.epoch:
+        return None
+    before = max((end.epoch for end in journal.ends() if end.epoch < journal.epoch), default=0)
+    later = [epoch for epoch in welcome.beside if epoch > before]
+    opening = [entry for entry in (journal.at(journal.epoch, n) for n in range(1, OPENING + 1)) if entry is not None]
+    return later[0] if later and not was_restored(opening) else None
 
 
 def _alike(journal: Journal, epoch: int, sequence: int, digest: bytes) -> bool | None:

@@ -196,9 +196,11 @@ class Terminal:
             await asyncio.sleep(self._config.timings.look_again)
 
     def _begin(self) -> None:
-        self.journal.append(
-            journal_pb.TerminalStarted(software_version=SOFTWARE_VERSION, config_version=self._config.version)
-        )
+        started = journal_pb.TerminalStarted(software_version=SOFTWARE_VERSION, config_version=self._config.version)
+        before = self.journal.ends() if self.journal.last is None else []
+        if before:
+            started.last_epoch, started.last_sequence = before[-1].epoch, before[-1].sequence
+        self.journal.append(started)
         session = self.journal.fold.session
         if session is not None:
             closed = journal_pb.SessionClosed(session_id=session, end=journal_pb.SESSION_END_RESTART)

@@ -224,13 +224,48 @@ async def test_a_disk_made_anew_is_not_told_of_what_the_old_one_wrote_behind_its
     held(bench, old, old.entries[5:])
     ((code, words),) = incidents(bench)
     assert code == "journal-of-a-former-disk"
-    assert "entries of epoch 1 from 5 on" in words
+    assert "does not go on with entries of epoch 1 from 5 on" in words
     assert await told_of_earlier(new, ports) == [(1, 4, old.entries[3].hash)]
     third = bench.enrol("T-1")
     assert await told_of_earlier(third, ports) == [(1, 4, old.entries[3].hash), (2, 1, new.entries[0].hash)]
     third.write(journal_pb2.JournalRestored())
     held(bench, third)
     assert await told_of_earlier(third, ports) == []
+
+
+async def test_a_disk_that_comes_back_after_another_is_told_of_what_that_one_wrote(bench: Bench, ports: Ports) -> None:
+    """It goes on behind its own end, and must know what became of the terminal meanwhile."""
+    old = bench.enrol("T-1")
+    for _ in range(6):
+        old.write(started())
+    held(bench, old, old.entries[:4])
+    spare = bench.enrol("T-1")
+    made_anew(spare, old, 4)
+    held(bench, spare)
+    back = bench.enrol("T-1", former=(old,))
+    back.write(journal_pb2.TerminalStarted(last_epoch=1, last_sequence=6))
+    held(bench, old)
+    held(bench, back)
+    async with line(back, ports, hello=False) as said:
+        welcome = (await said.say(hello=pb.Hello(epoch=3, last_sequence=1))).welcome
+    assert [(one.epoch, one.sequence) for one in welcome.earlier] == [(1, 6)]
+    assert list(welcome.beside) == [2]
+    said_of = {text.partition(", which")[0].rpartition(" of ")[2] for _code, text in incidents(bench)}
+    assert said_of == {"epoch 1 from 5 on", "epoch 2 from 1 on"}
+
+
+def test_the_incident_comes_also_where_the_old_disks_end_was_there_before_the_new_ones_beginning(bench: Bench) -> None:
+    old = bench.enrol("T-1")
+    for _ in range(6):
+        old.write(started())
+    held(bench, old, old.entries[:4])
+    new = bench.enrol("T-1")
+    made_anew(new, old, 4)
+    held(bench, old)
+    assert incidents(bench) == []
+    held(bench, new)
+    ((code, words),) = incidents(bench)
+    assert (code, "entries of epoch 1 from 5 on" in words) == ("journal-of-a-former-disk", True)
 
 
 async def test_a_disk_that_was_enrolled_again_may_send_what_was_left_of_its_epoch(bench: Bench, ports: Ports) -> None:

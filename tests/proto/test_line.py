@@ -9,7 +9,7 @@ import pytest
 
 from guichet.ids import TerminalId
 from guichet.journal.chain import GENESIS, Entry, entry_hash, next_entry
-from guichet.journal.line import goes_on_from, line
+from guichet.journal.line import goes_on_from, line, was_restored
 from guichet.journal.records import Fact, encode
 from guichet.v1 import journal_pb2 as pb
 
@@ -27,6 +27,10 @@ def disk(epoch: int, count: int, *begins: Fact) -> list[Entry]:
 
 def restored(epoch: int, sequence: int) -> Fact:
     return pb.JournalRestored(entries=sequence, last_epoch=epoch, last_sequence=sequence)
+
+
+def again(epoch: int, sequence: int) -> Fact:
+    return pb.TerminalStarted(last_epoch=epoch, last_sequence=sequence)
 
 
 def places(entries: Sequence[Entry]) -> dict[int, int]:
@@ -50,6 +54,11 @@ DOUBT = pb.NoteInDoubt(note_id="n", reason="journal-restored", outcome_number=1)
         # The third was made of a copy without anything of the second, and of more of the first.
         ([disk(1, 9), disk(2, 9, restored(1, 5)), disk(3, 2, restored(1, 7))], {1: 7, 3: 2}),
         ([disk(1, 9), disk(2, 9, restored(1, 5)), disk(3, 2)], {1: 5, 2: 9, 3: 2}),
+        # The first disk was enrolled again after the second had been there: it goes on behind its own end.
+        ([disk(1, 9), disk(2, 9, restored(1, 5)), disk(3, 2, again(1, 9))], {1: 9, 3: 2}),
+        ([disk(1, 9), disk(2, 9, again(1, 9)), disk(3, 2, again(2, 9))], {1: 9, 2: 9, 3: 2}),
+        # Before it named the last entry, it said how many there were.
+        ([disk(1, 9), disk(2, 2, pb.JournalRestored(entries=5))], {1: 9, 2: 2}),
         # In the third place it is no opening: nobody writes it there.
         ([disk(1, 9), disk(2, 3, STARTED, STARTED, restored(1, 5))], {1: 9, 2: 3}),
     ],
@@ -69,3 +78,9 @@ def test_what_cannot_be_read_says_nothing() -> None:
     second = next_entry(2, unreadable, encode(NAME, 1, restored(1, 5)))
     assert goes_on_from([unreadable, second]) == (1, 5)
     assert goes_on_from([]) is None
+    assert [was_restored(one) for one in (disk(2, 3), disk(2, 3, again(1, 5)), disk(2, 3, DOUBT, restored(1, 5)))] == [
+        False,
+        False,
+        True,
+    ]
+    assert not was_restored([unreadable])

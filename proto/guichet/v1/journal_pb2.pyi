@@ -352,17 +352,24 @@ class TerminalStarted(_message.Message):
 
     SOFTWARE_VERSION_FIELD_NUMBER: _builtins.int
     CONFIG_VERSION_FIELD_NUMBER: _builtins.int
+    LAST_EPOCH_FIELD_NUMBER: _builtins.int
+    LAST_SEQUENCE_FIELD_NUMBER: _builtins.int
     software_version: _builtins.str
     config_version: _builtins.str
+    last_epoch: _builtins.int
+    """The first of an epoch: the last entry of this disk before it, of which the epoch goes on; 0 and 0 otherwise."""
+    last_sequence: _builtins.int
     def __init__(
         self,
         *,
         software_version: _builtins.str = ...,
         config_version: _builtins.str = ...,
+        last_epoch: _builtins.int = ...,
+        last_sequence: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["config_version", b"config_version", "software_version", b"software_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["config_version", b"config_version", "last_epoch", b"last_epoch", "last_sequence", b"last_sequence", "software_version", b"software_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

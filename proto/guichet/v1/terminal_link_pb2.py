@@ -28,15 +28,15 @@ from guichet.v1 import offline_pb2 as guichet_dot_v1_dot_offline__pb2
 from guichet.v1 import replication_pb2 as guichet_dot_v1_dot_replication__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eguichet/v1/terminal_link.proto\x12\nguichet.v1\x1a\x17guichet/v1/health.proto\x1a\x18guichet/v1/journal.proto\x1a\x18guichet/v1/offline.proto\x1a\x1cguichet/v1/replication.proto\"\xd2\x01\n\x0e\x43onnectRequest\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\"\n\x05hello\x18\x02 \x01(\x0b\x32\x11.guichet.v1.HelloH\x00\x12*\n\theartbeat\x18\x03 \x01(\x0b\x32\x15.guichet.v1.HeartbeatH\x00\x12+\n\x07journal\x18\x04 \x01(\x0b\x32\x18.guichet.v1.JournalBatchH\x00\x12*\n\x06\x61\x64vice\x18\x05 \x01(\x0b\x32\x18.guichet.v1.SignedAdviceH\x00\x42\x06\n\x04item\"^\n\x05Hello\x12\x18\n\x10software_version\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12\x15\n\rlast_sequence\x18\x03 \x01(\x04\x12\x15\n\rjournal_fault\x18\x04 \x01(\t\"7\n\tHeartbeat\x12*\n\x06health\x18\x01 \x01(\x0b\x32\x1a.guichet.v1.TerminalHealth\"N\n\x0cJournalBatch\x12)\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x18.guichet.v1.JournalEntry\x12\x13\n\x0b\x63ountersign\x18\x02 \x01(\x08\"2\n\x0cSignedAdvice\x12\x0f\n\x07\x63ontent\x18\x01 \x01(\x0c\x12\x11\n\tsignature\x18\x02 \x01(\x0c\"\x87\x02\n\x0f\x43onnectResponse\x12\x17\n\x0f\x61nswers_item_id\x18\x01 \x01(\t\x12&\n\x07welcome\x18\x02 \x01(\x0b\x32\x13.guichet.v1.WelcomeH\x00\x12\"\n\x05noted\x18\x03 \x01(\x0b\x32\x11.guichet.v1.NotedH\x00\x12/\n\x0cjournal_held\x18\x04 \x01(\x0b\x32\x17.guichet.v1.JournalHeldH\x00\x12*\n\x06\x61nswer\x18\x05 \x01(\x0b\x32\x18.guichet.v1.SignedAnswerH\x00\x12*\n\x07refused\x18\x06 \x01(\x0b\x32\x17.guichet.v1.ItemRefusedH\x00\x42\x06\n\x04item\"\xf5\x01\n\x07Welcome\x12\x15\n\rheld_sequence\x18\x01 \x01(\x04\x12\x11\n\theld_hash\x18\x02 \x01(\x0c\x12\x14\n\x0chost_time_us\x18\x03 \x01(\x03\x12\x30\n\ncheckpoint\x18\x04 \x01(\x0b\x32\x1c.guichet.v1.SignedCheckpoint\x12\x37\n\x0eoffline_limits\x18\x05 \x01(\x0b\x32\x1f.guichet.v1.SignedOfflineLimits\x12&\n\x07\x65\x61rlier\x18\x06 \x03(\x0b\x32\x15.guichet.v1.EpochHeld\x12\x17\n\x0f\x66orked_sequence\x18\x07 \x01(\x04\"@\n\x05Noted\x12\x37\n\x0eoffline_limits\x18\x01 \x01(\x0b\x32\x1f.guichet.v1.SignedOfflineLimits\"\x87\x01\n\x0bJournalHeld\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12\x0c\n\x04hash\x18\x03 \x01(\x0c\x12\x30\n\ncheckpoint\x18\x04 \x01(\x0b\x32\x1c.guichet.v1.SignedCheckpoint\x12\x17\n\x0f\x66orked_sequence\x18\x05 \x01(\x04\"2\n\x0cSignedAnswer\x12\x0f\n\x07\x63ontent\x18\x01 \x01(\x0c\x12\x11\n\tsignature\x18\x02 \x01(\x0c\"T\n\x0bItemRefused\x12%\n\x04\x63ode\x18\x01 \x01(\x0e\x32\x17.guichet.v1.RefusalCode\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x10\n\x08sequence\x18\x03 \x01(\x04\"9\n\rSubmitRequest\x12(\n\x06\x61\x64vice\x18\x01 \x01(\x0b\x32\x18.guichet.v1.SignedAdvice\":\n\x0eSubmitResponse\x12(\n\x06\x61nswer\x18\x01 \x01(\x0b\x32\x18.guichet.v1.SignedAnswer*\xc7\x01\n\x0bRefusalCode\x12\x1c\n\x18REFUSAL_CODE_UNSPECIFIED\x10\x00\x12\x1a\n\x16REFUSAL_CODE_MALFORMED\x10\x01\x12\x1e\n\x1aREFUSAL_CODE_BAD_SIGNATURE\x10\x02\x12\x14\n\x10REFUSAL_CODE_GAP\x10\x03\x12\x15\n\x11REFUSAL_CODE_FORK\x10\x04\x12\x1a\n\x16REFUSAL_CODE_SIMULATED\x10\x05\x12\x15\n\x11REFUSAL_CODE_BUSY\x10\x06\x32V\n\x0cTerminalLink\x12\x46\n\x07\x43onnect\x12\x1a.guichet.v1.ConnectRequest\x1a\x1b.guichet.v1.ConnectResponse(\x01\x30\x01\x32K\n\x08\x44\x65posits\x12?\n\x06Submit\x12\x19.guichet.v1.SubmitRequest\x1a\x1a.guichet.v1.SubmitResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eguichet/v1/terminal_link.proto\x12\nguichet.v1\x1a\x17guichet/v1/health.proto\x1a\x18guichet/v1/journal.proto\x1a\x18guichet/v1/offline.proto\x1a\x1cguichet/v1/replication.proto\"\xd2\x01\n\x0e\x43onnectRequest\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\"\n\x05hello\x18\x02 \x01(\x0b\x32\x11.guichet.v1.HelloH\x00\x12*\n\theartbeat\x18\x03 \x01(\x0b\x32\x15.guichet.v1.HeartbeatH\x00\x12+\n\x07journal\x18\x04 \x01(\x0b\x32\x18.guichet.v1.JournalBatchH\x00\x12*\n\x06\x61\x64vice\x18\x05 \x01(\x0b\x32\x18.guichet.v1.SignedAdviceH\x00\x42\x06\n\x04item\"^\n\x05Hello\x12\x18\n\x10software_version\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12\x15\n\rlast_sequence\x18\x03 \x01(\x04\x12\x15\n\rjournal_fault\x18\x04 \x01(\t\"7\n\tHeartbeat\x12*\n\x06health\x18\x01 \x01(\x0b\x32\x1a.guichet.v1.TerminalHealth\"N\n\x0cJournalBatch\x12)\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x18.guichet.v1.JournalEntry\x12\x13\n\x0b\x63ountersign\x18\x02 \x01(\x08\"2\n\x0cSignedAdvice\x12\x0f\n\x07\x63ontent\x18\x01 \x01(\x0c\x12\x11\n\tsignature\x18\x02 \x01(\x0c\"\x87\x02\n\x0f\x43onnectResponse\x12\x17\n\x0f\x61nswers_item_id\x18\x01 \x01(\t\x12&\n\x07welcome\x18\x02 \x01(\x0b\x32\x13.guichet.v1.WelcomeH\x00\x12\"\n\x05noted\x18\x03 \x01(\x0b\x32\x11.guichet.v1.NotedH\x00\x12/\n\x0cjournal_held\x18\x04 \x01(\x0b\x32\x17.guichet.v1.JournalHeldH\x00\x12*\n\x06\x61nswer\x18\x05 \x01(\x0b\x32\x18.guichet.v1.SignedAnswerH\x00\x12*\n\x07refused\x18\x06 \x01(\x0b\x32\x17.guichet.v1.ItemRefusedH\x00\x42\x06\n\x04item\"\x85\x02\n\x07Welcome\x12\x15\n\rheld_sequence\x18\x01 \x01(\x04\x12\x11\n\theld_hash\x18\x02 \x01(\x0c\x12\x14\n\x0chost_time_us\x18\x03 \x01(\x03\x12\x30\n\ncheckpoint\x18\x04 \x01(\x0b\x32\x1c.guichet.v1.SignedCheckpoint\x12\x37\n\x0eoffline_limits\x18\x05 \x01(\x0b\x32\x1f.guichet.v1.SignedOfflineLimits\x12&\n\x07\x65\x61rlier\x18\x06 \x03(\x0b\x32\x15.guichet.v1.EpochHeld\x12\x17\n\x0f\x66orked_sequence\x18\x07 \x01(\x04\x12\x0e\n\x06\x62\x65side\x18\x08 \x03(\x04\"@\n\x05Noted\x12\x37\n\x0eoffline_limits\x18\x01 \x01(\x0b\x32\x1f.guichet.v1.SignedOfflineLimits\"\x87\x01\n\x0bJournalHeld\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12\x0c\n\x04hash\x18\x03 \x01(\x0c\x12\x30\n\ncheckpoint\x18\x04 \x01(\x0b\x32\x1c.guichet.v1.SignedCheckpoint\x12\x17\n\x0f\x66orked_sequence\x18\x05 \x01(\x04\"2\n\x0cSignedAnswer\x12\x0f\n\x07\x63ontent\x18\x01 \x01(\x0c\x12\x11\n\tsignature\x18\x02 \x01(\x0c\"T\n\x0bItemRefused\x12%\n\x04\x63ode\x18\x01 \x01(\x0e\x32\x17.guichet.v1.RefusalCode\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x10\n\x08sequence\x18\x03 \x01(\x04\"9\n\rSubmitRequest\x12(\n\x06\x61\x64vice\x18\x01 \x01(\x0b\x32\x18.guichet.v1.SignedAdvice\":\n\x0eSubmitResponse\x12(\n\x06\x61nswer\x18\x01 \x01(\x0b\x32\x18.guichet.v1.SignedAnswer*\xc7\x01\n\x0bRefusalCode\x12\x1c\n\x18REFUSAL_CODE_UNSPECIFIED\x10\x00\x12\x1a\n\x16REFUSAL_CODE_MALFORMED\x10\x01\x12\x1e\n\x1aREFUSAL_CODE_BAD_SIGNATURE\x10\x02\x12\x14\n\x10REFUSAL_CODE_GAP\x10\x03\x12\x15\n\x11REFUSAL_CODE_FORK\x10\x04\x12\x1a\n\x16REFUSAL_CODE_SIMULATED\x10\x05\x12\x15\n\x11REFUSAL_CODE_BUSY\x10\x06\x32V\n\x0cTerminalLink\x12\x46\n\x07\x43onnect\x12\x1a.guichet.v1.ConnectRequest\x1a\x1b.guichet.v1.ConnectResponse(\x01\x30\x01\x32K\n\x08\x44\x65posits\x12?\n\x06Submit\x12\x19.guichet.v1.SubmitRequest\x1a\x1a.guichet.v1.SubmitResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'guichet.v1.terminal_link_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_REFUSALCODE']._serialized_start=1627
-  _globals['_REFUSALCODE']._serialized_end=1826
+  _globals['_REFUSALCODE']._serialized_start=1643
+  _globals['_REFUSALCODE']._serialized_end=1842
   _globals['_CONNECTREQUEST']._serialized_start=154
   _globals['_CONNECTREQUEST']._serialized_end=364
   _globals['_HELLO']._serialized_start=366
@@ -50,21 +50,21 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CONNECTRESPONSE']._serialized_start=652
   _globals['_CONNECTRESPONSE']._serialized_end=915
   _globals['_WELCOME']._serialized_start=918
-  _globals['_WELCOME']._serialized_end=1163
-  _globals['_NOTED']._serialized_start=1165
-  _globals['_NOTED']._serialized_end=1229
-  _globals['_JOURNALHELD']._serialized_start=1232
-  _globals['_JOURNALHELD']._serialized_end=1367
-  _globals['_SIGNEDANSWER']._serialized_start=1369
-  _globals['_SIGNEDANSWER']._serialized_end=1419
-  _globals['_ITEMREFUSED']._serialized_start=1421
-  _globals['_ITEMREFUSED']._serialized_end=1505
-  _globals['_SUBMITREQUEST']._serialized_start=1507
-  _globals['_SUBMITREQUEST']._serialized_end=1564
-  _globals['_SUBMITRESPONSE']._serialized_start=1566
-  _globals['_SUBMITRESPONSE']._serialized_end=1624
-  _globals['_TERMINALLINK']._serialized_start=1828
-  _globals['_TERMINALLINK']._serialized_end=1914
-  _globals['_DEPOSITS']._serialized_start=1916
-  _globals['_DEPOSITS']._serialized_end=1991
+  _globals['_WELCOME']._serialized_end=1179
+  _globals['_NOTED']._serialized_start=1181
+  _globals['_NOTED']._serialized_end=1245
+  _globals['_JOURNALHELD']._serialized_start=1248
+  _globals['_JOURNALHELD']._serialized_end=1383
+  _globals['_SIGNEDANSWER']._serialized_start=1385
+  _globals['_SIGNEDANSWER']._serialized_end=1435
+  _globals['_ITEMREFUSED']._serialized_start=1437
+  _globals['_ITEMREFUSED']._serialized_end=1521
+  _globals['_SUBMITREQUEST']._serialized_start=1523
+  _globals['_SUBMITREQUEST']._serialized_end=1580
+  _globals['_SUBMITRESPONSE']._serialized_start=1582
+  _globals['_SUBMITRESPONSE']._serialized_end=1640
+  _globals['_TERMINALLINK']._serialized_start=1844
+  _globals['_TERMINALLINK']._serialized_end=1930
+  _globals['_DEPOSITS']._serialized_start=1932
+  _globals['_DEPOSITS']._serialized_end=2007
 # @@protoc_insertion_point(module_scope)

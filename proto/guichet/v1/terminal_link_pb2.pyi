@@ -259,6 +259,7 @@ class Welcome(_message.Message):
     OFFLINE_LIMITS_FIELD_NUMBER: _builtins.int
     EARLIER_FIELD_NUMBER: _builtins.int
     FORKED_SEQUENCE_FIELD_NUMBER: _builtins.int
+    BESIDE_FIELD_NUMBER: _builtins.int
     held_sequence: _builtins.int
     """The last sequence of this epoch that the host holds durably, 0 for none. The terminal sends what follows."""
     held_hash: _builtins.bytes
@@ -283,6 +284,12 @@ class Welcome(_message.Message):
         that lacks any of it takes no money until it has fetched it.
         """
 
+    @_builtins.property
+    def beside(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Earlier epochs that other disks wrote, and that this one does not go on with. A terminal whose disk is older than one
+        of them takes no money until it was restored.
+        """
+
     def __init__(
         self,
         *,
@@ -293,10 +300,11 @@ class Welcome(_message.Message):
         offline_limits: _offline_pb2.SignedOfflineLimits | None = ...,
         earlier: _abc.Iterable[_replication_pb2.EpochHeld] | None = ...,
         forked_sequence: _builtins.int = ...,
+        beside: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "offline_limits", b"offline_limits"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "earlier", b"earlier", "forked_sequence", b"forked_sequence", "held_hash", b"held_hash", "held_sequence", b"held_sequence", "host_time_us", b"host_time_us", "offline_limits", b"offline_limits"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["beside", b"beside", "checkpoint", b"checkpoint", "earlier", b"earlier", "forked_sequence", b"forked_sequence", "held_hash", b"held_hash", "held_sequence", b"held_sequence", "host_time_us", b"host_time_us", "offline_limits", b"offline_limits"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

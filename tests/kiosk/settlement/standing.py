@@ -225,7 +225,8 @@ class Host:
         last = {entry.epoch: entry for entry in line(entries)}
         earlier = (one for number, one in sorted(last.items()) if number < epoch)
         held = (replication_pb2.EpochHeld(epoch=one.epoch, sequence=one.sequence, hash=one.hash) for one in earlier)
-        known = pb.Welcome(earlier=held, forked_sequence=self.forked_sequence(epoch))
+        beside = sorted({entry.epoch for entry in entries if entry.epoch < epoch} - last.keys())
+        known = pb.Welcome(earlier=held, forked_sequence=self.forked_sequence(epoch), beside=beside)
         if epoch in last:
             known.held_sequence, known.held_hash = last[epoch].sequence, last[epoch].hash
         return known

@@ -21,7 +21,7 @@ from guichet.v1 import terminal_link_pb2 as pb
 from kiosk.journal.faults import Fault, JournalError
 from kiosk.journal.file import JournalFile
 from kiosk.journal.restore import said_of_it, write_restored
-from kiosk.journal.store import DAY_US, Journal, Writer
+from kiosk.journal.store import DAY_US, Journal, Writer, read_stopped
 from kiosk.settlement.courier import HostAway, HostRefused
 from kiosk.settlement.replication import Replicator
 from kiosk.settlement.waiting import Backoff
@@ -423,6 +423,36 @@ async def test_a_disk_without_what_the_host_holds_of_earlier_ones_takes_no_money
     fresh.task.cancel()
     await asyncio.gather(fresh.task, return_exceptions=True)
     fresh.journal.close()
+
+
+@pytest.mark.parametrize("restored", [False, True])
+async def test_a_disk_that_comes_back_after_another_takes_no_money_until_it_was_restored(
+    copying: Copying, tmp_path: Path, *, restored: bool
+) -> None:
+    copying.write(3)
+    copying.journal.close()
+    old = read_stopped(tmp_path / "journal.db", WRITER.key)
+    spare = said_of_it(replace(WRITER, epoch=2), old[:2], 0)
+    writer, path = replace(WRITER, epoch=3), tmp_path / "journal.db"
+    if restored:
+        path = tmp_path / "restored.db"
+        write_restored(path, WRITER.key, 3, old, said_of_it(writer, old, 0))
+    back = Copying(path, writer)
+    back.host.entries, back.host.epoch = [to_message(entry) for entry in (*old, *spare)], 3
+    if not restored:
+        back.journal.append(journal_pb2.TerminalStarted(last_epoch=1, last_sequence=3))
+    back.run()
+    back.host.connect()
+    await back.host.until(lambda: back.host.entries[-1].epoch == 3 and back.replicator.refused is not restored)
+    assert ("journal-lacking" in incidents(back)) or restored
+    back.host.disconnect()
+    back.host.connect()
+    assert back.replicator.refused is not restored
+    assert list(back.host.welcome().beside) == [2]
+    assert back.task is not None
+    back.task.cancel()
+    await asyncio.gather(back.task, return_exceptions=True)
+    back.journal.close()
 
 
 async def test_another_disks_branch_in_an_earlier_epoch_stops_nothing(enrolled_again: Copying) -> None:

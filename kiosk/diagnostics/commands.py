@@ -86,8 +86,8 @@ def _print_status(now: local_pb2.GetStatusResponse, tests: dict[str, local_pb2.R
 def add_journal_arguments(parser: argparse.ArgumentParser) -> None:
     """The command line of ``journal``."""
     actions = (
-        "list the records; verify the whole chain; export all of it, signed, into --out; salvage what can still be "
-        "read of a damaged --file into --out; restore what this disk has lost from the host's copy and --from"
+        "list the records; verify the whole chain; export all of it, or --from, signed, into --out; salvage what can "
+        "still be read of a damaged --file into --out; restore what this disk has lost from the host's copy and --from"
     )
     parser.add_argument("action", choices=("list", "verify", "export", "salvage", "restore"), help=actions)
     where = parser.add_mutually_exclusive_group(required=True)
@@ -96,7 +96,7 @@ def add_journal_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--key", type=Path, help="what --file was sealed with: journal.key among the terminal's data")
     parser.add_argument("--out", type=Path, help="a new file, for what is salvaged or exported")
     parser.add_argument(
-        "--from", dest="salvaged", type=Path, help="a salvaged journal, for what the host does not hold"
+        "--from", dest="salvaged", type=Path, help="a salvaged journal, for what this one or the host does not hold"
     )
     parser.add_argument("--json", action="store_true", help="for scripts: one object a line")
 

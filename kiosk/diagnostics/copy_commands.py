@@ -28,7 +28,9 @@ from kiosk.terminal.health import SOFTWARE_VERSION
 
 
 def export_journal(arguments: argparse.Namespace) -> int:
-    """Write the journal of ``--config`` into ``--out``, signed by the terminal. 0: done; 2: nothing was written."""
+    """Write the journal of ``--config``, or what ``--from`` has of another disk of its, into ``--out``, signed by the
+    terminal. 0: done; 2: nothing was written.
+    """
     out: Path | None = arguments.out
     if arguments.config is None or out is None:
         complain("journal", "export needs --config, for the terminal's key, and --out, a new file")
@@ -41,7 +43,7 @@ def export_journal(arguments: argparse.Namespace) -> int:
     except EnrolmentError as error:
         complain("journal", error)
         return 2
-    entries = _entries(config)
+    entries = _entries(config) if arguments.salvaged is None else _of(config.data, arguments.salvaged, arguments.key)
     _write(out, identity, entries)
     if arguments.json:
         say(json.dumps({"entries": len(entries), "terminal": identity.terminal_id, "out": str(out)}))
@@ -55,6 +57,11 @@ def _entries(config: TerminalConfig) -> list[Entry]:
         return read_journal(config.socket)
     except TerminalNotRunning:
         return read_stopped(config.journal, load_key(key_file(config.data)))
+
+
+def _of(data: Path, salvaged: Path, its_key: Path | None) -> list[Entry]:
+    """What a file has that was sealed with this disk's key, or with ``its_key``."""
+    return read_stopped(salvaged, load_key(key_file(data) if its_key is None else its_key))
 
 
 def _write(out: Path, identity: Identity, entries: Sequence[Entry]) -> None:
@@ -108,7 +115,7 @@ class Restored:
         """For a person."""
         salvaged = self.entries - self.from_host
         more = f" and {salvaged} that were salvaged" if salvaged else ""
-        beside = f"; {self.beside} of a disk before are no part of it, keep them" if self.beside else ""
+        beside = f"; {self.beside} of another disk's are no part of it" if self.beside else ""
         restored = f"restored {self.from_host} entries from the host{more}{beside}"
         return f"{restored}; what is written now is epoch {self.epoch}"
 
@@ -123,8 +130,7 @@ def restore(data: Path, host: str, salvaged: Path | None = None, key_of_salvaged
     journal = data / "journal.db"
     if journal.exists():
         raise RestoreError(f"{journal} is there: move it and its log away first; nothing was done")
-    its_key = key if key_of_salvaged is None else load_key(key_of_salvaged)
-    own = read_stopped(salvaged, its_key) if salvaged is not None else []
+    own = _of(data, salvaged, key_of_salvaged) if salvaged is not None else []
     held = asyncio.run(fetch_journal(identity, host or identity.target))
     entries = merged(held, own)
     said = said_of_it(identity.writer(key), entries, SystemClock().wall_us())

@@ -8,6 +8,7 @@ import subprocess
 from collections import Counter
 from pathlib import Path
 
+from guichet.journal.chain import Entry
 from guichet.journal.records import decode, fact_of
 from guichet.v1.journal_pb2 import JournalRestored
 from kiosk.journal.file import JournalFile
@@ -43,8 +44,9 @@ NEW_PERIOD: dict[str, object] = {"credited": [], "in_doubt": [], "open": False, 
 """What a life begins with whose journal was restored: of the box that is in it knows nothing, for it may be another."""
 
 
-def restored_of(entries: int) -> JournalRestored:
-    return JournalRestored(entries=entries)
+def restored_of(entries: list[Entry]) -> JournalRestored:
+    last = entries[-1]
+    return JournalRestored(entries=len(entries), last_epoch=last.epoch, last_sequence=last.sequence)
 
 
 def test_a_new_disk_goes_on_from_the_hosts_copy_and_uses_no_place_again(run_dir: Path) -> None:
@@ -64,7 +66,7 @@ def test_a_new_disk_goes_on_from_the_hosts_copy_and_uses_no_place_again(run_dir:
             *held, told = restored
             assert f"restored {len(held)} entries from the host" in said
             assert held == lost[: len(held)]
-            assert ((told.epoch, told.sequence), fact_of(decode(told.record))) == ((2, 1), restored_of(len(held)))
+            assert ((told.epoch, told.sequence), fact_of(decode(told.record))) == ((2, 1), restored_of(held))
             assert ran(tool("guichet-kiosk"), "journal", "verify", "--config", str(stack.config)).startswith(
                 f"{len(restored)} entries, chain intact, every seal is this terminal's"
             )
@@ -142,7 +144,13 @@ def test_a_damaged_journal_is_made_whole_by_the_hosts_copy(run_dir: Path) -> Non
             assert "that were salvaged; what is written now is epoch 2" in ran(*restore)
             *whole, told = read_stopped(journal)
             assert whole == before
-            assert fact_of(decode(told.record)) == restored_of(len(whole))
+            file, host = stack.base / "salvaged.export", str(stack.base / "host.toml")
+            export = (tool("guichet-kiosk"), "journal", "export", *config, "--from", str(salvaged), "--out", str(file))
+            assert json.loads(ran(*export, "--json"))["entries"] == len(read_stopped(salvaged)) < len(before)
+            take_in = (tool("guichet-host"), "operator", "take-in", str(file), "--config", host, "--json")
+            taken = json.loads(ran(*take_in, status=1))
+            assert (taken["settled"], len(taken["wrong"])) == (1, 1), "what has a gap is settled all the same"
+            assert fact_of(decode(told.record)) == restored_of(whole)
             assert nursery.begin("") == NEW_PERIOD
             assert booked(stack) == in_the_box(stack) == {"20.00 EUR": 1, "50.00 EUR": 1}
             assert credited_minor(stack, account) == 7_000

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import cast
 
@@ -101,8 +101,11 @@ def slow_cash(stack: Stack) -> Generator[None]:
         stack.tell("cash", f"pace {_QUICK}")
 
 
-def books(stack: Stack) -> sqlite3.Connection:
-    return sqlite3.connect(f"file:{stack.base / 'host' / 'host.db'}?mode=ro", uri=True)
+@contextmanager
+def books(stack: Stack) -> Generator[sqlite3.Connection]:
+    """The host's database. Closed at once: whoever has it open keeps the host's log from being folded in at its end."""
+    with closing(sqlite3.connect(f"file:{stack.base / 'host' / 'host.db'}?mode=ro", uri=True)) as database:
+        yield database
 
 
 def an_account(stack: Stack) -> str:

@@ -84,21 +84,22 @@ def test_a_new_disk_goes_on_from_the_hosts_copy_and_uses_no_place_again(run_dir:
 def test_a_host_from_a_backup_is_told_of_the_enrolment_that_it_has_lost(run_dir: Path) -> None:
     """The backup is of before the monthly enrolment, with whose key the deposit was signed since."""
     with host_and_cash(run_dir / "backup") as stack:
-        account, books = an_account(stack), stack.base / "host" / "host.db"
+        account, host = an_account(stack), stack.base / "host"
         nursery = Nursery(stack, account)
         try:
             nursery.begin("")
             assert nursery.go_on("stop") == {"ended": 0}
             stack.host.stop()
-            backup = books.read_bytes()
+            backup = {file.name: file.read_bytes() for file in host.glob("host.db*")}
             stack.start_host()
             assert "enrolled as K001, epoch 2" in enrol(stack, "--again")
             agree(stack, account, nursery.begin("before send advice"))
             assert nursery.go_on("go") == {"ended": -9}
             stack.host.stop()
-            for leftover in books.parent.glob("host.db-*"):
-                leftover.unlink()
-            books.write_bytes(backup)
+            for file in host.glob("host.db*"):
+                file.unlink()
+            for name, content in backup.items():
+                (host / name).write_bytes(content)
             stack.start_host()
             assert "enrolled as K001, epoch 3" in enrol(stack, "--again")
             assert booked(stack) == Counter()

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from enum import Enum
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, bindparam, func, select, update
 
 from guichet.ids import TerminalId
 from host.fleet.schema import terminals
@@ -73,13 +73,23 @@ def keys_of(connection: Connection, terminals_asked: Collection[TerminalId]) -> 
     return keys
 
 
-def withdraw(connection: Connection, terminal: TerminalId, why: Withdrawal, now_us: int) -> int:
-    """Take the terminal's certificates out of use; gives how many were in use. Who revokes a terminal trusts none of
-    the keys that it had before either: what they sign comes with an incident from then on.
+def revoked_at_us(connection: Connection, terminal: TerminalId) -> int:
+    """When the terminal was last revoked; before everything where it never was."""
+    c = certificates.c
+    mine = (c.terminal_id == terminal, c.withdrawal == Withdrawal.REVOKED)
+    return connection.execute(select(func.max(c.withdrawn_at_us)).where(*mine)).scalar() or -1
+
+
+def withdraw(
+    connection: Connection, terminal: TerminalId, why: Withdrawal, now_us: int, *, serial: str | None = None
+) -> int:
+    """Take the terminal's certificates, or the one of ``serial``, out of use; gives how many were in use. Who revokes a
+    terminal trusts none of the keys that it had before either: what they sign comes with an incident from then on.
     """
-    if why is Withdrawal.REVOKED:
+    if why is Withdrawal.REVOKED and serial is None:
         former = (certificates.c.terminal_id == terminal, certificates.c.withdrawal == Withdrawal.SUPERSEDED)
         connection.execute(update(certificates).where(*former).values(withdrawal=Withdrawal.REVOKED))
-    in_use = (certificates.c.terminal_id == terminal, certificates.c.withdrawn_at_us.is_(None))
+    in_use = [certificates.c.terminal_id == terminal, certificates.c.withdrawn_at_us.is_(None)]
+    in_use += [certificates.c.serial == serial] if serial is not None else []
     statement = update(certificates).where(*in_use).values(withdrawn_at_us=now_us, withdrawal=why)
     return connection.execute(statement).rowcount

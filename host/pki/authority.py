@@ -26,6 +26,9 @@ TERMINAL_URI = "guichet:terminal:"
 EPOCH_URI = "guichet:epoch:"
 """What stands there before the epoch that was given with it."""
 
+LEDGER_URI = "guichet:ledger:"
+"""And before the name of the terminal's ledger."""
+
 # A terminal's clock may be hours off. A certificate that is a day old when it is made works all the same.
 _BACKDATED = timedelta(days=1)
 _AUTHORITY_LIFE = timedelta(days=20 * 365)
@@ -50,8 +53,8 @@ class BadRequest(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """A terminal's certificate, and the ``epoch`` that was given with it. Times are microseconds since 1970; ``serial``
-    is hexadecimal.
+    """A terminal's certificate, and the ``epoch`` that was given with it. Times are microseconds since 1970: it is good
+    from a day before ``issued_at_us``; ``serial`` is hexadecimal.
     """
 
     pem: bytes
@@ -61,6 +64,26 @@ class Issued:
     not_before_us: int
     not_after_us: int
 
+    @property
+    def issued_at_us(self) -> int:
+        """When it was given."""
+        return self.not_before_us + microseconds_of(_BACKDATED)
+
+
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """Whose a certificate is: a terminal's, in its ledger, which never changes, in one of its epochs."""
+
+    terminal_id: TerminalId
+    ledger: str
+    epoch: int
+
+    @property
+    def names(self) -> x509.SubjectAlternativeName:
+        """As it says so."""
+        said = ((TERMINAL_URI, self.terminal_id), (LEDGER_URI, self.ledger), (EPOCH_URI, str(self.epoch)))
+        return x509.SubjectAlternativeName([x509.UniformResourceIdentifier(prefix + text) for prefix, text in said])
+
 
 def moment(wall_us: int) -> datetime:
     """``wall_us`` as X.509 has it: whole seconds, UTC."""
@@ -69,7 +92,12 @@ def moment(wall_us: int) -> datetime:
 
 def microseconds(when: datetime) -> int:
     """Microseconds since 1970 of an aware ``when``."""
-    return (when - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+    return microseconds_of(when - datetime(1970, 1, 1, tzinfo=UTC))
+
+
+def microseconds_of(span: timedelta) -> int:
+    """Whole microseconds."""
+    return span // timedelta(microseconds=1)
 
 
 def serial_of(certificate: x509.Certificate) -> str:
@@ -122,31 +150,34 @@ class Authority:
             path.write_bytes(self._sign(builder, ExtendedKeyUsageOID.SERVER_AUTH).public_bytes(Encoding.PEM))
         return key_pem, path.read_bytes()
 
-    def issue(self, csr_pem: str, terminal: TerminalId, epoch: int, wall_us: int, life_us: int) -> Issued:
-        """A certificate for the key in ``csr_pem``; the names in the request are ignored.
+    def issue(self, csr_pem: str, bearer: Bearer, wall_us: int, life_us: int) -> Issued:
+        """A certificate of ``bearer`` for the key in ``csr_pem``; the names in the request are ignored.
 
         Raises :class:`BadRequest` for what is no request, is not signed by its own key, or is not on P-256.
         """
         key = _requested_key(csr_pem)
         life = timedelta(microseconds=life_us)
-        names = [x509.UniformResourceIdentifier(name) for name in (TERMINAL_URI + terminal, f"{EPOCH_URI}{epoch}")]
-        builder = self._builder(terminal, key, moment(wall_us), life)
-        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
-        return _issued(self._sign(builder, ExtendedKeyUsageOID.CLIENT_AUTH), epoch, key)
+        builder = self._builder(bearer.terminal_id, key, moment(wall_us), life)
+        builder = builder.add_extension(bearer.names, critical=False)
+        return _issued(self._sign(builder, ExtendedKeyUsageOID.CLIENT_AUTH), bearer.epoch, key)
 
-    def issued_before(self, pem: str, terminal: TerminalId) -> Issued:
-        """What this authority once gave to ``terminal``, however long ago. Raises :class:`BadRequest` for anything that
-        it did not.
+    def issued_before(self, pem: str, terminal: TerminalId, ledger: str) -> Issued:
+        """What this authority once gave to ``terminal`` in ``ledger``, however long ago. Raises :class:`BadRequest` for
+        anything that it did not.
         """
         try:
             certificate = x509.load_pem_x509_certificate(pem.encode("ascii"))
             certificate.verify_directly_issued_by(self._root)
             owner, epoch = terminal_of(certificate), int(_named(certificate, EPOCH_URI))
-            key = certificate.public_key()
+            its_ledger, key = _named(certificate, LEDGER_URI), certificate.public_key()
         except (x509.ExtensionNotFound, ValueError, TypeError, InvalidSignature) as error:
             raise BadRequest("a former certificate that this host did not give") from error
         if owner != terminal or not isinstance(key, ec.EllipticCurvePublicKey):
             raise BadRequest(f"a former certificate of {owner}, not of {terminal}")
+        if its_ledger != ledger:
+            raise BadRequest(
+                f"{terminal} was enrolled for the {its_ledger} ledger: make a code for that, or another name"
+            )
         return _issued(certificate, epoch, key)
 
     def _new_root(self, now: datetime) -> bytes:

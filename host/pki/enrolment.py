@@ -14,11 +14,11 @@ from guichet.seams import Random
 from host.fleet.health import keep_health
 from host.fleet.incidents import Incident, open_incidents
 from host.fleet.schema import terminal_epochs, terminals
-from host.fleet.standing import withdraw
+from host.fleet.standing import revoked_at_us, withdraw
 from host.hsm.api import SecurityModule
 from host.hsm.counters import add_key
 from host.ledger.kinds import Ledger
-from host.pki.authority import Authority, Issued
+from host.pki.authority import Authority, Bearer, Issued
 from host.pki.codes import Grant, take_code
 from host.pki.schema import Withdrawal, certificates
 from host.store.throttle import WRONG_CODES, exhausted, failed
@@ -85,12 +85,15 @@ class EnrolmentDesk:
     def _admit(self, connection: Connection, grant: Grant, application: Application, now_us: int) -> Enrolled:
         terminal = grant.terminal_id
         _keep_terminal(connection, grant, application.description, now_us)
-        former = [self.authority.issued_before(pem, terminal) for pem in application.former]
+        ledger = grant.ledger.value
+        former = [self.authority.issued_before(pem, terminal, ledger) for pem in application.former]
         _bring_back(connection, terminal, former, now_us)
         withdraw(connection, terminal, Withdrawal.SUPERSEDED, now_us)
         epoch = _next_epoch(connection, terminal)
-        certificate = self.authority.issue(application.csr_pem, terminal, epoch, now_us, self.life_us)
-        _keep_enrolment(connection, terminal, certificate, now_us)
+        bearer = Bearer(terminal, ledger, epoch)
+        certificate = self.authority.issue(application.csr_pem, bearer, now_us, self.life_us)
+        _keep_certificate(connection, terminal, certificate)
+        connection.execute(insert(terminal_epochs), _given(terminal, certificate, now_us))
         key_id = self.random.bytes(KEY_ID_BYTES) if grant.ledger is Ledger.TRAINING else b""
         if key_id:
             add_key(connection, key_id, terminal)
@@ -118,8 +121,14 @@ def _bring_back(connection: Connection, terminal: TerminalId, former: Sequence[I
     kept = select(certificates.c.serial).where(certificates.c.terminal_id == terminal)
     known = set(connection.execute(kept).scalars())
     forgotten = {one.serial: one for one in former if one.serial not in known}.values()
+    revoked_us = revoked_at_us(connection, terminal)
     for one in forgotten:
-        _keep_enrolment(connection, terminal, one, now_us)
+        _keep_certificate(connection, terminal, one)
+        # This host may have given that epoch to another disk by now: the two are a fork.
+        epochs = insert_unless_there(terminal_epochs).values(_given(terminal, one, now_us))
+        connection.execute(epochs.on_conflict_do_nothing())
+        if one.issued_at_us <= revoked_us:
+            withdraw(connection, terminal, Withdrawal.REVOKED, now_us, serial=one.serial)
     open_incidents(connection, [_forgotten_enrolment(terminal, one) for one in forgotten], now_us)
 
 
@@ -131,8 +140,11 @@ def _forgotten_enrolment(terminal: TerminalId, enrolment: Issued) -> Incident:
     return Incident("enrolment-forgotten", terminal, f"epoch {enrolment.epoch}", text, enrolment.serial)
 
 
-def _keep_enrolment(connection: Connection, terminal: TerminalId, certificate: Issued, now_us: int) -> None:
-    """A certificate, and the epoch that was given with it."""
+def _given(terminal: TerminalId, certificate: Issued, now_us: int) -> dict[str, str | int]:
+    return {"terminal_id": terminal, "epoch": certificate.epoch, "issued_at_us": now_us}
+
+
+def _keep_certificate(connection: Connection, terminal: TerminalId, certificate: Issued) -> None:
     values = {
         "serial": certificate.serial,
         "terminal_id": terminal,
@@ -141,9 +153,6 @@ def _keep_enrolment(connection: Connection, terminal: TerminalId, certificate: I
         "not_after_us": certificate.not_after_us,
     }
     connection.execute(insert(certificates).values(values))
-    given = {"terminal_id": terminal, "epoch": certificate.epoch, "issued_at_us": now_us}
-    # A host from a backup may have given a forgotten epoch to another disk by now: the two are a fork.
-    connection.execute(insert_unless_there(terminal_epochs).values(given).on_conflict_do_nothing())
 
 
 def _next_epoch(connection: Connection, terminal: TerminalId) -> int:

@@ -132,7 +132,7 @@ async def enrol(ticket: Ticket, data: Path, description: str, *, again: bool = F
         raise EnrolmentError(f"{data} is enrolled already; --again gives it a new key and keeps its journal")
     if journal_file(data).exists() and not key_file(data).exists():
         raise EnrolmentError(f"{journal_file(data)} is there and its key is not: put back {key_file(data).name} first")
-    former = load_identity(data).terminal_id if enrolled else None
+    former = load_identity(data) if enrolled else None
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "terminal")])
     csr = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, hashes.SHA256())
@@ -148,10 +148,13 @@ async def enrol(ticket: Ticket, data: Path, description: str, *, again: bool = F
             answer = await EnrolmentStub(channel).Enrol(request, timeout=_SECONDS)
         except grpc.aio.AioRpcError as error:
             raise EnrolmentError(f"the host says {error.code().name}: {error.details()}") from error
-    if former is not None and former != answer.terminal_id:
+    if former is not None and former.terminal_id != answer.terminal_id:
         raise EnrolmentError(
-            f"{data} is {former}'s, the ticket is for {answer.terminal_id}: its journal stays as it is"
+            f"{data} is {former.terminal_id}'s, the ticket is for {answer.terminal_id}: its journal stays as it is"
         )
+    if former is not None and former.training is not answer.training:
+        mine, other = ("training", "live") if former.training else ("live", "training")
+        raise EnrolmentError(f"{data} is enrolled for {mine}, the ticket is for {other}: its journal stays as it is")
     return _keep(ticket, answer, key, data)
 
 

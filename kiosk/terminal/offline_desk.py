@@ -93,6 +93,7 @@ class OfflineDesk:
         self._sealer = sealer
         self._log = log
         self._refused: set[bytes] = set()
+        replicator.on_progress(self._end_if_doubted)
 
     # --- what the host says -----------------------------------------------------------------------------------------
 
@@ -101,14 +102,23 @@ class OfflineDesk:
         allowed for that time is over, also when it cannot be reached later.
         """
         if welcome is None or self._replicator.doubted:
-            trusted = self._journal.fold.offline.trusted
-            ended = self._link.refused or self._replicator.doubted
-            if ended and trusted is not None and trusted.boot_id:
-                self._guarded(lambda: self._record(journal_pb2.TimeTrusted()))
+            if self._link.refused:
+                self._end()
+            self._end_if_doubted()
             return
         self._guarded(partial(self._trust, welcome.host_time_us))
         if welcome.HasField("offline_limits"):
             self._guarded(partial(self._take, welcome.offline_limits))
+
+    def _end_if_doubted(self) -> None:
+        """Also where a batch's answer says so, and no welcome: a process that dies now must not begin without it."""
+        if self._replicator.doubted:
+            self._end()
+
+    def _end(self) -> None:
+        trusted = self._journal.fold.offline.trusted
+        if trusted is not None and trusted.boot_id:
+            self._guarded(lambda: self._record(journal_pb2.TimeTrusted()))
 
     def on_noted(self, noted: link_pb.Noted) -> None:
         """The host has answered a heartbeat, and may have a newer list."""

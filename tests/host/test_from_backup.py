@@ -10,9 +10,12 @@ import pytest
 from guichet.ids import TerminalId
 from guichet.v1 import enrolment_pb2, enrolment_pb2_grpc, settlement_pb2
 from guichet.v1 import terminal_link_pb2 as pb
+from host.fleet.standing import keys_of, withdraw
 from host.journal.records import UnknownEpoch
+from host.ledger.kinds import Ledger
 from host.ledger.settlement import Refusal
-from host.pki.authority import Authority
+from host.pki.authority import Authority, BadRequest, Bearer
+from host.pki.schema import Withdrawal
 from host.services.server import Ports
 from tests.host.bench import Bench
 from tests.host.terminal import BenchTerminal, Note
@@ -76,6 +79,46 @@ def test_two_disks_that_were_given_one_epoch_are_both_known(bench: Bench) -> Non
     assert {code for code, _ in incidents(bench)} == {"enrolment-forgotten", "journal-fork", "deposit-of-a-fork"}
 
 
+def test_what_a_terminal_signed_before_it_was_revoked_comes_with_an_incident_though_it_was_forgotten(
+    bench: Bench,
+) -> None:
+    """The revocation, which the backup had not, was made again before the disk was enrolled again."""
+    terminal, signed = enrolled_since_the_backup(bench)
+    bench.clock.now_us += HOUR_US
+    with bench.engine.begin() as connection:
+        withdraw(connection, terminal.name, Withdrawal.REVOKED, bench.clock.now_us)
+    bench.clock.now_us += HOUR_US
+    again = bench.enrol("T-1", former=(terminal,))
+    with bench.engine.begin() as connection:
+        keys = keys_of(connection, [terminal.name])[terminal.name]
+    revoked = {key.public_key: key.revoked for key in keys}
+    assert (revoked[terminal.signer.public_key()], revoked[again.signer.public_key()]) == (True, False)
+    answer(bench, signed)
+    assert "advice-after-revocation" in {code for code, _ in incidents(bench)}
+
+
+def test_one_that_was_enrolled_after_it_was_revoked_is_not_revoked(bench: Bench) -> None:
+    bench.enrol("T-1")
+    with bench.engine.begin() as connection:
+        withdraw(connection, TerminalId("T-1"), Withdrawal.REVOKED, bench.clock.now_us)
+    bench.clock.now_us += HOUR_US
+    terminal, _signed = enrolled_since_the_backup(bench)
+    bench.enrol("T-1", former=(terminal,))
+    with bench.engine.begin() as connection:
+        keys = keys_of(connection, [terminal.name])[terminal.name]
+    assert {key.public_key: key.revoked for key in keys}[terminal.signer.public_key()] is False
+
+
+def test_a_forgotten_terminal_does_not_change_its_ledger(bench: Bench) -> None:
+    """Its live money would be booked as training money."""
+    backup = bench.backup()
+    terminal = bench.enrol("T-1", Ledger.LIVE)
+    bench.come_back_from(backup)
+    with pytest.raises(BadRequest, match="T-1 was enrolled for the live ledger"):
+        bench.enrol("T-1", Ledger.TRAINING, former=(terminal,))
+    assert bench.enrol("T-1", Ledger.LIVE, former=(terminal,)).epoch == 2
+
+
 # --- what is no former certificate ----------------------------------------------------------------------------------
 
 
@@ -114,7 +157,7 @@ async def test_a_former_certificate_that_is_not_this_terminals_is_refused_and_th
 async def test_a_certificate_of_another_host_is_refused(bench: Bench, ports: Ports, tmp_path: Path) -> None:
     terminal = BenchTerminal(TerminalId("T-1"))
     another, now_us = Authority(tmp_path, bench.clock.now_us), bench.clock.now_us
-    theirs = another.issue(terminal.csr(), terminal.name, 5, now_us, HOUR_US).pem.decode()
+    theirs = another.issue(terminal.csr(), Bearer(terminal.name, "training", 5), now_us, HOUR_US).pem.decode()
     error = await refusal(bench, ports, bench.code("T-1"), theirs)
     assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert bench.enrol("T-1").epoch == 1

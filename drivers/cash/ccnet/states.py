@@ -68,5 +68,6 @@ def request_for(command: CashCommand) -> Request:
             # Every type, and through escrow: one that is not taken then comes back with a reason, not with a shrug.
             return Request(Command.ENABLE_NOTE_TYPES, ALL_TYPES, ALL_TYPES)
         case CashCommand.DISABLE:
-            # The escrow bits stay: a note on its way in may be finished, and then it must come to escrow all the same.
+            # The escrow bits stay. protocols/ccnet, section 6, says only that a note on its way in is finished: we take
+            # it that a unit looks at these bits when it comes to escrow, and not only when it was pushed in.
             return Request(Command.ENABLE_NOTE_TYPES, escrow=ALL_TYPES)

@@ -65,8 +65,8 @@ class Knowledge(Questions[Command]):
         return True
 
     def does_without(self, question: Command) -> bool:
-        """``question`` was never answered, not even by a no, though the unit answers everything else. Gives whether it
-        can be done without: a unit that does not know a command may say nothing to it.
+        """``question`` has come to nothing too often, though the unit answers its polls. Gives whether it can be done
+        without: a unit that does not know a command may say nothing to it, or nothing that can be read.
         """
         match question:
             case Command.SERIAL:
@@ -76,6 +76,7 @@ class Knowledge(Questions[Command]):
             case _:
                 return False
         self.next()
+        self.got_on()
         return True
 
     def learn(self, answer: SerialNumber | Version | NoteTable) -> None:

@@ -257,9 +257,10 @@ class Machine(Dialogue[Request]):
     def _question_failed(self, question: Command, now: float) -> None:
         only_report = self.phase is Phase.KNOCKING
         if self.known.failed(question, only_report=only_report) is Standing.TOO_OFTEN:
-            self._emit(NOT_IDENTIFIED)
             if self.known.does_without(question):
                 self._got_on(now)
+            else:
+                self._emit(NOT_IDENTIFIED)
         if only_report and not self.known.asking:
             self._report_presence()
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import stat
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 
+import grpc
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -16,6 +20,8 @@ from cryptography.x509.oid import NameOID
 from guichet.limits import MAX_FORMER_CERTIFICATES
 from guichet.seams import Domain
 from guichet.signing import verify
+from guichet.v1 import enrolment_pb2
+from guichet.v1.enrolment_pb2_grpc import EnrolmentServicer, add_EnrolmentServicer_to_server
 from kiosk.terminal.enrolment import (
     EnrolmentError,
     Identity,
@@ -31,7 +37,8 @@ CA_KEY = ec.generate_private_key(ec.SECP256R1())
 def authority(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "ca")])
     now = datetime(2026, 1, 1, tzinfo=UTC)
-    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + timedelta(days=1))
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + timedelta(days=7_300))
+    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
     return builder.sign(key, hashes.SHA256())
 
 
@@ -129,6 +136,68 @@ async def test_a_former_certificate_that_cannot_be_read_stops_an_enrolment(tmp_p
     (tmp_path / "certificate-4.pem").write_text("junk")
     with pytest.raises(EnrolmentError, match=r"certificate-4\.pem cannot be read: .*; put it back, or move it away"):
         await enrol(read_ticket(ticket(tmp_path)), tmp_path, "")
+
+
+class Office(EnrolmentServicer):
+    """A host that enrols whoever comes, as ``answer`` has it."""
+
+    def __init__(self, answer: enrolment_pb2.EnrolResponse) -> None:
+        self.answer, self.asked = answer, list[enrolment_pb2.EnrolRequest]()
+
+    async def Enrol(self, request: enrolment_pb2.EnrolRequest, context: object) -> enrolment_pb2.EnrolResponse:
+        self.asked.append(request)
+        return self.answer
+
+
+@asynccontextmanager
+async def open_office(answer: enrolment_pb2.EnrolResponse) -> AsyncGenerator[tuple[Office, int]]:
+    """It, and its port."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name, now = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "office")]), datetime.now(UTC)
+    builder = x509.CertificateBuilder(CA.subject, name, key.public_key(), 7)
+    here = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+    builder = builder.not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
+    builder = builder.add_extension(here, critical=False)
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    certificate = builder.sign(CA_KEY, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+    server, office = grpc.aio.server(), Office(answer)
+    add_EnrolmentServicer_to_server(office, server)
+    port = server.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials([(pem, certificate)]))
+    await server.start()
+    try:
+        yield office, port
+    finally:
+        await server.stop(None)
+
+
+@pytest.mark.parametrize(
+    ("training", "terminal", "words"),
+    [
+        (False, "GVA-0001", "is enrolled for training, the ticket is for live: its journal stays as it is"),
+        (True, "GVA-0002", "is GVA-0001's, the ticket is for GVA-0002: its journal stays as it is"),
+        (True, "GVA-0001", ""),
+    ],
+)
+async def test_a_machine_stays_whose_it_is_and_in_its_ledger(
+    tmp_path: Path, *, training: bool, terminal: str, words: str
+) -> None:
+    kept(tmp_path)
+    former = given(CA_KEY, CA, 3)
+    (tmp_path / "certificate-3.pem").write_text(former)
+    before = (tmp_path / "identity.json").read_text()
+    answer = enrolment_pb2.EnrolResponse(
+        terminal_id=terminal, certificate_pem="c", epoch=4, training=training, host_sealing_key=bytes(32)
+    )
+    async with open_office(answer) as (office, port):
+        where = read_ticket(ticket(tmp_path, enrol_port=port))
+        if words:
+            with pytest.raises(EnrolmentError, match=words):
+                await enrol(where, tmp_path, "", again=True)
+            assert (tmp_path / "identity.json").read_text() == before
+        else:
+            assert (await enrol(where, tmp_path, "", again=True)).epoch == 4
+            assert (tmp_path / "certificate-4.pem").read_text() == "c"
+    assert [list(request.former_certificates) for request in office.asked] == [[former]]
 
 
 KEY = ec.generate_private_key(ec.SECP256R1())

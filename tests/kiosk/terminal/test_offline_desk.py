@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -79,6 +80,7 @@ class Standing:
     boot: Boot
     desk: OfflineDesk
     link: Host
+    replicator: Replicator
 
     def restarted(self) -> Standing:
         """The process dies; the machine does not."""
@@ -119,7 +121,7 @@ def standing(rig: Rig, boot: Boot, cap: str = "500 EUR") -> Standing:
     desk = OfflineDesk(rights, rig.journal, rig.desk, link, replicator, config, boot, sealer, log)
     link.on_change(desk.on_link)
     rig.ready()
-    return Standing(rig, boot, desk, link)
+    return Standing(rig, boot, desk, link, replicator)
 
 
 @pytest.fixture
@@ -413,3 +415,16 @@ def test_the_marks_key_is_not_the_journals() -> None:
     assert card_key(WRITER.key) != WRITER.key
     assert card_key(WRITER.key) == card_key(WRITER.key)
     assert len(card_key(WRITER.key)) == 32
+
+
+async def test_a_batchs_answer_that_another_disk_writes_too_ends_it_also_for_the_next_process(alone: Standing) -> None:
+    """The connection is well, and no welcome says so."""
+    alone.link.connect(welcome(limits=signed()))
+    assert not isinstance(left(alone.desk), Reason)
+    running = asyncio.create_task(alone.replicator.run())
+    alone.link.branch.add((1, b"another disk's"))
+    alone.rig.journal.append(pb.Incident(code="something to send"))
+    await alone.link.until(lambda: alone.replicator.doubted)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert isinstance(left(alone.restarted().desk), Reason)

@@ -48,7 +48,8 @@ class Book:
     record a deposit was opened and an advice signed; ``first``: the record that the file begins with; ``boxes``: which
     stood there as each box period began; ``gone``: notes that only a disk knew which is gone; ``brought``: the records
     that came to the host out of old disks, whether or not this journal goes on with them; ``unsure``: notes that are in
-    doubt because the journal's end was lost, of which an old disk may know more.
+    doubt because the journal's end was lost, of which an old disk may know more; ``count_due``: the device's counter
+    disagrees, and nobody has exchanged the box since.
     """
 
     entries: list[tuple[JournalPlace, bytes]] = field(default_factory=list[tuple[JournalPlace, bytes]])
@@ -72,6 +73,7 @@ class Book:
     boxes: dict[str, PhysicalBox] = field(default_factory=dict[str, PhysicalBox])
     brought: set[JournalPlace] = field(default_factory=set[JournalPlace])
     unsure: set[str] = field(default_factory=set[str])
+    count_due: bool = False
 
     @property
     def beside(self) -> set[JournalPlace]:

@@ -143,6 +143,7 @@ class Checker(Observer):
                     self.wrongs.extend(without_host.began(kiosk, book, fact))
             case pb.BoxPeriodOpened():
                 book.boxes[fact.box_period_id] = kiosk.box
+                book.count_due = False
             case pb.OfflineLimitsReceived():
                 book.limits = offline_pb2.OfflineLimits.FromString(fact.content)
             case pb.TimeTrusted():
@@ -181,6 +182,7 @@ class Checker(Observer):
                     self.wrong(f"6: {kiosk.name}: settled is what was never signed")
             case pb.Incident():
                 book.swallowed += fact.code == "events-missed" and not kiosk.subject.escrow
+                book.count_due |= fact.code == "counter-disagrees"
             case _:
                 pass
 

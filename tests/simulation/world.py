@@ -19,6 +19,7 @@ from typing import Self
 
 from drivers.simulation.mechanism import Box
 from drivers.simulation.script import OnAck, OnByte, Rule, parse, parse_fault
+from guichet.v1 import screen_pb2 as screen
 from tests.conformance.subject import SUBJECTS
 from tests.simulation.bank import CUSTOMERS, Bank, Customer
 from tests.simulation.book import JournalPlace
@@ -276,6 +277,8 @@ class _World:
             book = self.checker.books[kiosk.name]
             if kiosk.view is None or kiosk.view.WhichOneof("content") != "attract":
                 return f"{kiosk.name} shows {kiosk.view.WhichOneof('content') if kiosk.view else 'nothing'}"
+            if screen.SERVICE_DEPOSIT not in kiosk.view.attract.available and not book.count_due:
+                return f"{kiosk.name} takes no deposit"
             if book.open_deposit or not all(book.advices.values()):
                 return f"{kiosk.name} has an open deposit or an advice without answer"
             device = kiosk.device

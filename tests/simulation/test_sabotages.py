@@ -30,6 +30,7 @@ SEEN = {
     "doubt-taken-for-return": 8,
     "event-number-before-its-outcome": 414,
     "find-not-recorded": 18,
+    "former-disks-end-is-asked-for": 21,
     "goes-on-after-a-disk-error": 1,
     "host-commits-after-it-answers": 2,
     "intent-after-the-order": 1,

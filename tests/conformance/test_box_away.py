@@ -96,6 +96,8 @@ async def _out_for_a_moment(subject: Subject, place: Path) -> None:
     if rig.desk.view.ready:  # It has told of no box: a person still decides about the note in escrow.
         rig.desk.give_back(pb.RETURN_REASON_CUSTOMER)
     await rig.until(lambda: rig.fold.notes[note.note_id].phase is NotePhase.RETURNED, "the note to be back")
+    # What this deposit had before lies in the period of the box that was pulled: it takes no more.
+    rig.desk.close_deposit(pb.DEPOSIT_END_DEVICE)
     await rig.ready()
     assert rig.paper().total() == 0
     await rig.kill()

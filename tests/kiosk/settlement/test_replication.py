@@ -22,6 +22,7 @@ from kiosk.journal.faults import Fault, JournalError
 from kiosk.journal.file import JournalFile
 from kiosk.journal.restore import said_of_it, write_restored
 from kiosk.journal.store import DAY_US, Journal, Writer, read_stopped
+from kiosk.settlement.comparison import Standing, compare
 from kiosk.settlement.courier import HostAway, HostRefused
 from kiosk.settlement.replication import Replicator
 from kiosk.settlement.waiting import Backoff
@@ -453,6 +454,17 @@ async def test_a_disk_that_comes_back_after_another_takes_no_money_until_it_was_
     back.task.cancel()
     await asyncio.gather(back.task, return_exceptions=True)
     back.journal.close()
+
+
+def test_a_journal_whose_epoch_began_long_ago_was_asked_then_what_others_wrote(tmp_path: Path) -> None:
+    """Its first entries are gone by now, and with them what the epoch goes on from."""
+    CLOCK.wall = DAY_US
+    with opened(tmp_path / "journal.db", snapshot_every=EVERY, clock=CLOCK) as (journal, _):
+        lives(journal, 0, 10)
+        assert compare(pb.Welcome(beside=[1]), journal).standing is Standing.LACKING
+        grown_old(journal)
+        assert retire(journal) > 0
+        assert compare(pb.Welcome(beside=[1]), journal).standing is Standing.CONTINUES
 
 
 async def test_another_disks_branch_in_an_earlier_epoch_stops_nothing(enrolled_again: Copying) -> None:

@@ -347,13 +347,19 @@ def test_after_a_restore_an_event_is_not_taken_for_the_last_notes_that_is_known(
     rig.journal.close()
 
 
-def test_what_is_found_once_the_slot_was_opened_after_a_restore_has_its_value(tmp_path: Path) -> None:
+def restored_at_rest(tmp_path: Path) -> Rig:
+    """A deposit was closed, the journal restored, and the device has answered that it is empty."""
     before = Rig(tmp_path / "journal.db")
     cleared(before)
     before.desk.close_deposit(pb.DEPOSIT_END_CUSTOMER)
     before.journal.append(pb.JournalRestored(entries=1))
     rig = before.restarted()
     rig.answered(Presence.PATH_EMPTY, counter=8, who=identity())
+    return rig
+
+
+def test_what_is_found_once_the_slot_was_opened_after_a_restore_has_its_value(tmp_path: Path) -> None:
+    rig = restored_at_rest(tmp_path)
     rig.ready(8)
     rig.open()
     rig = rig.restarted()
@@ -364,11 +370,6 @@ def test_what_is_found_once_the_slot_was_opened_after_a_restore_has_its_value(tm
 
 
 def test_after_a_restore_a_new_box_period_begins_for_the_box_may_be_another(tmp_path: Path) -> None:
-    before = Rig(tmp_path / "journal.db")
-    cleared(before)
-    before.desk.close_deposit(pb.DEPOSIT_END_CUSTOMER)
-    before.journal.append(pb.JournalRestored(entries=1))
-    rig = before.restarted()
-    rig.answered(Presence.PATH_EMPTY, counter=8, who=identity())
+    rig = restored_at_rest(tmp_path)
     assert "BoxPeriodOpened" in rig.ready(8)
     rig.journal.close()

@@ -58,13 +58,16 @@ class Audit:
         yield from self._accounts(outcomes)
 
     def _two_words(self, kiosk: Kiosk, outcomes: Outcomes) -> Iterator[str]:
-        """Two contents under one key are only of a note that a new disk doubts and the old one knew (6): the first word
-        stands, and what the paper and the books say must fit it.
+        """Two contents under one key are only of a note that a new disk doubts and the old one knew, or of which a disk
+        was told that went back (6): the first word stands, and what the paper and the books say must fit it.
         """
         book = self.books[kiosk.name]
+        for note_id in book.unsure & book.notes.keys() if book.ever.went_back else ():
+            if (kiosk.name, note_id) in outcomes:
+                book.notes[note_id].state = outcomes[kiosk.name, note_id][0]
         query = "SELECT DISTINCT note_id FROM note_conflicts WHERE terminal_id = ?"
         for (note_id,) in self.database.execute(query, (kiosk.name,)).fetchall():
-            if note_id not in book.unsure or not book.brought:
+            if note_id not in book.unsure or not (book.ever.brought or book.ever.went_back):
                 yield f"6: {kiosk.name}: the host found two contents under one key of {note_id}"
             else:
                 book.notes[note_id].state = outcomes[kiosk.name, note_id][0]
@@ -142,15 +145,17 @@ class Audit:
 
     def _owners(self, outcomes: Outcomes) -> Iterator[str]:
         """What is booked to a customer is booked to whose card was in when the deposit began; what is credited in a
-        deposit that began without the host is booked to that one, not to suspense.
+        deposit that began without the host is booked to that one, not to suspense, unless two disks wrote that journal.
         """
+        forks = set(self.database.execute("SELECT DISTINCT terminal_id, epoch FROM journal_forks"))
         for kiosk in self.kiosks:
             book = self.books[kiosk.name]
             for note_id, note in book.notes.items():
                 state, face, account, booking = outcomes.get((kiosk.name, note_id), ("", None, "", ""))
-                if booking == "customer" and account != book.owners.get(note.deposit):
+                if booking == "customer" and account != book.ever.owners.get(note.deposit):
                     yield f"2: {kiosk.name}: {note_id} {face} of another's deposit is booked to account {account}"
-                if state == "credited" and note.deposit in book.alone and booking != "customer":
+                alone = note.deposit in book.alone and (kiosk.name, book.begun[note.deposit][0]) not in forks
+                if state == "credited" and alone and booking != "customer":
                     yield f"10: {kiosk.name}: {note_id} {face} of a good card is booked to {booking}"
 
     def _accounts(self, outcomes: Outcomes) -> Iterator[str]:

@@ -43,24 +43,38 @@ class Alone:
 
 
 @dataclass(slots=True)
+class Ever:
+    """What no disk can take away, for it was seen from outside. ``owners``: whose card was in as a deposit began;
+    ``brought``: the records that came to the host out of old disks, whether or not this journal goes on with them;
+    ``went_back``: the disk did, once.
+    """
+
+    owners: dict[str, str] = field(default_factory=dict[str, str])
+    boxes: dict[str, PhysicalBox] = field(default_factory=dict[str, PhysicalBox])
+    alone: dict[str, Alone] = field(default_factory=dict[str, "Alone"])
+    brought: set[JournalPlace] = field(default_factory=set[JournalPlace])
+    went_back: bool = False
+
+
+@dataclass(slots=True)
 class Book:
-    """One terminal's journal, as it was claimed to be on disk, record by record. ``begun`` and ``signed``: at which
-    record a deposit was opened and an advice signed; ``first``: the record that the file begins with; ``boxes``: which
-    stood there as each box period began; ``gone``: notes that only a disk knew which is gone; ``brought``: the records
-    that came to the host out of old disks, whether or not this journal goes on with them; ``unsure``: notes that are in
-    doubt because the journal's end was lost, of which an old disk may know more; ``count_due``: the device's counter
-    disagrees, and nobody has exchanged the box since.
+    """One terminal's journal, as it was claimed to be on disk, record by record, with place and hash in ``entries`` and
+    whole in ``stored``. ``begun`` and ``signed``: at which record a deposit was opened and an advice signed; ``first``:
+    the record that the file begins with; ``boxes``: which stood there as each box period began; ``gone``: notes that
+    only a disk knew which is gone; ``before``: what the disk said of notes before it went back; ``unsure``: notes that
+    are in doubt because the journal's end was lost, or were undecided on a disk that went back: of these another word
+    may be on record elsewhere; ``ever``: what was seen of the kiosk under every disk; ``count_due``: the device's
+    counter disagrees, and nobody has exchanged the box since.
     """
 
     entries: list[tuple[JournalPlace, bytes]] = field(default_factory=list[tuple[JournalPlace, bytes]])
+    stored: list[Any] = field(default_factory=list[Any])
     read: list[Any] = field(default_factory=list[Any])
     notes: dict[str, Note] = field(default_factory=dict[str, Note])
     last: str = ""
     deposits: dict[str, str] = field(default_factory=dict[str, str])
-    owners: dict[str, str] = field(default_factory=dict[str, str])
     limits: Any = None
     booted: str = ""
-    alone: dict[str, Alone] = field(default_factory=dict[str, "Alone"])
     open_deposit: str = ""
     advices: dict[bytes, bool] = field(default_factory=dict[bytes, bool])
     sure: Counter[Face] = field(default_factory=Counter[Face])
@@ -70,15 +84,21 @@ class Book:
     signed: dict[bytes, JournalPlace] = field(default_factory=dict[bytes, JournalPlace])
     first: JournalPlace = (1, 1)
     gone: dict[str, Note] = field(default_factory=dict[str, Note])
+    before: dict[str, Note] = field(default_factory=dict[str, Note])
     boxes: dict[str, PhysicalBox] = field(default_factory=dict[str, PhysicalBox])
-    brought: set[JournalPlace] = field(default_factory=set[JournalPlace])
     unsure: set[str] = field(default_factory=set[str])
+    ever: Ever = field(default_factory=lambda: Ever())
     count_due: bool = False
 
     @property
     def beside(self) -> set[JournalPlace]:
         """Records that the host holds and that are no part of this journal."""
-        return self.brought - {place for place, _ in self.entries}
+        return self.ever.brought - {place for place, _ in self.entries}
+
+    @property
+    def alone(self) -> dict[str, Alone]:
+        """The deposits that began without the host."""
+        return {name: self.ever.alone[name] for name in self.deposits if name in self.ever.alone}
 
     @property
     def last_place(self) -> JournalPlace:
@@ -87,8 +107,13 @@ class Book:
 
     @property
     def lost(self) -> Counter[Face]:
-        """What lies in the box, or may, and only a disk knew that is gone."""
-        return Counter(note.face for note in self.gone.values() if note.state != "returned" and note.face is not None)
+        """What lies in the box, or may, and only a disk knew that is gone, or that went back."""
+        here = {name for name, note in self.notes.items() if note.state != "returned"}
+        known = [
+            *self.gone.values(),
+            *(note for name, note in self.before.items() if name not in here | self.gone.keys()),
+        ]
+        return Counter(note.face for note in known if note.state != "returned" and note.face is not None)
 
     def is_told(self, name: str) -> None:
         """The host has the terminal's signed word of a note that was gone."""

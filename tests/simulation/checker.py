@@ -82,7 +82,22 @@ class Checker(Observer):
 
     def restored(self, kiosk: Kiosk, entries: list[Any]) -> None:
         """What the old disk had is what the host holds; what only it knew is lost, and nobody can be asked for it."""
-        old, book = self.books[kiosk.name], Book()
+        self._on_another_disk(kiosk, entries)
+
+    def went_back(self, kiosk: Kiosk, entries: list[Any]) -> None:
+        """What the disk has forgotten the host may hold; of a note that it takes for undecided there may be two words.
+        What the image had let go of is known all the same.
+        """
+        old = self.books[kiosk.name]
+        first = _place_of(entries[0]) if entries else (1, 1)
+        book = self._on_another_disk(kiosk, [*(one for one in old.stored if _place_of(one) < first), *entries])
+        book.first = first
+        book.ever.went_back = True
+        book.unsure |= {name for name, note in book.notes.items() if note.undecided or old.notes.get(name) != note}
+
+    def _on_another_disk(self, kiosk: Kiosk, entries: list[Any]) -> Book:
+        old = self.books[kiosk.name]
+        book = Book(ever=old.ever, unsure=old.unsure)
         self.books[kiosk.name], self._again = book, True
         for entry in entries:
             record = pb.JournalRecord.FromString(entry.record)
@@ -90,18 +105,17 @@ class Checker(Observer):
             if record.note_in_doubt.reason == "journal-restored":
                 book.unsure.add(record.note_in_doubt.note_id)
         self._again = False
-        book.brought = old.brought
-        book.owners = old.owners
-        book.alone = {name: old.alone[name] for name in book.deposits if name in old.alone}
-        book.boxes = {period: old.boxes[period] for period in book.boxes}
+        otherwise = {name: note for name, note in old.notes.items() if book.notes.get(name, note) != note}
+        book.before = old.before | {name: note for name, note in otherwise.items() if note.state != "returned"}
         known = old.notes | old.gone
         book.gone = {name: note for name, note in known.items() if name not in book.notes}
         book.unknown_finds, book.swallowed = old.unknown_finds, old.swallowed
-        book.first = book.entries[0][0]
+        book.first = book.entries[0][0] if book.entries else (1, 1)
+        return book
 
     def brought_in(self, kiosk: Kiosk, new: set[JournalPlace]) -> None:
         """The host has these records now, out of an old disk."""
-        self.books[kiosk.name].brought |= new
+        self.books[kiosk.name].ever.brought |= new
 
     def appended(self, kiosk: Kiosk, entry: Any, fact: Any) -> None:
         if kiosk.disk.unsynced:
@@ -126,7 +140,8 @@ class Checker(Observer):
             *((e, 1) for e in range(epoch + 1, entry.epoch + 1)),
         ):
             self.wrong(f"6: {kiosk.name}: record {entry.epoch}/{entry.sequence} follows {epoch}/{sequence}")
-        book.entries.append(((entry.epoch, entry.sequence), entry.hash))
+        book.entries.append((_place_of(entry), entry.hash))
+        book.stored.append(entry)
         self._apply(kiosk, book, fact)
 
     def _apply(self, kiosk: Kiosk, book: Book, fact: Any) -> None:
@@ -138,11 +153,11 @@ class Checker(Observer):
                 book.begun[fact.deposit_id] = book.entries[-1][0]
                 book.open_deposit = fact.deposit_id
                 if kiosk.last_card is not None and not self._again:
-                    book.owners[fact.deposit_id] = kiosk.last_card.account
+                    book.ever.owners[fact.deposit_id] = kiosk.last_card.account
                 if fact.HasField("offline") and not self._again:
                     self.wrongs.extend(without_host.began(kiosk, book, fact))
             case pb.BoxPeriodOpened():
-                book.boxes[fact.box_period_id] = kiosk.box
+                book.boxes[fact.box_period_id] = book.ever.boxes.setdefault(fact.box_period_id, kiosk.box)
                 book.count_due = False
             case pb.OfflineLimitsReceived():
                 book.limits = offline_pb2.OfflineLimits.FromString(fact.content)
@@ -248,13 +263,13 @@ class Checker(Observer):
         signed = _advice_in(method, data)
         if signed is None:
             return
-        advice = settlement_pb2.DepositAdvice.FromString(signed.content)
-        if hashlib.sha256(signed.content).digest() not in self.books[kiosk.name].advices:
+        book, advice = self.books[kiosk.name], settlement_pb2.DepositAdvice.FromString(signed.content)
+        if hashlib.sha256(signed.content).digest() not in book.advices:
             self.wrong(f"4: {kiosk.name}: an advice was sent that is not on disk")
         for note in advice.notes:
             key = (kiosk.name, advice.deposit_id, note.note_id, note.outcome_number)
             content = note.SerializeToString(deterministic=True) + advice.account_id.encode()
-            if self.sent_advices.setdefault(key, content) != content:
+            if self.sent_advices.setdefault(key, content) != content and note.note_id not in book.unsure:
                 self.wrong(f"6: {kiosk.name}: {key} was sent with two contents")
 
     def committed(self, database: sqlite3.Connection) -> None:
@@ -278,6 +293,10 @@ class Checker(Observer):
         """A count credits only what lies in the boxes."""
         self.committed(database)
         self.wrongs.extend(Audit(kiosks, self.books, self.pushed_by, database).counted())
+
+
+def _place_of(entry: Any) -> JournalPlace:
+    return entry.epoch, entry.sequence
 
 
 def _advice_in(method: str, data: bytes) -> link.SignedAdvice | None:

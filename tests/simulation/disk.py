@@ -103,6 +103,11 @@ class Disk:
         path = self.folder / name
         return path.read_bytes() if path.exists() else None
 
+    def synced_contents(self, name: str) -> bytes | None:
+        """What a file holds for certain; None where there is none."""
+        file = self._files.get(name)
+        return bytes(file.durable) if file is not None else None
+
     def put(self, name: str, content: bytes | None) -> None:
         """Somebody writes a whole file, or takes it away; nobody may have it open."""
         self._files.pop(name, None)

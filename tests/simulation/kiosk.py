@@ -24,19 +24,15 @@ from drivers.registry import GROUP, OpenDevice
 from drivers.simulation.cash_device import Order, SimulatedCash
 from drivers.simulation.notes import Vault
 from drivers.transport.api import ByteTransport, OpenTransport
-from guichet.ids import TerminalId
 from guichet.journal.chain import Entry
-from guichet.journal.export import Head, write_export
 from guichet.money import Currency, Money, parse_money
 from guichet.pin import Key, Ksn, Pin, derive_pin_key, encode_pin_block
 from guichet.seams import Clock
 from guichet.v1 import screen_pb2 as screen
-from kiosk.journal.faults import JournalError
-from kiosk.journal.restore import merged, said_of_it, write_restored
-from kiosk.journal.store import RESERVE_BYTES, Journal, Writer, read_stopped
+from host.pki.enrolment import Enrolled
+from kiosk.journal.store import RESERVE_BYTES, Journal, Writer
 from kiosk.log import EventLog, Loggable
 from kiosk.terminal.config import TerminalConfig, Timings
-from kiosk.terminal.copy import FetchError, fetch_journal
 from kiosk.terminal.enrolment import Identity
 from kiosk.terminal.front import Front
 from kiosk.terminal.late_delivery import SubmitOnly
@@ -50,7 +46,6 @@ from tests.simulation.bank import Bank, CountingRandom, Customer, keep_identity
 from tests.simulation.clocks import KioskBoot, KioskClock
 from tests.simulation.devices import Line, Pad, Printer, Reader
 from tests.simulation.disk import Disk, close_dead
-from tests.simulation.editing import edited
 from tests.simulation.loop import Life, WorldLoop, require_alive
 from tests.simulation.network import Channel, Exchange, Route
 from tests.simulation.sealing import CountingSealer
@@ -71,7 +66,6 @@ _TIMINGS = Timings(
 )
 _KEEP_US = 25_000_000
 _RESTART_SECONDS = 2.0
-_RESTORE_AGAIN = 5.0
 
 
 @lru_cache
@@ -117,18 +111,15 @@ class Kiosk:
         salt: int,
     ) -> None:
         self.name, self.subject, self.disk, self.loop = name, subject, disk, loop
-        self._bank, self._exchange, self._dice, self._observer = bank, exchange, dice, observer
+        self._exchange, self._dice, self.observer = exchange, dice, observer
         self.route = Route(loop, dice, partial(observer.sent, self))
         self.clock = KioskClock(loop)
         self.boot = KioskBoot(name, loop)
         self._random = CountingRandom(salt)
         self._pin_counter = 0
-        identity, enrolled = bank.enrolled[name]
-        self._identity: Identity = identity
-        self._pin_key, self._pin_key_id = Key(enrolled.pin_initial_key), enrolled.pin_key_id
         disk.wipe()
         disk.mended()
-        keep_identity(identity, disk.folder)
+        self.take_identity(*bank.enrolled[name])
         self.vault = Vault(None)
         self.former_vaults: list[Vault] = []
         self._forgotten: Counter[str] = Counter()
@@ -142,14 +133,13 @@ class Kiosk:
         self.lives = 0
         self.log: list[str] = []
         self.deaths: Counter[str] = Counter()
-        self._graves: list[Life] = []
+        self.graves: list[Life] = []
         self._snapshot_every = dice.randint(10, 80)
         self._poll_ms = dice.choice((300, 500, 900))
         disk.log_pages = dice.choice((20, 60, 150))
         self.restart_seconds = _RESTART_SECONDS
         self.dark_seconds: float | None = None
-        self._exchanging = False
-        self.old_disk = b""
+        self.open_for_work = False
         self.orders: Orders | None = None
         self._line: Line | None = None
         self._reader: Reader | None = None
@@ -161,11 +151,11 @@ class Kiosk:
 
     def begin(self) -> None:
         """The service manager starts the terminal, unless the machine is dark, or its disk is being exchanged."""
-        if not self.powered or self._exchanging or (self.life is not None and self.life.alive):
+        if not self.powered or self.open_for_work or (self.life is not None and self.life.alive):
             return
         self.lives += 1
         life = Life(f"{self.name}/{self.lives}", self._ended)
-        self._graves.append(life)
+        self.graves.append(life)
         self.life = life
         life.soon(self._main, life)
 
@@ -177,7 +167,7 @@ class Kiosk:
     def _exited(self, life: Life, task: asyncio.Task[None]) -> None:
         """It ended by itself: told to stop, or by an error. The service manager starts it again."""
         if life.alive:
-            self._note(f"exit {task.exception()!r}")
+            self.note(f"exit {task.exception()!r}")
             life.die()
 
     def _ended(self, life: Life) -> None:
@@ -186,11 +176,11 @@ class Kiosk:
         self._reader = self._pad = self._touches = None
         self._journal = None
         line, self._line = self._line, None
-        self._note(f"{life.name} is dead")
+        self.note(f"{life.name} is dead")
         paper = self.vault.inside()
         place = f"paper in {paper.place.value}" if paper is not None else "no paper inside"
         dark = "power" if self.dark_seconds is not None or not self.powered else "process"
-        self.deaths[f"{dark}: {place}, {self._observer.says_of_note(self)}"] += 1
+        self.deaths[f"{dark}: {place}, {self.observer.says_of_note(self)}"] += 1
         now = self.loop.time()
         self.loop.at(now, self._give_back, life, line)
         seconds, self.dark_seconds = self.dark_seconds, None
@@ -210,37 +200,9 @@ class Kiosk:
         if self.life is not None:
             self.life.die()
 
-    def edit_journal(self, seconds: float) -> None:
-        """The process dies, and somebody edits its journal before the next one; the old one is put back after a while,
-        unless the terminal has taken the edited one for its own.
-        """
-        self.restart_seconds = 1.0
-        self.kill()
-        self.loop.at(self.loop.time() + 0.01, self._edit, seconds)
-
-    def _edit(self, seconds: float) -> None:
-        if self.life is not None and self.life.alive:
-            return
-        names = ("journal.db", "journal.db-wal")
-        before = [self.disk.contents(name) for name in names]
-        changed = edited(before[0], before[1]) if before[0] else None
-        if changed is None:
-            return
-        self.disk.put(names[1], None)
-        self.disk.put(names[0], changed)
-        self._note("the journal was edited")
-        self.loop.at(self.loop.time() + seconds, self._put_back, dict(zip(names, before, strict=True)))
-
-    def _put_back(self, before: dict[str, bytes | None]) -> None:
-        if self._journal is not None:
-            return
-        self._note("the journal was put back")
-        for name, content in before.items():
-            self.disk.put(name, content)
-
     def cut_power(self) -> None:
         """The whole machine goes dark."""
-        if not self.powered or self._exchanging:
+        if not self.powered or self.open_for_work:
             return
         self.powered = False
         self.kill()
@@ -249,70 +211,44 @@ class Kiosk:
 
     def restore_power(self) -> None:
         """And comes back."""
-        if not self.powered and not self._exchanging:
+        if not self.powered and not self.open_for_work:
             self.powered = True
             self.boot.again()
             self.device.restore_power(self.loop.time())
             self.begin()
 
-    def exchange_disk(self, seconds: float) -> None:
-        """The disk is gone. An engineer puts another one in, and enrols it under the old name."""
-        if not self._exchanging:
-            self.dark_seconds = None
-            self.cut_power()
-            self._exchanging = True
-            self.loop.at(self.loop.time() + seconds, self._new_disk)
+    def switch_off(self) -> None:
+        """An engineer opens the machine, and it is dark until it is switched on."""
+        self.dark_seconds = None
+        self.cut_power()
+        self.open_for_work = True
 
-    def _new_disk(self) -> None:
-        self.old_disk = self._exported()
-        self.disk.wipe()
-        self.disk.mended()
-        self._identity, enrolled = self._bank.enrol_again(self.name)
-        self._pin_key, self._pin_key_id = Key(enrolled.pin_initial_key), enrolled.pin_key_id
-        keep_identity(self._identity, self.disk.folder)
+    def switch_on(self, *, open_for_work: bool) -> None:
+        """It has power again; what starts, while it is open, the engineer says."""
         self.powered = True
         self.boot.again()
         self.device.restore_power(self.loop.time())
-        life = Life(f"{self.name}/engineer", lambda _: None)
-        self._graves.append(life)
-        life.start(self._restore())
+        self.open_for_work = open_for_work
 
-    def _exported(self) -> bytes:
-        """What the old disk still has, signed; nothing where it cannot be read."""
-        try:
-            entries = read_stopped(self.disk.folder / "journal.db", (self.disk.folder / "journal.key").read_bytes())
-        except JournalError as error:
-            self._note(f"the old disk cannot be read: {error}")
-            return b""
-        head = Head(TerminalId(self.name), self.clock.wall_us(), "simulated", self._identity.signer().public_key())
-        return b"".join(write_export(head, entries, self._identity.signer()))
+    def take_identity(self, identity: Identity, enrolled: Enrolled) -> None:
+        """What an enrolment leaves on the disk."""
+        self.identity = identity
+        self._pin_key, self._pin_key_id = Key(enrolled.pin_initial_key), enrolled.pin_key_id
+        keep_identity(identity, self.disk.folder)
 
-    async def _restore(self) -> None:
-        """As the enrolment command does it, again and again until the host gives the journal."""
-        identity, journal = self._identity, self.disk.folder / "journal.db"
-        writer = identity.writer((self.disk.folder / "journal.key").read_bytes())
-        while True:
-            try:
-                held = await fetch_journal(identity, identity.target, self._open_channel)
-                entries = merged(held, ())
-                said = said_of_it(writer, entries, self.clock.wall_us())
-                write_restored(journal, writer.key, writer.epoch, entries, said)
-                break
-            except (FetchError, JournalError) as error:
-                self._note(f"not restored: {error}")
-                for name in ("journal.db.begun", "journal.db.begun-wal"):
-                    self.disk.put(name, None)
-                await asyncio.sleep(_RESTORE_AGAIN)
-        self.disk.put(journal.name, journal.read_bytes())
-        self._note(f"restored {len(entries)} entries")
-        self._observer.restored(self, [*entries, *said])
-        self._exchanging = False
-        self.loop.at(self.loop.time(), self.begin)
+    def journal_key(self) -> bytes:
+        """That of its disk."""
+        return (self.disk.folder / "journal.key").read_bytes()
+
+    @property
+    def has_journal(self) -> bool:
+        """Whether its terminal has the journal open."""
+        return self._journal is not None
 
     def end(self) -> None:
         """The world is over."""
         self.kill()
-        for life in self._graves:
+        for life in self.graves:
             close_dead(life)
             life.bury()
 
@@ -340,24 +276,25 @@ class Kiosk:
             make_sealer=lambda key: CountingSealer(key, lambda: self._random.bytes(32)),
             open_transport=self._transport,
             open_journal=self._open_journal,
-            make_link=partial(HostLink, open_channel=self._open_channel),
+            make_link=partial(HostLink, open_channel=self.open_channel),
             open_device=self._open_device,
-            make_late=partial(SubmitOnly, open_channel=self._open_channel),
+            make_late=partial(SubmitOnly, open_channel=self.open_channel),
             serve=self._serve,
-            make_log=lambda _clock, _terminal: QuietLog(self._note, self._observer.crashed),
+            make_log=lambda _clock, _terminal: QuietLog(self.note, self.observer.crashed),
         )
 
-    def _note(self, line: str) -> None:
+    def note(self, line: str) -> None:
+        """Keep a line for whoever asks why."""
         self.log.append(f"{self.loop.time():.3f} {line}")
 
-    def _open_channel(self, target: str, _credentials: object, _options: object = ()) -> Channel:
-        certificate = b"" if target.endswith("7444") else self._identity.certificate_pem.encode()
+    def open_channel(self, target: str, _credentials: object, _options: object = ()) -> Channel:
+        certificate = b"" if target.endswith("7444") else self.identity.certificate_pem.encode()
         return Channel(self.route, self._exchange, target, certificate)
 
     # --- the journal ------------------------------------------------------------------------------------------------
 
     def _open_journal(self, path: Path, writer: Writer, clock: Clock) -> Journal:
-        disk, retired = self.disk, partial(self._observer.retired, self)
+        disk, retired = self.disk, partial(self.observer.retired, self)
 
         class OnDisk(Journal):
             def __setattr__(self, name: str, value: object) -> None:
@@ -380,14 +317,14 @@ class Kiosk:
 
         journal = OnDisk.open(path, writer, clock, self._snapshot_every)
         self._journal = journal
-        self._observer.opened(self, journal)
-        journal.observe(partial(self._observer.appended, self))
+        self.observer.opened(self, journal)
+        journal.observe(partial(self.observer.appended, self))
         return journal
 
     # --- devices ----------------------------------------------------------------------------------------------------
 
     def _watched(self, device: SimulatedCash) -> SimulatedCash:
-        device.on_order = lambda order: self._observer.ordered(self, order)
+        device.on_order = lambda order: self.observer.ordered(self, order)
         return device
 
     def swap_device(self) -> None:
@@ -524,6 +461,9 @@ class Observer:
 
     def restored(self, kiosk: Kiosk, entries: list[Entry]) -> None:
         """Another disk has these, and nothing else that the one before had."""
+
+    def went_back(self, kiosk: Kiosk, entries: list[Entry]) -> None:
+        """The disk has these, as it had them once."""
 
     def ordered(self, kiosk: Kiosk, order: Order) -> None:
         """The cash module hears an order."""

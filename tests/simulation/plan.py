@@ -73,6 +73,7 @@ class Kind(Enum):
     UNPLUG = "cable out"
     SWAP = "another device"
     DISK = "another disk"
+    WENT_BACK = "disk went back"
     PARTITION = "partition"
     RESET = "connection reset"
     WEATHER = "bad network"
@@ -98,7 +99,8 @@ class Moment(Enum):
 class Mishap:
     """Something goes wrong ``after`` seconds from when the ``push``-th note of the ``visit``-th visit is pushed in or,
     with a ``moment``, from the next record of that kind; for ``seconds``. ``number``: how many effects, steps, bytes or
-    calls later it strikes, or seconds later an old disk turns up; ``word``: which fault, or which note.
+    calls later it strikes, or seconds later an old disk turns up, or a disk goes back; ``word``: which fault, or which
+    note.
     """
 
     visit: int
@@ -168,6 +170,8 @@ _WEIGHTS = {
 }
 # How often it is a note that is drawn in unasked instead.
 _UNASKED = 0.05
+# In how many worlds a disk goes back, beside what else goes wrong there.
+_WENT_BACK = 0.08
 # How many of what goes wrong comes on top of the last: one misfortune alone is what everybody thinks of.
 _TOGETHER = 0.35
 # How many wait for a record, for what lies between two records lasts milliseconds, and seconds hit it seldom.
@@ -241,6 +245,9 @@ def _mishaps(seed: int, visits: tuple[Visit, ...]) -> Iterator[Mishap]:
             visit = dice.randrange(len(visits))
             push = dice.randrange(len(visits[visit].pushes))
         yield _aimed(seed, number, _mishap(dice, visit, push, kind, visits[visit].pushes[push].face))
+    dice = random.Random(f"{seed}/went back")
+    if dice.random() < _WENT_BACK:
+        yield _aimed(seed, count, _goes_back(dice, visits))
 
 
 def _aimed(seed: int, number: int, mishap: Mishap) -> Mishap:
@@ -255,6 +262,17 @@ def _aimed(seed: int, number: int, mishap: Mishap) -> Mishap:
     # Longer than anyone waits for a device that does not answer.
     seconds = dice.choice((mishap.seconds, 20.0)) if mishap.kind is Kind.UNPLUG else mishap.seconds
     return replace(mishap, after=after, number=count, seconds=seconds, moment=moment)
+
+
+def _goes_back(dice: random.Random, visits: tuple[Visit, ...]) -> Mishap:
+    """The image is taken as it strikes; some deposits later, or none, the disk is that; after ``seconds`` an engineer
+    comes.
+    """
+    visit = dice.randrange(len(visits))
+    push = dice.randrange(len(visits[visit].pushes))
+    number = dice.choice((1, 4, 15, 40, 100))
+    seconds = number + dice.choice((6.0, 20.0, 60.0))
+    return Mishap(visit, push, dice.choice((0.0, dice.uniform(0, 4))), Kind.WENT_BACK, seconds, number)
 
 
 def _mishap(dice: random.Random, visit: int, push: int, kind: Kind, face: str) -> Mishap:

@@ -25,7 +25,11 @@ REGRESSIONS = (
     16,
     46,
     207,
+    365,
+    1_642,
+    1_713,
     1_876,
+    2_312,
     2_879,
     3_108,
     3_186,
@@ -87,6 +91,14 @@ def test_it_is_the_same_in_another_process_whatever_its_hashes(stage: Stage) -> 
 def told(outcome: Outcome) -> str:
     """All that must be alike: the last hash of each journal covers every record in it, and every time."""
     return f"{outcome.digest} {outcome.virtual_seconds:.6f} {outcome.deposits} {len(outcome.log)}"
+
+
+def test_a_disk_that_went_back_is_a_fork_and_is_made_anew(stage: Stage) -> None:
+    outcome = stage.run(plan_for(2_312))
+    said = "\n".join(outcome.log)
+    assert outcome.happened[Kind.WENT_BACK.value] == 1
+    assert said.index("the disk went back") < said.index("journal.forked") < said.index(" restored ")
+    assert outcome.wrongs == []
 
 
 def test_a_note_that_leaves_the_box_by_itself_is_found_missing(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,7 +26,7 @@ def began(kiosk: Kiosk, book: Book, fact: Any) -> Iterator[str]:
         yield f"9: {kiosk.name}: deposit {fact.deposit_id} began by limits that were over"
     if fact.account_id or not start.sealed_pan or card.pan in start.SerializeToString():
         yield f"7: {kiosk.name}: deposit {fact.deposit_id} began without the host, and its card is not sealed"
-    book.alone[fact.deposit_id] = Alone(card.pan, mine[0], start.started_at_us // _DAY_US)
+    book.ever.alone[fact.deposit_id] = Alone(card.pan, mine[0], start.started_at_us // _DAY_US)
 
 
 def began_now(kiosk: Kiosk, book: Book, clock: HostClock | None, fact: Any) -> Iterator[str]:

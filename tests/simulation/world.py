@@ -27,6 +27,7 @@ from tests.simulation.checker import Checker
 from tests.simulation.counting import count_boxes
 from tests.simulation.coverage import watched_cells
 from tests.simulation.disk import Disk, Disks
+from tests.simulation.engineer import Engineer
 from tests.simulation.kiosk import Kiosk
 from tests.simulation.loop import Life, NothingLeft, WorldLoop, bury_world, silence
 from tests.simulation.network import Exchange, Weather
@@ -44,6 +45,7 @@ _NOTICED = 25.0
 _LAST_MOMENT = 30.0
 _BOX_OUT = 8.0
 _BOX_KNOWN = 20.0
+_DISK_OUT = 4.0
 
 
 def plan_for(seed: int) -> Plan:
@@ -137,6 +139,7 @@ class _World:
         self._lives: list[Life] = []
         self._host_life: Life | None = None
         self._kiosks: list[Kiosk] = []
+        self._engineers: dict[str, Engineer] = {}
         self._happened: Counter[str] = Counter()
         self._trace: list[str] = []
         self._settled_in = 0.0
@@ -163,6 +166,7 @@ class _World:
                 self.checker, index + 10,
             )  # fmt: skip
             self._kiosks.append(kiosk)
+            self._engineers[kiosk.name] = Engineer(kiosk, self._bank)
             kiosk.begin()
         crowd = [self._loop.create_task(self._queue(kiosk, index)) for index, kiosk in enumerate(self._kiosks)]
         menders = [self._loop.create_task(mend(kiosk)) for kiosk in self._kiosks]
@@ -326,6 +330,7 @@ class _World:
 
     def _begin_mishap(self, kiosk: Kiosk, mishap: Mishap, now: float) -> Callable[[], None]:
         """Let it begin; gives how it ends."""
+        engineer = self._engineers[kiosk.name]
         match mishap.kind:
             case Kind.KILL:
                 kiosk.restart_seconds = max(0.05, mishap.seconds)
@@ -357,10 +362,14 @@ class _World:
             case Kind.DISK if mishap.number:
                 # The line goes first, so that only the old disk knows what is written until it goes itself.
                 kiosk.route.cut()
-                self._loop.at(now + mishap.seconds / 2, kiosk.exchange_disk, mishap.seconds / 2)
+                self._loop.at(now + mishap.seconds / 2, engineer.exchange_disk, mishap.seconds / 2)
                 return partial(self._old_disk_turns_up, kiosk, mishap.number)
             case Kind.DISK:
-                kiosk.exchange_disk(mishap.seconds)
+                engineer.exchange_disk(mishap.seconds)
+            case Kind.WENT_BACK:
+                engineer.take_image()
+                self._loop.at(now + mishap.number, engineer.put_image_back)
+                return partial(self._went_back, kiosk)
             case Kind.PARTITION:
                 kiosk.route.cut()
                 return kiosk.route.heal
@@ -380,7 +389,7 @@ class _World:
                 kiosk.disk.fails_in(mishap.number)
                 return kiosk.disk.mended
             case Kind.EDIT:
-                kiosk.edit_journal(mishap.seconds + 2.0)
+                engineer.edit_journal(mishap.seconds + 2.0)
             case Kind.CLOCK:
                 kiosk.clock.offset_us += mishap.number * 1_000_000
             case Kind.HOST_CLOCK:
@@ -388,6 +397,12 @@ class _World:
             case _:
                 pass
         return _nothing
+
+    def _went_back(self, kiosk: Kiosk) -> None:
+        """An engineer sees what the host says of it, makes the disk anew, and hands in what was on it."""
+        self._busy += 1
+        self._engineers[kiosk.name].exchange_disk(_DISK_OUT)
+        self._loop.at(self._loop.time() + 2 * _DISK_OUT, self._take_in, kiosk)
 
     def _old_disk_turns_up(self, kiosk: Kiosk, seconds: int) -> None:
         """So many seconds after the new one was put in."""
@@ -397,7 +412,8 @@ class _World:
 
     def _take_in(self, kiosk: Kiosk) -> None:
         self._busy -= 1
-        new = self._bank.take_in(kiosk.old_disk) if kiosk.old_disk else set[JournalPlace]()
+        old_disk = self._engineers[kiosk.name].old_disk
+        new = self._bank.take_in(old_disk) if old_disk else set[JournalPlace]()
         self._note(f"{kiosk.name}: of the old disk {len(new)} records are new to the host")
         self.checker.brought_in(kiosk, new)
 

@@ -9,6 +9,9 @@ from typing import Protocol
 
 from guichet.ids import DeviceSerial, as_name
 
+NO_SERIAL = DeviceSerial("unknown")
+"""What stands for the serial number of a device that has none."""
+
 
 class DeviceState(Enum):
     """Whether a device can do its work."""
@@ -24,6 +27,7 @@ class DeviceState(Enum):
 class DeviceIdentity:
     """Who the device says it is. ``simulated``: a program in a device's place, for development and training. A serial
     number that a journal, a host or a person could not take is written so that they can: :func:`guichet.ids.as_name`.
+    One that is blank or nothing but zeros, as of a unit that was never given any, is :data:`NO_SERIAL`.
     """
 
     driver: str
@@ -33,7 +37,13 @@ class DeviceIdentity:
     simulated: bool
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "serial", DeviceSerial(as_name(self.serial)))
+        serial = DeviceSerial(as_name(self.serial)) if self.serial.strip(" 0") else NO_SERIAL
+        object.__setattr__(self, "serial", serial)
+
+    @property
+    def numbered(self) -> bool:
+        """Whether it can be told from another of its kind."""
+        return self.serial != NO_SERIAL
 
 
 @dataclass(frozen=True, slots=True)

@@ -274,6 +274,8 @@ class SimulatedCash(ABC):
                 self.restore_power(now)
             case Fault.NOT_TAKEN:
                 self.metal.mishaps.customer_leaves = True
+            case Fault.MOUTH_SHUT:
+                self.metal.mishaps.mouth_shut_until = now + what.seconds
             case Fault.SLIPS:
                 self.metal.slip(now)
             case Fault.UNASKED:

@@ -78,12 +78,14 @@ Listener = Callable[[Moved, PhysicalNote | None, float], None]
 class Mishaps:
     """What goes wrong next in the metal. ``jam``: the next note sticks there. ``customer_leaves``: a note that is
     handed back is not taken, and stays in the mouth. ``unasked``: the next good note that is pushed in is drawn in
-    although the host has shut the slot, and goes the way that ``unasked`` says.
+    although the host has shut the slot, and goes the way that ``unasked`` says. ``mouth_shut_until``: so long somebody
+    shuts the mouth with a hand, and what lies in escrow cannot be handed back.
     """
 
     jam: Spot | None = None
     customer_leaves: bool = False
     unasked: Verdict | None = None
+    mouth_shut_until: float = 0.0
 
 
 @dataclass(slots=True)
@@ -170,8 +172,8 @@ class Mechanism:
         return True
 
     def give_back(self, now: float) -> bool:
-        """Hand the escrowed note back. Gives whether there was one."""
-        if self.step is not Step.ESCROW:
+        """Hand the escrowed note back. Gives whether there was one, and nothing in its way."""
+        if self.step is not Step.ESCROW or now < self.mishaps.mouth_shut_until:
             return False
         self._go(Step.RETURNING, now)
         return True
@@ -210,6 +212,8 @@ class Mechanism:
         match self.step:
             case Step.DRAWING_IN if note is not None:
                 self._drawn_in(note, now)
+            case Step.ESCROW if now < self.mishaps.mouth_shut_until:
+                self.due = self.mishaps.mouth_shut_until
             case Step.ESCROW:
                 self.listener(Moved.ESCROW_OVER, note, now)
                 self._go(Step.RETURNING, now)

@@ -24,6 +24,7 @@ at SECONDS                              box swapped NAME         it is out for t
                                         fail                     a failure of its own, until the power is cut
                                         serial NAME              another device of its kind, in its place
                                         not taken                the next note that is handed back stays in the mouth
+                                        mouth shut SECONDS       a hand is on it: so long nothing can be handed back
                                         slips                    the note in escrow or on its way back goes to the box
                                         unasked                  the next note is drawn in though the slot is shut
                                         unknown denomination     the note inside is of a type without a value
@@ -98,6 +99,7 @@ class Fault(Enum):
     FAIL = "fail"
     SERIAL = "serial"
     NOT_TAKEN = "not taken"
+    MOUTH_SHUT = "mouth shut"
     SLIPS = "slips"
     UNASKED = "unasked"
     UNKNOWN = "unknown denomination"
@@ -196,6 +198,7 @@ _MEASURED: tuple[tuple[str, Callable[[str], What]], ...] = (
     (r"mute (\d{1,6}(?:\.\d{1,6})?)", lambda v: What(Fault.MUTE, seconds=float(v))),
     (r"slow (\d{1,6}(?:\.\d{1,6})?)", lambda v: What(Fault.SLOW, seconds=float(v))),
     (r"late (\d{1,6}(?:\.\d{1,6})?)", lambda v: What(Fault.LATE, seconds=float(v))),
+    (r"mouth shut (\d{1,6}(?:\.\d{1,6})?)", lambda v: What(Fault.MOUTH_SHUT, seconds=float(v))),
     (r"lose (\d{1,6})", lambda v: What(Fault.LOSE, count=int(v))),
     (r"wrong crc (\d{1,6})", lambda v: What(Fault.WRONG_CRC, count=int(v))),
     (r"noise ((?:[0-9A-Fa-f]{2} ?){1,64})", lambda v: What(Fault.NOISE, noise=bytes.fromhex(v))),

@@ -44,7 +44,10 @@ from kiosk.terminal.desk_view import Back, DeskView, Stage
 from kiosk.terminal.note_book import PRESENCES, NoteBook, Read, cell_name
 from kiosk.terminal.offline import Opening
 from kiosk.terminal.recovery import Action, Count, Outcome, decide
-from kiosk.terminal.situation import KnownDevice, count_of, situation_of
+from kiosk.terminal.situation import KnownDevice, column_of, count_of, situation_of
+
+RETURN_TRIES = 4
+"""So often a device is told to give a note back before it counts as stuck: a hand may shut the mouth for a while."""
 
 NOT_TAKEN = "note-not-taken"
 STUCK = "movement-stuck"
@@ -65,6 +68,7 @@ class CashDesk:
         self._denominations: frozenset[Money] = frozenset()
         self._most: Money | None = None
         self._shut = False
+        self._kept = 0
         self._listeners: list[Callable[[], None]] = []
         self.view = DeskView()
         cash.subscribe(self._handle)
@@ -188,10 +192,25 @@ class CashDesk:
         """The device has been silent for as long as anyone can wait: the start-up table says what that means."""
         self._guarded(lambda: self._resolve(Presence.NO_ANSWER, None, Read(), restart=True))
 
+    @property
+    def keeps_note(self) -> bool:
+        """The device was told to give the note back, and says that it still lies in escrow."""
+        return self._kept > 0
+
+    def return_again(self) -> None:
+        """Have it try once more; where it has kept the note too often, the note counts as stuck."""
+        if self._kept >= RETURN_TRIES:
+            self._kept = 0
+            self._guarded(self._stuck)
+        elif self._kept:
+            self._cash.return_note()
+
     def not_taken(self) -> None:
-        """A note has been in the mouth for as long as anyone can wait. It is the customer's, and anyone can take it."""
+        """A note has been in the mouth for as long as anyone can wait. It is the customer's, and anyone can take it;
+        unless the device keeps it.
+        """
         if self.view.stage is Stage.RETURNING:
-            self._guarded(self._presented)
+            self._guarded(self._stuck if self.keeps_note else self._presented)
 
     def _presented(self) -> None:
         note = self._book.fold.open_note
@@ -257,6 +276,7 @@ class CashDesk:
             case Stacked():
                 self._stacked(event)
             case Returned(frame, mark):
+                self._kept = 0
                 self._resolve(Presence.RETURNABLE, None, self._read(frame, mark))
                 self._cash.acknowledge()
             case Cleared(counter, enabled):
@@ -284,10 +304,11 @@ class CashDesk:
                 self._change(ready=False, stage=Stage.CLOSED, fault=code)
 
     def _answered(self, event: Answered) -> None:
-        period, presence = self._book.fold.box_period, event.presence
-        if event.identity is not None and period is not None and event.identity.serial != period.device_serial:
-            presence = Presence.OTHER_DEVICE
+        self._kept = 0
+        period, presence = self._book.fold.box_period, column_of(self._book.fold, event)
         self._device.identity = event.identity or self._device.identity
+        if event.identity is None or not event.identity.numbered:
+            self._device.unproved_for = self._book.fold.last_note
         self._device.capabilities = self._cash.capabilities
         self._device.counter = event.stacked_counter
         self._book.record(
@@ -300,15 +321,24 @@ class CashDesk:
             )
         )
         self._change(ready=False, stage=Stage.CLOSED, fault="")
-        if presence is Presence.OTHER_DEVICE and not self._cash.capabilities.escrow:
+        another = event.identity is not None and period is not None and event.identity.serial != period.device_serial
+        if another and not self._cash.capabilities.escrow:
             lost = "another device answers: nobody can ask the one before what fell into it"
             self._book.incident(TroubleKind.EVENTS_MISSED.value, lost, self._book.fold.open_note)
         if presence is Presence.STACKED and event.mark is not None:
             self._clear_last()  # Its number is not on record, so it is another one's event.
+        if presence is Presence.OTHER_DEVICE and event.presence is Presence.STACKED:
+            self._decide(presence, None, Read(), restart=True)
+            self._close_orphan()
+            presence = Presence.STACKED  # What it holds is a note of its own box, which nobody has on record.
+        if presence is Presence.STACKED:
+            self._begin_period_if_due(box_is_in=False)
         self._resolve(presence, event.note_type, self._read(event.frame, event.mark), restart=True)
 
     def _ready(self, event: Ready) -> None:
         self._device.identity, self._device.counter = event.identity, event.stacked_counter
+        if event.identity.numbered:
+            self._device.unproved_for = None  # Its count is that of the device that had the note, or it is another one.
         self._device.values, self._device.table_hash = event.values, event.table_hash
         self._shut = True
         serial = event.identity.serial
@@ -329,6 +359,7 @@ class CashDesk:
             self._change(ready=self._book.journal.failure is None, fault="")
 
     def _path_is_empty(self, stage: Stage) -> None:
+        self._kept = 0
         note = self._book.fold.last
         if note is not None and (note.undecided or note.phase is NotePhase.IN_DOUBT):
             self._resolve(Presence.PATH_EMPTY, None, Read())
@@ -351,6 +382,7 @@ class CashDesk:
 
     def _escrowed(self, event: Escrowed) -> None:
         self._clear_last()
+        self._kept = 0
         deposit, last, device = self._taking_deposit(), self._book.fold.last, self._device.identity
         self._cash.disable()
         if last is not None and last.undecided:
@@ -419,7 +451,10 @@ class CashDesk:
         if refused is Refusal.NOT_DONE and command is CashCommand.STACK:
             self._resolve(Presence.IN_ESCROW, None, Read())
         elif refused is Refusal.NOT_DONE and command is CashCommand.RETURN:
-            self._cash.return_note()
+            self._kept += 1
+            self._change(stage=Stage.RETURNING)
+        elif command is CashCommand.RETURN and refused is None:
+            self._kept = 0
         elif command is CashCommand.ENABLE and refused is None:
             self._change(stage=Stage.OPEN)
         elif command is CashCommand.DISABLE and refused is None and self.view.stage is Stage.OPEN:
@@ -446,6 +481,9 @@ class CashDesk:
 
     def _resolve(self, presence: Presence, note_type: int | None, read: Read, *, restart: bool = False) -> None:
         """Decide by the table, write it down, then let the device do what follows."""
+        self._act(self._decide(presence, note_type, read, restart=restart))
+
+    def _decide(self, presence: Presence, note_type: int | None, read: Read, *, restart: bool) -> Action:
         note = self._book.fold.last
         situation = situation_of(self._book.fold, self._device, presence, note_type, counted_now=restart)
         decision = decide(situation)
@@ -457,7 +495,7 @@ class CashDesk:
             self._book.decided(note, situation, decision, read, restart=restart)
         else:
             self._book.read(read)
-        self._act(decision.action)
+        return decision.action
 
     def _read(self, frame: bytes, mark: int | None) -> Read:
         identity = self._device.identity

@@ -269,11 +269,16 @@ class Terminal:
 
     async def _device_grace(self) -> None:
         """A note that nobody looks after, and whose device does not come back in time, is in doubt; its deposit closes.
+        One that the device keeps, though it was told to give it back, it is told so again.
         While a deposit is being made, its own flow looks after it.
         """
         while True:
             await asyncio.sleep(self._config.timings.device_grace)
-            if not self.parts.desk.view.ready and not self.parts.desk.attended:
+            if self.parts.desk.attended:
+                continue
+            if self.parts.desk.keeps_note:
+                self.parts.desk.return_again()
+            elif not self.parts.desk.view.ready:
                 self.parts.desk.no_answer()
 
 

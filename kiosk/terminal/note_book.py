@@ -217,6 +217,8 @@ class NoteBook:
             marked = [*marked, pb.Incident(code="found-or-known", device="cash", text=text)]
             value = None
         candidate = self.fold.open_deposit
+        if candidate is not None and serial is not None and candidate.device_serial != serial:
+            candidate = None  # Its notes are in another device's box.
         fact = pb.NoteFound(
             note_id=self._ids.new(),
             value=to_wire(value) if value is not None else None,

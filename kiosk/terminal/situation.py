@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from drivers.api.cash import CashCapabilities, Presence
+from drivers.api.cash import Answered, CashCapabilities, Presence
 from drivers.api.device import DeviceIdentity
 from guichet.ids import NoteId
 from guichet.money import Money
@@ -28,7 +28,9 @@ _COUNT_PROVES_NOTHING = frozenset({pb.DEVICE_PRESENCE_STACKED, pb.DEVICE_PRESENC
 
 @dataclass(slots=True)
 class KnownDevice:
-    """What the cash module has said of itself. ``moved_after``: the last note on record when another was drawn in."""
+    """What the cash module has said of itself. ``moved_after``: the last note on record when another was drawn in;
+    ``unproved_for``: the last note on record when a device without a serial number came back, which may be another one.
+    """
 
     capabilities: CashCapabilities
     identity: DeviceIdentity | None = None
@@ -36,6 +38,7 @@ class KnownDevice:
     values: Mapping[int, Money] = field(default_factory=dict[int, Money])
     table_hash: bytes = b""
     moved_after: NoteId | None = None
+    unproved_for: NoteId | None = None
 
 
 def row_of(note: Note | None) -> LastRecord:
@@ -54,6 +57,23 @@ def situation_of(
         row = LastRecord.NONE  # It says nothing about our note, and a note lies in its box.
     same = presence is Presence.STACKED and _same_note(fold, device, row, note_type, counted_now=counted_now)
     return Situation(row, presence, same, count_of(fold, device, note))
+
+
+def column_of(fold: Fold, answer: Answered) -> Presence:
+    """The column for what a device says that came back. Of a note that another device had it knows nothing, and holds
+    an event of its own. A device without a serial number, or one that does not say it, may be another one: its empty
+    path proves nothing, where a note that it shows, or an event that it holds, does.
+    """
+    note, identity, presence = fold.last, answer.identity, answer.presence
+    if note is not None and (note.undecided or note.phase is NotePhase.IN_DOUBT):
+        elsewhere = identity is not None and identity.serial != note.device_serial
+        unproved = identity is None or not identity.numbered
+        shows_nothing = presence in (Presence.PATH_EMPTY, Presence.FORGOTTEN)
+        return Presence.OTHER_DEVICE if elsewhere or (unproved and shows_nothing) else presence
+    elsewhere = (
+        identity is not None and fold.box_period is not None and identity.serial != fold.box_period.device_serial
+    )
+    return Presence.OTHER_DEVICE if elsewhere and presence is not Presence.STACKED else presence
 
 
 def is_of_another(device: KnownDevice, note: Note | None) -> bool:
@@ -91,7 +111,7 @@ def count_of(fold: Fold, device: KnownDevice, note: Note | None) -> Count:
         return Count.UNKNOWN
     period, identity = fold.box_period, device.identity
     now, before = device.counter, note.counter_baseline
-    same_device = identity is not None and identity.serial == note.device_serial
+    same_device = identity is not None and identity.serial == note.device_serial and device.unproved_for != note.note_id
     # Once the box was out, what is counted may be of the next period, also before that has begun.
     same_period = period is not None and period.box_period_id == note.box_period_id and not fold.box_was_out
     if now is None or before is None or not same_device or not same_period:

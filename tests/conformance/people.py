@@ -16,6 +16,7 @@ _LOOK = 0.05
 _MEND_SECONDS = 8.0
 _GIVES_UP_SECONDS = 90.0
 _GRACE_SECONDS = 30.0
+_RETURN_AGAIN_SECONDS = 5.0
 
 
 class Engineer:
@@ -62,7 +63,7 @@ class Customer:
         self._rig = rig
         self._faces = list(faces)
         self._progress = rig.now
-        self._note_at = rig.now
+        self._note_at = self._asked_at = rig.now
         self._engineer = Engineer(rig)
         self._exchanged = False
 
@@ -108,6 +109,9 @@ class Customer:
     def _act(self) -> None:
         rig = self._rig
         note = rig.fold.open_note
+        if rig.desk.keeps_note and rig.now - self._asked_at >= _RETURN_AGAIN_SECONDS:
+            self._asked_at = rig.now
+            rig.desk.return_again()
         if note is not None and note.phase is NotePhase.ESCROWED:
             rig.desk.take()
             self._progress = rig.now

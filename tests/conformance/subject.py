@@ -31,8 +31,9 @@ class Subject:
     further words of the simulator's command line; ``options`` are the driver's own. ``certain``: the protocol still
     says what became of a note after a power cut at any moment. ``escrow``: a note waits to be decided about.
     ``ambiguous``: cells, by row and event, in which the protocol leaves a doubt though the device never lost its power.
-    ``acknowledges``: events are acknowledged on the wire. ``faces``: what a customer pushes in; the first and the last
-    are taken. ``vectors``: a file with published frames of the protocol (:mod:`tests.conformance.test_vectors`).
+    ``acknowledges``: events are acknowledged on the wire. ``numbered``: its units have serial numbers. ``faces``: what
+    a customer pushes in; the first and the last are taken. ``vectors``: a file with published frames of the protocol
+    (:mod:`tests.conformance.test_vectors`).
     """
 
     name: str
@@ -44,6 +45,7 @@ class Subject:
     escrow: bool = True
     ambiguous: frozenset[tuple[Row, str]] = frozenset()
     acknowledges: bool = True
+    numbered: bool = True
     faces: tuple[str, ...] = ("20 EUR", "50 EUR", "20 USD", "5 EUR", "10 EUR")
     vectors: Path | None = None
 
@@ -64,6 +66,7 @@ class Subject:
         cast("AddArguments", module.add_arguments)(parser)
         words = ["--pty", "unused", "--control", "unused", *self.words]
         words += ["--script", str(script)] if script is not None else []
+        serial = serial if self.numbered else "0"
         words += ["--serial", serial] if serial is not None else []
         return cast("MakeDevice", module.make)(vault, parser.parse_args(words))
 
@@ -82,14 +85,14 @@ def _of(name: str, *words: str, called: str = "", **more: Any) -> Subject:
 _CRC = ("--checksum", "crc16")
 _COINS = ("0.50 EUR", "2 EUR", "0.20 EUR", "1 EUR")
 # A note that was never stacked and that ID-003 gave back by itself leaves no trace: sheet 8.4, "ambiguous".
-_GIVEN_BACK_UNSEEN = frozenset({(Row.STACK_INTENDED, "half a minute passes")})
+_UNSEEN = frozenset({(Row.STACK_INTENDED, "half a minute passes")})
 
 SUBJECTS: tuple[Subject, ...] = (
     _of("ccnet"),
     _of("ccnet", "--no-counter", called="ccnet, no counter", certain=False),
     _of("ccnet", "--remembers", called="ccnet, remembers"),
-    _of("id003", certain=False, ambiguous=_GIVEN_BACK_UNSEEN),
-    _of("id003", "--no-recovery", called="id003, no recovery", certain=False, ambiguous=_GIVEN_BACK_UNSEEN),
+    _of("id003", certain=False, ambiguous=_UNSEEN),
+    _of("id003", "--no-recovery", called="id003, no recovery", certain=False, ambiguous=_UNSEEN),
     _of("essp"),
     _of("cctalk", certain=False, acknowledges=False),
     _of("cctalk-coin", certain=False, escrow=False, acknowledges=False, faces=_COINS),
@@ -99,13 +102,15 @@ EARLY_CREDIT = "essp, early credit"
 
 VARIANTS: tuple[Subject, ...] = (
     _of("ccnet", "--strict", called="ccnet, strict"),
-    _of("id003", "--no-serial", called="id003, no serial", certain=False, ambiguous=_GIVEN_BACK_UNSEEN),
-    _of("id003", "--no-serial", "--silent", called="id003, silent", certain=False, ambiguous=_GIVEN_BACK_UNSEEN),
-    _of("id003", "--remembers", called="id003, remembers", certain=False, ambiguous=_GIVEN_BACK_UNSEEN),
-    _of("id003", "--no-transients", called="id003, no transients", certain=False, ambiguous=_GIVEN_BACK_UNSEEN),
-    _of("id003", "--ack-patience", "2", called="id003, impatient", certain=False, ambiguous=_GIVEN_BACK_UNSEEN),
+    _of("ccnet", called="ccnet, no serial", certain=False, numbered=False),
+    _of("id003", "--no-serial", called="id003, no serial", certain=False, numbered=False, ambiguous=_UNSEEN),
+    _of("id003", "--no-serial", "--silent", called="id003, silent", certain=False, numbered=False, ambiguous=_UNSEEN),
+    _of("id003", "--remembers", called="id003, remembers", certain=False, ambiguous=_UNSEEN),
+    _of("id003", "--no-transients", called="id003, no transients", certain=False, ambiguous=_UNSEEN),
+    _of("id003", "--ack-patience", "2", called="id003, impatient", certain=False, ambiguous=_UNSEEN),
     _of("essp", "--highest-version", "6", called="essp, version 6"),
     _of("essp", "--no-counter", called="essp, no counter", certain=False),
+    _of("essp", called="essp, no serial", certain=False, numbered=False),
     _of("essp", "--remembers", called="essp, remembers"),
     _of("essp", "--forgets-channel", called="essp, forgets channel", certain=False),
     _of("essp", "--early-credit", called=EARLY_CREDIT),

@@ -22,6 +22,7 @@ CERTAIN = (
     "note 3: not taken", "note 3: box full", "note 3: box removed",
     "note 2 in drawing-in: power off 2", "note 2 in escrow: power off 2",
     "note 2: jam in head", "note 2: unknown denomination", "note 3: box swapped BOX-2",
+    "note 3 in escrow: mouth shut 5",
 )  # fmt: skip
 # Faults that take the knowledge of one note away, at most.
 LEAVES_A_DOUBT = (
@@ -31,6 +32,7 @@ LEAVES_A_DOUBT = (
     "note 2: unknown denomination\nnote 2: unasked", "note 2 in stacking: serial OTHER-1",
     "note 2 in escrow: serial OTHER-1",
     "note 2 in stacking: cheat", "note 2 in escrow: slips", "note 3 in returning: slips",
+    "note 3 in escrow: mouth shut 100",
 )  # fmt: skip
 
 

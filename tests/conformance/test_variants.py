@@ -25,6 +25,9 @@ from tests.virtual_time import run_virtually
 
 SCRIPTS = ("ack 2: lose", "note 2: lose 5", "note 2 in stacking: power off 2", "note 2: jam in transport")
 ROWS = (Row.STACK_SENT, Row.EVENT_HEARD)
+UNDECIDED = (
+    Row.ESCROWED, Row.RETURN_INTENDED, Row.RETURN_SENT, Row.STACK_INTENDED, Row.STACK_SENT, Row.EVENT_HEARD,
+)  # fmt: skip
 HAPPEN = tuple(event for event in EVENTS if "power is cut" in event.name)
 
 each_variant = pytest.mark.parametrize("variant", VARIANTS, ids=name)
@@ -73,3 +76,12 @@ def test_a_power_cut_while_the_terminal_is_dead_leaves_a_doubt_only_where_the_pr
         for event in HAPPEN:
             result = cell(variant, row, event)
             assert not (variant.certain and result.was_in_doubt), f"{row.value}, {event.name}"
+
+
+@pytest.mark.parametrize("variant", [one for one in VARIANTS if not one.numbered], ids=name)
+@pytest.mark.parametrize("row", UNDECIDED, ids=name)
+def test_another_device_says_nothing_of_a_note_where_none_has_a_serial_number(variant: Subject, row: Row) -> None:
+    """Its path is empty, and its count would prove the note if it were the same one."""
+    (event,) = [event for event in EVENTS if event.name == "another device stands in its place"]
+    result = cell(variant, row, event)
+    assert (result.word(), result.was_in_doubt) == ("in doubt", True)

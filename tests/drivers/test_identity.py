@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from drivers.api.device import DeviceIdentity
+from drivers.api.device import NO_SERIAL, DeviceIdentity
 from drivers.cash.ccnet.messages import Command as Ccnet
 from drivers.cash.ccnet.messages import Identification, decode_answer
 from guichet.ids import MAX_NAME, DeviceSerial
@@ -22,3 +22,14 @@ def test_a_validators_identification_may_have_any_bytes_in_it() -> None:
     assert isinstance(answer, Identification)
     identity = DeviceIdentity("ccnet", answer.part, DeviceSerial(answer.serial), "", simulated=False)
     assert identity.serial == "12\\x01\\x7f\ufffd 45"
+
+
+@pytest.mark.parametrize("serial", ["", "   ", "0", "000000000000", " 0 ", NO_SERIAL])
+def test_a_serial_number_that_was_never_given_is_none(serial: str) -> None:
+    identity = DeviceIdentity("ccnet", "SM", DeviceSerial(serial), "", simulated=False)
+    assert identity.serial == NO_SERIAL
+    assert not identity.numbered
+
+
+def test_a_serial_number_with_zeros_in_it_is_one() -> None:
+    assert DeviceIdentity("essp", "NV9", DeviceSerial("0010"), "", simulated=False).numbered

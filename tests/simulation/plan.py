@@ -170,6 +170,8 @@ _WEIGHTS = {
 }
 # How often it is a note that is drawn in unasked instead.
 _UNASKED = 0.05
+# How many of the device's faults are a hand on its mouth instead, just as it is to give a note back.
+_MOUTH_SHUT = 0.12
 # In how many worlds a disk goes back, beside what else goes wrong there.
 _WENT_BACK = 0.08
 # How many of what goes wrong comes on top of the last: one misfortune alone is what everybody thinks of.
@@ -244,7 +246,11 @@ def _mishaps(seed: int, visits: tuple[Visit, ...]) -> Iterator[Mishap]:
         if not number or dice.random() >= _TOGETHER:
             visit = dice.randrange(len(visits))
             push = dice.randrange(len(visits[visit].pushes))
-        yield _aimed(seed, number, _mishap(dice, visit, push, kind, visits[visit].pushes[push].face))
+        mishap = _mishap(dice, visit, push, kind, visits[visit].pushes[push].face)
+        by_hand = random.Random(f"{seed}/mouth/{number}")
+        if kind is Kind.DEVICE and by_hand.random() < _MOUTH_SHUT:
+            mishap = replace(mishap, word=f"mouth shut {by_hand.choice((5, 15, 60))}")
+        yield _aimed(seed, number, mishap)
     dice = random.Random(f"{seed}/went back")
     if dice.random() < _WENT_BACK:
         yield _aimed(seed, count, _goes_back(dice, visits))

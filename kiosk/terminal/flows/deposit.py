@@ -27,6 +27,8 @@ from kiosk.terminal.parts import CustomerSession, Parts
 _LOOK_AGAIN_SECONDS = 1.0
 _SHUT_SECONDS = 5.0
 _SHUT_LOOK_SECONDS = 0.05
+_RETURN_AGAIN_SECONDS = (2.0, 8.0, 20.0, 40.0)
+"""After the order, when a device is told again to give a note back that it keeps; at the last it counts as stuck."""
 
 
 class Ended(Enum):
@@ -66,6 +68,7 @@ class _Progress:
     stage: Stage = Stage.CLOSED
     stage_since: float = 0.0
     silent_since: float | None = None
+    asked_again: int = 0
     finish: Ended | None = None
 
 
@@ -185,7 +188,7 @@ async def _one_look(parts: Parts, progress: _Progress) -> None:
 def _advance(parts: Parts, progress: _Progress, now: float) -> None:
     """What time alone brings about."""
     if parts.desk.view.stage is not progress.stage:
-        progress.stage, progress.stage_since = parts.desk.view.stage, now
+        progress.stage, progress.stage_since, progress.asked_again = parts.desk.view.stage, now, 0
     _decide_in_escrow(parts, progress, now)
     _end_what_takes_too_long(parts, progress, now)
     _wait_for_device(parts, progress, now)
@@ -211,7 +214,10 @@ def _end_what_takes_too_long(parts: Parts, progress: _Progress, now: float) -> N
     since, timings = now - progress.stage_since, parts.config.timings
     if not parts.desk.view.ready:
         return
-    if progress.stage is Stage.RETURNING and since >= timings.note_taken:
+    if parts.desk.keeps_note and since >= _RETURN_AGAIN_SECONDS[progress.asked_again]:
+        progress.asked_again = min(progress.asked_again + 1, len(_RETURN_AGAIN_SECONDS) - 1)
+        parts.desk.return_again()
+    elif progress.stage is Stage.RETURNING and since >= timings.note_taken:
         progress.finish = progress.finish or Ended.DEVICE
         parts.desk.not_taken()
     elif progress.stage in (Stage.DRAWING_IN, Stage.STACKING, Stage.CLEARING) and since >= timings.note_moves:

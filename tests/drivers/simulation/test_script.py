@@ -57,6 +57,7 @@ WHATS: dict[str, What] = {
     "fail": What(Fault.FAIL),
     "serial ABC-1": What(Fault.SERIAL, name="ABC-1"),
     "not taken": What(Fault.NOT_TAKEN),
+    "mouth shut 20": What(Fault.MOUTH_SHUT, seconds=20),
     "slips": What(Fault.SLIPS),
     "unasked": What(Fault.UNASKED),
     "unknown denomination": What(Fault.UNKNOWN),

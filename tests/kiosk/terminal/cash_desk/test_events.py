@@ -9,18 +9,21 @@ from drivers.api.cash import (
     Answered,
     CashCapabilities,
     CashCommand,
+    CashEvent,
     Completed,
     Escrowed,
     Passed,
     Presence,
     Refusal,
     Rejected,
+    Returned,
     Stacked,
     Trouble,
     TroubleKind,
 )
 from guichet.v1 import journal_pb2 as pb
 from kiosk.journal.folds import NotePhase
+from kiosk.terminal.cash_desk import RETURN_TRIES, STUCK
 from tests.kiosk.terminal.standing import (
     FIVE,
     OTHER_SERIAL,
@@ -195,9 +198,54 @@ def test_a_stack_that_was_not_done_gives_the_note_back(rig: Rig) -> None:
     rig.escrowed()
     rig.desk.take()
     assert rig.tell(Completed(CashCommand.STACK, Refusal.NOT_DONE)) == ["ReturnIntended", "return", "proceed"]
-    assert rig.tell(Completed(CashCommand.RETURN, Refusal.NOT_DONE)) == ["return"]
+    assert rig.tell(Completed(CashCommand.RETURN, Refusal.NOT_DONE)) == []
     rig.returned()
     assert rig.phases == [NotePhase.RETURNED]
+
+
+def kept(rig: Rig) -> None:
+    """A note was to go back, and the device says that it still lies in escrow."""
+    rig.begin()
+    rig.escrowed()
+    rig.desk.give_back(pb.RETURN_REASON_CUSTOMER)
+    rig.tell(Completed(CashCommand.RETURN, Refusal.NOT_DONE))
+    assert rig.desk.keeps_note
+
+
+def test_a_note_that_the_device_keeps_is_asked_for_again_only_when_somebody_says_so(rig: Rig) -> None:
+    kept(rig)
+    assert rig.does(rig.desk.return_again) == ["return"]
+    rig.tell(Completed(CashCommand.RETURN))
+    assert not rig.desk.keeps_note
+    assert rig.does(rig.desk.return_again) == []
+    rig.returned()
+    assert rig.phases == [NotePhase.RETURNED]
+
+
+def test_a_note_that_the_device_keeps_too_often_is_stuck(rig: Rig) -> None:
+    kept(rig)
+    for _ in range(RETURN_TRIES - 1):
+        assert rig.does(rig.desk.return_again) == ["return"]
+        rig.tell(Completed(CashCommand.RETURN, Refusal.NOT_DONE))
+    assert "return" not in rig.does(rig.desk.return_again)
+    assert rig.phases == [NotePhase.IN_DOUBT]
+    assert (rig.desk.view.ready, rig.desk.view.fault) == (False, STUCK)
+    assert rig.does(rig.desk.return_again) == []
+
+
+def test_a_note_that_the_device_keeps_is_not_one_that_nobody_takes(rig: Rig) -> None:
+    """It is in the machine, and an engineer may take it out by hand: it is nobody's yet."""
+    kept(rig)
+    rig.desk.not_taken()
+    assert rig.phases == [NotePhase.IN_DOUBT]
+    assert rig.records("PresentedNotTaken") == []
+
+
+@pytest.mark.parametrize("event", [Returned(b""), Answered(identity(), Presence.PATH_EMPTY, b"")], ids=["back", "anew"])
+def test_what_the_device_kept_once_it_does_not_keep_for_ever(rig: Rig, event: CashEvent) -> None:
+    kept(rig)
+    rig.tell(event)
+    assert not rig.desk.keeps_note
 
 
 def test_a_refusal_alone_decides_nothing(rig: Rig) -> None:

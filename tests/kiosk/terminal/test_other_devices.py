@@ -1,0 +1,154 @@
+"""What a device that came back may say of a note that another one had; also where nobody can tell the two apart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from drivers.api.cash import Presence
+from drivers.api.device import NO_SERIAL
+from guichet.ids import DeviceSerial
+from guichet.v1 import journal_pb2 as pb
+from kiosk.journal.folds import NotePhase
+from tests.kiosk.terminal.standing import OTHER_SERIAL, SERIAL, TEN, TWENTY, Rig, identity
+
+BASELINE = 7
+
+
+def of(serial: DeviceSerial, path: Path) -> Rig:
+    """A deposit is open, at a device with that serial number."""
+    rig = Rig(path / "journal.db")
+    rig.answered(Presence.PATH_EMPTY, counter=BASELINE, who=identity(serial))
+    rig.ready(BASELINE, serial)
+    rig.open()
+    return rig
+
+
+def escrowed(rig: Rig) -> None:
+    rig.escrowed(TWENTY)
+
+
+def return_intended(rig: Rig) -> None:
+    rig.escrowed(TWENTY)
+    rig.desk.give_back(pb.RETURN_REASON_CUSTOMER)
+
+
+def stack_intended(rig: Rig) -> None:
+    rig.escrowed(TWENTY)
+    rig.desk.take()
+
+
+# --- no serial number -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("counter", [None, BASELINE, BASELINE + 1, BASELINE + 2])
+@pytest.mark.parametrize("presence", [Presence.PATH_EMPTY, Presence.FORGOTTEN])
+@pytest.mark.parametrize("arrive", [escrowed, return_intended, stack_intended])
+@pytest.mark.parametrize("dies", [False, True], ids=["cable", "restart"])
+def test_the_empty_path_of_a_device_without_a_serial_number_proves_nothing(
+    tmp_path: Path, dies: bool, arrive: Callable[[Rig], None], presence: Presence, counter: int | None
+) -> None:
+    """Whatever it counts: another one may stand there, and the note have left with the one before."""
+    rig = of(NO_SERIAL, tmp_path)
+    arrive(rig)
+    rig = rig.restarted() if dies else rig
+
+    rig.answered(presence, counter=counter, who=identity(NO_SERIAL))
+    rig.ready(counter, NO_SERIAL)
+
+    assert rig.phases == [NotePhase.IN_DOUBT]
+    rig.journal.close()
+
+
+def test_what_a_device_without_a_serial_number_holds_is_the_notes_own(tmp_path: Path) -> None:
+    rig = of(NO_SERIAL, tmp_path)
+    stack_intended(rig)
+    rig = rig.restarted()
+    rig.answered(Presence.STACKED, TWENTY, BASELINE + 1, identity(NO_SERIAL))
+    assert rig.stated() == [[("CREDITED", 1, "2000 EUR")]]
+    rig.journal.close()
+
+
+@pytest.mark.parametrize("presence", [Presence.IN_ESCROW, Presence.RETURNABLE])
+def test_a_note_that_a_device_without_a_serial_number_shows_goes_back(tmp_path: Path, presence: Presence) -> None:
+    rig = of(NO_SERIAL, tmp_path)
+    stack_intended(rig)
+    rig = rig.restarted()
+    rig.answered(presence, None, BASELINE, identity(NO_SERIAL))
+    rig.returned()
+    assert rig.phases == [NotePhase.RETURNED]
+    rig.journal.close()
+
+
+def test_the_count_of_a_device_without_a_serial_number_holds_as_long_as_it_stays(tmp_path: Path) -> None:
+    rig = of(NO_SERIAL, tmp_path)
+    stack_intended(rig)
+    rig.cleared(BASELINE + 1)
+    assert rig.phases == [NotePhase.CLEARED]
+    rig.one_note(counter=BASELINE + 2)
+    rig.desk.close_deposit(pb.DEPOSIT_END_CUSTOMER)
+    assert rig.stated() == [[("CREDITED", 1, "2000 EUR"), ("CREDITED", 1, "2000 EUR")]]
+    rig.journal.close()
+
+
+def test_a_device_without_a_serial_number_begins_no_new_box_period_at_every_start(tmp_path: Path) -> None:
+    rig = of(NO_SERIAL, tmp_path)
+    rig.desk.close_deposit(pb.DEPOSIT_END_CUSTOMER)
+    rig = rig.restarted()
+    rig.answered(Presence.PATH_EMPTY, counter=BASELINE, who=identity(NO_SERIAL))
+    rig.ready(BASELINE, NO_SERIAL)
+    assert len(rig.records("BoxPeriodOpened")) == 1
+    assert rig.desk.view.ready
+    rig.journal.close()
+
+
+# --- another serial number ------------------------------------------------------------------------------------------
+
+
+def test_a_device_that_is_back_after_another_is_heard_of_its_own_note(tmp_path: Path) -> None:
+    """An engineer tries another unit, and puts the first one back, which holds the event of the note in doubt."""
+    rig = of(SERIAL, tmp_path)
+    stack_intended(rig)
+    rig = rig.restarted()
+    rig.answered(Presence.PATH_EMPTY, counter=0, who=identity(OTHER_SERIAL))
+    rig.ready(0, OTHER_SERIAL)
+    assert rig.phases == [NotePhase.IN_DOUBT]
+
+    told = rig.answered(Presence.STACKED, TWENTY, BASELINE + 1, identity())
+
+    assert "acknowledge" in told
+    assert rig.stated() == [[("IN_DOUBT", 1, "2000 EUR")], [("CREDITED", 2, "2000 EUR")]]
+    rig.ready(BASELINE + 1)
+    assert len(rig.records("BoxPeriodOpened")) == 3
+    rig.journal.close()
+
+
+@pytest.mark.parametrize("kind", [TEN, TWENTY])
+def test_an_event_that_another_device_holds_is_a_find_in_its_own_box(tmp_path: Path, kind: int) -> None:
+    """Nobody has its note on record, and until it is acknowledged the device does nothing more. It is not the note that
+    the device before it had.
+    """
+    rig = of(SERIAL, tmp_path)
+    stack_intended(rig)
+    rig = rig.restarted()
+
+    told = rig.answered(Presence.STACKED, kind, 1, identity(OTHER_SERIAL))
+
+    assert rig.phases == [NotePhase.IN_DOUBT, NotePhase.FOUND]
+    assert told.index("NoteFound") < told.index("acknowledge") < told.index("proceed")
+    periods = [fact for fact in rig.records("BoxPeriodOpened") if isinstance(fact, pb.BoxPeriodOpened)]
+    (found,) = [fact for fact in rig.records("NoteFound") if isinstance(fact, pb.NoteFound)]
+    assert periods[-1].device_serial == found.device_serial == OTHER_SERIAL
+    assert (found.box_period_id, found.candidate_deposit_id) == (periods[-1].box_period_id, "")
+    rig.journal.close()
+
+
+def test_an_event_that_another_device_holds_is_not_of_the_deposit_that_is_open(tmp_path: Path) -> None:
+    rig = of(SERIAL, tmp_path)
+    rig.one_note(counter=BASELINE + 1)
+    rig.answered(Presence.STACKED, TEN, 1, identity(OTHER_SERIAL))
+    (found,) = [fact for fact in rig.records("NoteFound") if isinstance(fact, pb.NoteFound)]
+    assert (found.device_serial, found.candidate_deposit_id) == (OTHER_SERIAL, "")
+    rig.journal.close()

@@ -14,7 +14,7 @@ from guichet.money import Money
 
 class Presence(Enum):
     """Where a note is, as far as a cash module that came back can tell: the columns of the start-up table. A machine
-    tells all but OTHER_DEVICE and NO_ANSWER, which the terminal finds out by itself.
+    tells all but OTHER_NOTE, OTHER_DEVICE and NO_ANSWER, which the terminal finds out by itself.
     """
 
     PATH_EMPTY = "path empty"
@@ -24,6 +24,9 @@ class Presence(Enum):
     RETURNABLE = "returnable"
     """A note that only the customer can get: it goes back now or at the reset, or it is back and that is not
     acknowledged."""
+    OTHER_NOTE = "another note"
+    """In escrow, or going back, is not the note on record: it is of another type, or more was counted since. Not for a
+    machine to tell."""
     MOVING = "moving"
     """A note that is drawn in, or on its way to the box, or past the point of no return at a power-up: what the device
     tells next says where it ended."""

@@ -386,8 +386,8 @@ class CashDesk:
         deposit, last, device = self._taking_deposit(), self._book.fold.last, self._device.identity
         self._cash.disable()
         if last is not None and last.undecided:
-            # A validator holds one note: this is the one on record, announced again. The table says what to do.
-            self._resolve(Presence.IN_ESCROW, None, self._read(event.frame, event.mark))
+            # A validator holds one note: this is the one on record, announced again, or that one is not there any more.
+            self._resolve(Presence.IN_ESCROW, event.note_type, self._read(event.frame, event.mark))
             return
         if deposit is None or event.value is None or device is None:
             # Nothing about it can be recorded as money: whatever it is, it goes back.

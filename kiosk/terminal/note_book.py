@@ -26,6 +26,7 @@ PRESENCES: Mapping[Presence, pb.DevicePresence.ValueType] = {
     Presence.PATH_EMPTY: pb.DEVICE_PRESENCE_PATH_EMPTY,
     Presence.IN_ESCROW: pb.DEVICE_PRESENCE_IN_ESCROW,
     Presence.RETURNABLE: pb.DEVICE_PRESENCE_RETURNABLE,
+    Presence.OTHER_NOTE: pb.DEVICE_PRESENCE_OTHER_NOTE,
     Presence.MOVING: pb.DEVICE_PRESENCE_MOVING,
     Presence.STACKED: pb.DEVICE_PRESENCE_STACKED,
     Presence.JAMMED: pb.DEVICE_PRESENCE_JAMMED,
@@ -272,7 +273,10 @@ def _evidence(situation: Situation, *, restart: bool) -> pb.Evidence.ValueType:
     match situation.presence:
         case Presence.STACKED:
             return pb.EVIDENCE_EVENT_AFTER_RESTART if restart else pb.EVIDENCE_EVENT
-        case Presence.PATH_EMPTY if situation.last in (LastRecord.STACK_INTENDED, LastRecord.IN_DOUBT):
+        case Presence.PATH_EMPTY | Presence.OTHER_NOTE if situation.last in (
+            LastRecord.STACK_INTENDED,
+            LastRecord.IN_DOUBT,
+        ):
             return pb.EVIDENCE_COUNTER
         case _:
             return pb.EVIDENCE_PATH

@@ -6,7 +6,7 @@ mid-deposit whenever the device says something else than the next step that was 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import assert_never
 
@@ -104,7 +104,7 @@ def _no_note(situation: Situation) -> Decision:
     match situation.presence:
         case Presence.PATH_EMPTY | Presence.RETURNABLE | Presence.OTHER_DEVICE | Presence.FORGOTTEN:
             return Decision(Outcome.UNCHANGED, Action.PROCEED)
-        case Presence.IN_ESCROW:
+        case Presence.IN_ESCROW | Presence.OTHER_NOTE:
             return Decision(Outcome.UNCHANGED, Action.RETURN)
         case Presence.MOVING:
             return Decision(Outcome.UNCHANGED, Action.FINISH)
@@ -124,6 +124,8 @@ def _escrowed(situation: Situation) -> Decision:
             return Decision(Outcome.RETURNED, Action.PROCEED)
         case Presence.IN_ESCROW:
             return Decision(Outcome.UNDECIDED, Action.RETURN)
+        case Presence.OTHER_NOTE:
+            return _beside_another(situation)
         case Presence.MOVING:
             return Decision(Outcome.IN_DOUBT, Action.FINISH, incident=True)
         case Presence.STACKED:
@@ -141,6 +143,8 @@ def _return_intended(situation: Situation) -> Decision:
             return Decision(Outcome.RETURNED, Action.PROCEED)
         case Presence.IN_ESCROW:
             return Decision(Outcome.UNDECIDED, Action.RETURN)
+        case Presence.OTHER_NOTE:
+            return _beside_another(situation)
         case Presence.MOVING:
             return Decision(Outcome.IN_DOUBT, Action.FINISH, incident=True)
         case Presence.STACKED:
@@ -157,6 +161,8 @@ def _stack_intended(situation: Situation) -> Decision:
             return Decision(Outcome.UNDECIDED, Action.RETURN)
         case Presence.RETURNABLE:
             return Decision(Outcome.RETURNED, Action.PROCEED)
+        case Presence.OTHER_NOTE:
+            return _beside_another(situation)
         case Presence.MOVING:
             return Decision(Outcome.UNDECIDED, Action.FINISH)
         case Presence.STACKED if situation.same_type:
@@ -172,7 +178,7 @@ def _stacked(situation: Situation) -> Decision:
     match situation.presence:
         case Presence.PATH_EMPTY | Presence.OTHER_DEVICE | Presence.FORGOTTEN:
             return Decision(Outcome.UNCHANGED, Action.PROCEED)
-        case Presence.IN_ESCROW:
+        case Presence.IN_ESCROW | Presence.OTHER_NOTE:
             return Decision(Outcome.UNCHANGED, Action.RETURN)
         case Presence.RETURNABLE:
             return Decision(Outcome.UNCHANGED, Action.PROCEED, incident=True)
@@ -192,7 +198,7 @@ def _in_doubt(situation: Situation) -> Decision:
         case Presence.PATH_EMPTY:
             outcome = _by_count(situation.count)
             return Decision(Outcome.UNCHANGED if outcome is Outcome.IN_DOUBT else outcome, Action.PROCEED)
-        case Presence.IN_ESCROW:
+        case Presence.IN_ESCROW | Presence.OTHER_NOTE:
             return Decision(Outcome.UNCHANGED, Action.RETURN)
         case Presence.RETURNABLE:
             return Decision(Outcome.UNCHANGED, Action.PROCEED, incident=True)
@@ -215,6 +221,12 @@ def _stacked_unasked(situation: Situation) -> Decision:
     """It is in the box although no stack was intended: the event says which type, and that is the journalled one."""
     outcome = Outcome.CREDITED if situation.same_type else Outcome.IN_DOUBT
     return Decision(outcome, Action.ACKNOWLEDGE, incident=True)
+
+
+def _beside_another(situation: Situation) -> Decision:
+    """A validator holds one note: where that is another one, the path is empty of ours. It goes back unrecorded."""
+    ours = decide(replace(situation, presence=Presence.PATH_EMPTY))
+    return Decision(ours.outcome, Action.RETURN, incident=True)
 
 
 def _out_of_reach(presence: Presence) -> Decision:

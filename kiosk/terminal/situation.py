@@ -49,14 +49,18 @@ def row_of(note: Note | None) -> LastRecord:
 def situation_of(
     fold: Fold, device: KnownDevice, presence: Presence, note_type: int | None, *, counted_now: bool = False
 ) -> Situation:
-    """The last note's row, ``presence``'s column, and what else the cell depends on. ``note_type``: of a stacked
-    event; ``counted_now``: the device's count came with the answer, and not before it.
+    """The last note's row, ``presence``'s column, and what else the cell depends on. ``note_type``: of a stacked event
+    or a note in escrow; ``counted_now``: the device's count came with the answer, and not before it.
     """
-    note, row = fold.last, row_of(fold.last)
+    note, row, count = fold.last, row_of(fold.last), count_of(fold, device, fold.last)
+    if note is not None and note.undecided and presence in (Presence.IN_ESCROW, Presence.RETURNABLE):
+        another_type = note_type is not None and note_type != note.note_type
+        if another_type or count in (Count.ONE_MORE, Count.OTHER):
+            presence, count = Presence.OTHER_NOTE, count if counted_now else Count.UNKNOWN
     if presence is Presence.STACKED and row in _DECIDED and is_of_another(device, note):
         row = LastRecord.NONE  # It says nothing about our note, and a note lies in its box.
     same = presence is Presence.STACKED and _same_note(fold, device, row, note_type, counted_now=counted_now)
-    return Situation(row, presence, same, count_of(fold, device, note))
+    return Situation(row, presence, same, count)
 
 
 def column_of(fold: Fold, answer: Answered) -> Presence:

@@ -11,7 +11,13 @@ from drivers.api.cash import Presence
 from kiosk.terminal import cash_desk
 from kiosk.terminal.recovery import LastRecord, Situation, decide
 
-CELLS = tuple(f"{row.name} / {column.name}" for row, column in product(LastRecord, Presence))
+_UNDECIDED = (LastRecord.ESCROWED, LastRecord.RETURN_INTENDED, LastRecord.STACK_INTENDED)
+CELLS = tuple(
+    f"{row.name} / {column.name}"
+    for row, column in product(LastRecord, Presence)
+    if column is not Presence.OTHER_NOTE or row in _UNDECIDED
+)
+"""Where no note is undecided, what is in escrow is no other note than the one on record."""
 
 
 @contextmanager

@@ -37,6 +37,7 @@ class _DevicePresenceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Device
     DEVICE_PRESENCE_OTHER_DEVICE: _DevicePresence.ValueType  # 7
     DEVICE_PRESENCE_NO_ANSWER: _DevicePresence.ValueType  # 8
     DEVICE_PRESENCE_FORGOTTEN: _DevicePresence.ValueType  # 9
+    DEVICE_PRESENCE_OTHER_NOTE: _DevicePresence.ValueType  # 10
 
 class DevicePresence(_DevicePresence, metaclass=_DevicePresenceEnumTypeWrapper):
     """Where a note is, as far as a cash module that came back can tell. The columns of the start-up table."""
@@ -51,6 +52,7 @@ DEVICE_PRESENCE_JAMMED: DevicePresence.ValueType  # 6
 DEVICE_PRESENCE_OTHER_DEVICE: DevicePresence.ValueType  # 7
 DEVICE_PRESENCE_NO_ANSWER: DevicePresence.ValueType  # 8
 DEVICE_PRESENCE_FORGOTTEN: DevicePresence.ValueType  # 9
+DEVICE_PRESENCE_OTHER_NOTE: DevicePresence.ValueType  # 10
 Global___DevicePresence: _TypeAlias = DevicePresence  # noqa: Y015
 
 class _SessionEnd:

@@ -152,3 +152,53 @@ def test_an_event_that_another_device_holds_is_not_of_the_deposit_that_is_open(t
     (found,) = [fact for fact in rig.records("NoteFound") if isinstance(fact, pb.NoteFound)]
     assert (found.device_serial, found.candidate_deposit_id) == (OTHER_SERIAL, "")
     rig.journal.close()
+
+
+# --- another note ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("counter", "phase"),
+    [
+        (None, NotePhase.IN_DOUBT),
+        (BASELINE, NotePhase.RETURNED),
+        (BASELINE + 1, NotePhase.ACK_SENT),
+        (BASELINE + 2, NotePhase.IN_DOUBT),
+    ],
+)
+def test_another_note_in_escrow_is_not_the_one_that_was_to_be_stacked(
+    tmp_path: Path, counter: int | None, phase: NotePhase
+) -> None:
+    """Somebody pushed it in while nobody looked. It goes back; of ours the path is empty, and the count decides."""
+    rig = of(SERIAL, tmp_path)
+    stack_intended(rig)
+    rig = rig.restarted()
+
+    told = rig.answered(Presence.IN_ESCROW, TEN, counter, identity())
+    assert told.index("return") < told.index("proceed")
+    rig.returned()
+
+    assert rig.phases == [phase if phase is not NotePhase.ACK_SENT else NotePhase.STACKED]
+    assert rig.deposits[0].closed
+    rig.journal.close()
+
+
+@pytest.mark.parametrize("presence", [Presence.IN_ESCROW, Presence.RETURNABLE])
+def test_a_note_of_the_same_type_is_another_where_one_more_was_counted(tmp_path: Path, presence: Presence) -> None:
+    rig = of(SERIAL, tmp_path)
+    stack_intended(rig)
+    rig = rig.restarted()
+    rig.answered(presence, TWENTY, BASELINE + 1, identity())
+    assert rig.stated() == [[("CREDITED", 1, "2000 EUR")]]
+    rig.returned()
+    assert rig.stated() == [[("CREDITED", 1, "2000 EUR")]], "it is the other note that came back"
+    rig.journal.close()
+
+
+def test_another_note_that_comes_to_escrow_in_the_same_life_is_not_the_one_on_record(tmp_path: Path) -> None:
+    rig = of(SERIAL, tmp_path)
+    stack_intended(rig)
+    rig.escrowed(TEN)
+    rig.returned()
+    assert rig.phases == [NotePhase.IN_DOUBT], "nobody has counted since"
+    rig.journal.close()

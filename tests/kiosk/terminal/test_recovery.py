@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -11,29 +12,31 @@ from kiosk.terminal.recovery import Action, Count, Decision, LastRecord, Outcome
 
 # outcome / action, an exclamation mark for an incident. A cell with "|" is "same type|another type".
 COLUMNS = (
-    Presence.PATH_EMPTY, Presence.IN_ESCROW, Presence.RETURNABLE, Presence.MOVING,
+    Presence.PATH_EMPTY, Presence.IN_ESCROW, Presence.RETURNABLE, Presence.OTHER_NOTE, Presence.MOVING,
     Presence.STACKED, Presence.JAMMED, Presence.OTHER_DEVICE, Presence.NO_ANSWER,
     Presence.FORGOTTEN,
 )  # fmt: skip
 TABLE = {
-    # path empty, in escrow, returnable, moving / past no return, stacked event, jam, other serial number, no answer,
-    # memory lost
+    # path empty, in escrow, returnable, another note, moving / past no return, stacked event, jam, other serial number,
+    # no answer, memory lost
     LastRecord.NONE:
-        "- proceed, - return, - proceed, - finish, - acknowledge|found acknowledge!, - stop!, - proceed, - ask,"
-        "- proceed",
+        "- proceed, - return, - proceed, - return, - finish, - acknowledge|found acknowledge!, - stop!, - proceed,"
+        "- ask, - proceed",
     LastRecord.ESCROWED:
-        "returned proceed, ? return, returned proceed, doubt finish!, credited acknowledge!|doubt acknowledge!,"
+        "returned proceed, ? return, returned proceed, returned return!, doubt finish!,"
+        "credited acknowledge!|doubt acknowledge!,"
         "doubt stop!, doubt proceed!, doubt ask!, doubt proceed!",
     LastRecord.RETURN_INTENDED:
-        "counter, ? return, returned proceed, doubt finish!, doubt acknowledge!,"
+        "counter, ? return, returned proceed, beside, doubt finish!, doubt acknowledge!,"
         "doubt stop!, doubt proceed!, doubt ask!, doubt proceed!",
     LastRecord.STACK_INTENDED:
-        "counter, ? return, returned proceed, ? finish, credited acknowledge|doubt acknowledge!,"
+        "counter, ? return, returned proceed, beside, ? finish, credited acknowledge|doubt acknowledge!,"
         "doubt stop!, doubt proceed!, doubt ask!, doubt proceed!",
     LastRecord.STACKED:
-        "- proceed, - return, - proceed!, - finish, - acknowledge, - stop!, - proceed, - ask, - proceed",
+        "- proceed, - return, - proceed!, - return, - finish, - acknowledge, - stop!, - proceed, - ask, - proceed",
     LastRecord.IN_DOUBT:
-        "counter, - return, - proceed!, - finish, credited acknowledge|- acknowledge!, - stop, - proceed, - ask,"
+        "counter, - return, - proceed!, - return, - finish, credited acknowledge|- acknowledge!, - stop, - proceed,"
+        "- ask,"
         "- proceed",
 }  # fmt: skip
 BY_COUNTER = {
@@ -81,6 +84,8 @@ def expected(situation: Situation) -> Decision:
     cell = cells[COLUMNS.index(situation.presence)]
     if cell == "counter":
         cell = BY_COUNTER[situation.last][situation.count]
+    if cell == "beside":  # The path is empty of ours, and the other note goes back.
+        cell = BY_COUNTER[situation.last][situation.count].replace(" proceed", " return").rstrip("!") + "!"
     if "|" in cell:
         cell = cell.split("|")[0 if situation.same_type else 1]
     outcome, action = cell.rstrip("!").split()
@@ -101,7 +106,7 @@ def test_the_table_is_whole() -> None:
     assert set(TABLE) == set(LastRecord)
     assert set(COLUMNS) == set(Presence)
     assert all(len(row.split(",")) == len(COLUMNS) for row in TABLE.values())
-    assert len(SITUATIONS) == 6 * 9 * 2 * 4
+    assert len(SITUATIONS) == 6 * 10 * 2 * 4
 
 
 def test_nothing_ever_takes_a_credit_away() -> None:
@@ -113,7 +118,8 @@ def test_credit_needs_an_event_of_the_notes_own_type_or_a_count_of_one_more() ->
     for situation in SITUATIONS:
         if decide(situation).outcome is Outcome.CREDITED:
             by_event = situation.presence is Presence.STACKED and situation.same_type
-            by_count = situation.presence is Presence.PATH_EMPTY and situation.count is Count.ONE_MORE
+            empty_of_ours = situation.presence in (Presence.PATH_EMPTY, Presence.OTHER_NOTE)
+            by_count = empty_of_ours and situation.count is Count.ONE_MORE
             assert by_event or by_count, situation
 
 
@@ -123,6 +129,14 @@ def test_what_lies_in_escrow_is_never_decided_but_given_back() -> None:
             decision = decide(situation)
             assert decision.action is Action.RETURN
             assert decision.outcome in (Outcome.UNCHANGED, Outcome.UNDECIDED)
+
+
+def test_another_note_in_escrow_is_given_back_and_never_taken_for_the_one_on_record() -> None:
+    for situation in SITUATIONS:
+        if situation.presence is Presence.OTHER_NOTE:
+            decision, empty = decide(situation), decide(replace(situation, presence=Presence.PATH_EMPTY))
+            assert decision.action is Action.RETURN
+            assert decision.outcome in (empty.outcome, Outcome.UNCHANGED)
 
 
 def test_a_stacked_event_is_always_acknowledged_and_nothing_else_is() -> None:

@@ -88,7 +88,8 @@ IN_BOX = {NotePhase.STACKED, NotePhase.ACK_SENT, NotePhase.CLEARED}
 def cases() -> Iterator[tuple[NotePhase, Presence, int, int | None]]:
     for phase, presence in product(PHASES, ANSWERS):
         types = (TWENTY, TEN) if presence is Presence.STACKED else (TWENTY,)
-        counted = presence is Presence.PATH_EMPTY and phase in (NotePhase.STACK_INTENDED, NotePhase.IN_DOUBT)
+        empty_of_ours = presence in (Presence.PATH_EMPTY, Presence.OTHER_NOTE)
+        counted = empty_of_ours and phase in (NotePhase.STACK_INTENDED, NotePhase.IN_DOUBT)
         for kind, counter in product(types, COUNTS if counted else (None,)):
             yield phase, presence, kind, counter
 
@@ -96,6 +97,8 @@ def cases() -> Iterator[tuple[NotePhase, Presence, int, int | None]]:
 def first_answer(rig: Rig, presence: Presence, kind: int, counter: int | None) -> list[str]:
     if presence is Presence.OTHER_DEVICE:
         return rig.answered(Presence.PATH_EMPTY, counter=counter, who=identity(OTHER_SERIAL))
+    if presence is Presence.OTHER_NOTE:
+        return rig.answered(Presence.IN_ESCROW, TEN, counter, identity())
     note_type = kind if presence in (Presence.STACKED, Presence.IN_ESCROW) else None
     return rig.answered(presence, note_type, counter, identity())
 

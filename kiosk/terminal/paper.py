@@ -30,8 +30,8 @@ _WITHOUT_BANK = (
 @dataclass(frozen=True, slots=True)
 class Inquiry:
     """A note whose money is not on the account. ``interrupted``: where it went is not known, or not yet; otherwise it
-    is in the box, and the bank keeps its value in suspense. ``claim``: the host's number to ask by, empty while it has
-    given none; the deposit's number serves until then.
+    is in the box, stacked or found there during the deposit, and the bank keeps its value in suspense. ``claim``: the
+    host's number to ask by, empty while it has given none; the deposit's number serves until then.
     """
 
     value: Money
@@ -69,7 +69,7 @@ def summarise(deposit: Deposit, notes: Sequence[Note], answer: settlement_pb2.Se
         kept = told is not None and told.booking in _NOT_ON_THE_ACCOUNT
         if note.phase in _MAY_BE_IN_THE_BOX:
             inquiries.append(Inquiry(note.value, claim, interrupted=True))
-        elif note.credited and (kept or foreign):
+        elif note.phase is NotePhase.FOUND or (note.credited and (kept or foreign)):
             inquiries.append(Inquiry(note.value, claim, interrupted=False))
         elif note.credited:
             credited.append(note.value)

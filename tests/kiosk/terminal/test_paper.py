@@ -162,6 +162,24 @@ def test_training_money_says_so(rig: Rig) -> None:
     assert "QR GUICHET TRAINING DEPOSIT" in lines
 
 
+def test_a_note_that_was_found_during_the_deposit_is_on_the_receipt_with_its_claim(tmp_path: Path) -> None:
+    """The device stacked it unasked: it may be this customer's, and who asks for it must have a number."""
+    rig = Rig(tmp_path / "journal.db")
+    rig.begin()
+    rig.one_note(TWENTY, 8)
+    rig.answered(Presence.STACKED, TEN, 9, identity())
+    rig.ready(9)
+    before = receipt(rig, None)
+    assert "10.00 EUR|no claim number yet" in before
+    answer = answer_to(rig)
+    (found,) = [note for note in answer.notes if note.value.minor == 1000]
+    found.booking, found.claim_number = settlement.BOOKING_SUSPENSE, "C-78"
+    lines = receipt(rig, answer)
+    assert "10.00 EUR|claim C-78" in lines
+    assert "Total|20.00 EUR" in lines
+    assert any(line.startswith("This note is in the box.") for line in lines)
+
+
 def test_a_note_that_the_host_put_into_suspense_is_on_the_receipt_with_its_claim(rig: Rig) -> None:
     """A blocked account, for one: the note is in the box, and not on the account."""
     answer = answer_to(rig)

@@ -7,10 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
-from guichet.ids import DeviceSerial, as_name
-
-NO_SERIAL = DeviceSerial("unknown")
-"""What stands for the serial number of a device that has none."""
+from guichet.ids import NO_SERIAL, DeviceSerial, as_name
 
 
 class DeviceState(Enum):
@@ -27,7 +24,7 @@ class DeviceState(Enum):
 class DeviceIdentity:
     """Who the device says it is. ``simulated``: a program in a device's place, for development and training. A serial
     number that a journal, a host or a person could not take is written so that they can: :func:`guichet.ids.as_name`.
-    One that is blank or nothing but zeros, as of a unit that was never given any, is :data:`NO_SERIAL`.
+    One that is blank or nothing but zeros, as of a unit that was never given any, is :data:`guichet.ids.NO_SERIAL`.
     """
 
     driver: str

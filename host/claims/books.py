@@ -13,6 +13,7 @@ from host.claims.counts import counts_of
 from host.claims.hindrances import Conflicts, hindrances_of
 from host.claims.periods import Periods
 from host.claims.records import BoxCount
+from host.fleet.standing import is_lost, revoked_at_us
 from host.journal.notes import Notes, NoteStory
 from host.journal.records import epochs_held, readable_records
 from host.ledger.advice import AdvisedNote
@@ -72,8 +73,10 @@ def told_by_journals(connection: Connection, terminal: str | None = None) -> dic
 
 
 def boxes_of(connection: Connection, terminal: TerminalId) -> Boxes:
-    """The boxes of one terminal. Reads its whole journal."""
+    """The boxes of one terminal. Reads its whole journal. The last period of one that is lost has ended."""
     told = told_by_journals(connection, terminal).get(terminal, Told())
+    if is_lost(connection, terminal):
+        told.periods.end(revoked_at_us(connection, terminal))
     kept = list(kept_outcomes(connection, note_outcomes.c.terminal_id == terminal))
     conflicts = refused(connection, terminal)
     return Boxes(

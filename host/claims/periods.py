@@ -18,6 +18,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+from guichet.ids import NO_SERIAL
 from guichet.v1 import journal_pb2 as pb
 
 BOX_REMOVED = "box-removed"
@@ -69,6 +70,11 @@ class Periods:
         names = list(self.found)
         pairs = (pair for pair in pairwise(names) if not self.found[pair[0]].exchanged)
         return frozenset(name for pair in pairs for name in pair)
+
+    def end(self, at_us: int) -> None:
+        """Its terminal says nothing more: the box that was in is out, wherever that is."""
+        if self._current is not None:
+            self.found[self._current] = replace(self.found[self._current], ended_at_us=at_us, exchanged=True)
 
     def add(self, records: Iterable[pb.JournalRecord]) -> None:
         """Take records into account, in the order of the journal."""
@@ -129,4 +135,4 @@ class Periods:
 
 def _same(one: str, other: str) -> bool:
     """Whether two serial numbers can be of one device; what is not known can be any."""
-    return one == other or not one or not other
+    return one == other or not {"", NO_SERIAL}.isdisjoint((one, other))

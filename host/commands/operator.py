@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from guichet.ids import IdError, check_terminal_id, short
 from host.assembly import system_seams
 from host.bankdays import in_words
-from host.commands import boxes, claims, listing, offline, take_in
+from host.commands import boxes, claims, listing, lost, offline, take_in
 from host.commands.common import (
     CommandError,
     add_data_arguments,
@@ -44,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_question(questions, "incidents", "what a person should look at", ask_incidents)
     boxes.add_questions(questions)
     claims.add_questions(questions)
+    lost.add_question_to(questions)
     add = questions.add_parser("add", help="let somebody log in to the console")
     add_data_arguments(add)
     add.add_argument("name", help="2 to 32 of a-z, 0-9, '.', '_', '-'")

@@ -20,6 +20,7 @@ from guichet.limits import MAX_RECORDS_PER_BATCH
 from guichet.v1 import journal_pb2
 from host.assembly import system_seams
 from host.bankdays import Calendar
+from host.claims.lost import left_open
 from host.commands.common import CommandError, config_of, keep_command, print_json, writing
 from host.fleet.incidents import Incident, open_incidents
 from host.fleet.standing import keys_of
@@ -102,6 +103,9 @@ def take_in(export: Export, settlement: Settlement, write: Write, now_us: int) -
         taken.wrong.append("sealed by a key that was revoked: its entries were not taken in, only what it advises")
     for entry in export.entries:
         _settle(entry, taken, settlement, write)
+    count = sum(len(advice.notes) for advice in write(lambda connection: left_open(connection, name, now_us)))
+    if count:
+        taken.wrong.append(f"{count} outcomes of notes stand in no advice: guichet-host operator settle-lost {name}")
     return taken
 
 

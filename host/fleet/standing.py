@@ -80,6 +80,13 @@ def revoked_at_us(connection: Connection, terminal: TerminalId) -> int:
     return connection.execute(select(func.max(c.withdrawn_at_us)).where(*mine)).scalar() or -1
 
 
+def is_lost(connection: Connection, terminal: TerminalId) -> bool:
+    """Whether the terminal was revoked and not enrolled again: it says nothing more."""
+    c = certificates.c
+    in_use = select(c.serial).where(c.terminal_id == terminal, c.withdrawn_at_us.is_(None)).limit(1)
+    return revoked_at_us(connection, terminal) >= 0 and connection.execute(in_use).first() is None
+
+
 def withdraw(
     connection: Connection, terminal: TerminalId, why: Withdrawal, now_us: int, *, serial: str | None = None
 ) -> int:

@@ -5,12 +5,12 @@ and both beside the count of the box, where somebody counted it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from guichet.ids import TerminalId
+from guichet.ids import NoteId, TerminalId
 from guichet.money import Money
 from host.claims.books import Told, told_by_journals
 from host.claims.counts import kept_counts
@@ -105,15 +105,20 @@ def _last(kept: Iterable[KeptOutcome]) -> Iterable[KeptOutcome]:
     return {(*one.deposit, one.settled.note.note_id): one for one in kept}.values()
 
 
-def _by_journal(told: Mapping[TerminalId, Told], kept: Iterable[KeptOutcome]) -> Counter[tuple[Pile, Outcome]]:
-    """What the journal tells, and where it ends in a doubt what a count or two operators made of that."""
+def _by_journal(told: Mapping[TerminalId, Told], kept: Sequence[KeptOutcome]) -> Counter[tuple[Pile, Outcome]]:
+    """What the journal tells, and where it ends in a doubt, or without a word about a note that the host then doubts,
+    what a count or two operators made of that.
+    """
+    doubts = {(one.terminal_id, one.key) for one in kept if one.settled.note.outcome is Outcome.IN_DOUBT}
     resolved = {(one.terminal_id, str(one.settled.note.note_id)): one for one in kept if one.resolution_no is not None}
     counted: Counter[tuple[Pile, Outcome]] = Counter()
     for terminal, one in told.items():
         for note_id, story in one.notes.stories.items():
-            final, period = story.final, story.box_period_id
+            final, period, number = story.final, story.box_period_id, max(story.outcomes, default=0)
+            if not number and (str(terminal), (NoteId(note_id), 1)) in doubts:
+                final, number = Outcome.IN_DOUBT, 1
             after = resolved.get((str(terminal), note_id))
-            if after is not None and max(story.outcomes, default=0) == after.settled.note.outcome_number - 1:
+            if after is not None and number == after.settled.note.outcome_number - 1:
                 final, period = after.settled.note.outcome, after.lies_in
             elif after is not None and final is after.settled.note.outcome:
                 period = after.lies_in

@@ -30,10 +30,13 @@ from host.offline.cards import CardAccounts
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """An advice, checked, with the terminal's signature over its bytes, not yet verified."""
+    """An advice, checked, with the terminal's signature over its bytes, not yet verified. ``by_host``: the host has
+    made and signed it itself, for a terminal that is lost (:mod:`host.claims.lost`).
+    """
 
     advice: Advice
     signature: bytes
+    by_host: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +175,9 @@ def _read(connection: Connection, batch: Sequence[Advice]) -> _Batch:
 
 
 def _signed_by(submission: Submission, keys: Sequence[SignedBy]) -> SignedBy | None:
+    """By which of the terminal's keys. One of the host's own is as good as one that is in use."""
+    if submission.by_host:
+        return replace(keys[0], revoked=False) if keys else None
     for key in keys:
         try:
             verify(key.public_key, Domain.DEPOSIT_ADVICE, submission.advice.content, submission.signature)

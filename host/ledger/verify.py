@@ -51,7 +51,7 @@ def verify_books(connection: Connection, answer_key: bytes) -> Report:
         lambda: proposals_stand(connection, answer_key),
         lambda: resolutions_stand(connection, answer_key, kept),
         lambda: chains_hold(connection),
-        lambda: against_journals(connection, kept),
+        lambda: against_journals(connection, answer_key, kept),
         lambda: offline_stands(connection, answer_key, kept),
     )
     findings += [finding for check in checks for finding in _guarded(check)]

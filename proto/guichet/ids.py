@@ -23,6 +23,10 @@ MAX_NAME = 64
 """So many characters at most has a name that comes from outside, such as a device's serial number."""
 
 
+NO_SERIAL = DeviceSerial("unknown")
+"""What stands for the serial number of a device that has none."""
+
+
 def as_name(text: str) -> str:
     """``text`` as everyone can keep it and show it: at most 64 printable characters. What cannot be printed stands as
     its number; of a longer one the beginning, with a mark that tells it from others.

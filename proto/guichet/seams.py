@@ -60,6 +60,7 @@ class Domain(Enum):
     CLAIM_PROPOSAL = "claim-proposal"
     CLAIM_RESOLUTION = "claim-resolution"
     OFFLINE_LIMITS = "offline-limits"
+    LOST_DEPOSIT = "lost-deposit"
 
 
 class Signer(Protocol):

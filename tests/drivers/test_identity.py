@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from drivers.api.device import NO_SERIAL, DeviceIdentity
+from drivers.api.device import DeviceIdentity
 from drivers.cash.ccnet.messages import Command as Ccnet
 from drivers.cash.ccnet.messages import Identification, decode_answer
-from guichet.ids import MAX_NAME, DeviceSerial
+from guichet.ids import MAX_NAME, NO_SERIAL, DeviceSerial
 
 
 @pytest.mark.parametrize("serial", ["12\x0034\r", "\x1b[2J", "x" * 200, "12345678"])

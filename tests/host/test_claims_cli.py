@@ -26,6 +26,7 @@ from host.store.executor import InlineExecutor
 from tests.host.bench import Bench, BenchClock
 from tests.host.boxes import NEXT_PERIOD, THIRD_PERIOD, exchanged_box, number_of, opened, replicate
 from tests.host.terminal import BOX_PERIOD, OUTCOME_IN_DOUBT, Note, deposit_id
+from tests.host.test_lost import leaves_open
 
 NOTES = (Note(1), Note(3, 500), Note(2, outcome=OUTCOME_IN_DOUBT))
 WORDS = {"olga": "a password of Olga", "pavel": "a password of Pavel"}
@@ -267,3 +268,32 @@ def test_every_command_about_boxes_and_claims_explains_itself(office: Office) ->
     for command in ("count", "periods", "claims", "claim", "decide"):
         status, said = office.run(command, "--help")
         assert (status, f"usage: guichet-host operator {command}" in said) == (0, True)
+
+
+# --- what a lost terminal left open -----------------------------------------------------------------------------------
+
+
+def lost(bench: Bench) -> None:
+    """T-2 is stolen in mid-deposit."""
+    terminal = bench.enrol("T-2")
+    opened(terminal, BOX_PERIOD)
+    leaves_open(terminal, 7, Note(71), undecided=Note(72, 500))
+    replicate(bench, terminal)
+
+
+def test_what_a_lost_terminal_left_open_is_shown_and_settled_once(office: Office) -> None:
+    office.look(lost)
+    assert office.run("settle-lost", "T-2") == (0, "nothing is left open\n")
+    assert office.run("revoke", "T-2")[0] == 0
+    looked = office.ask("settle-lost", "T-2", "--look")
+    assert [(note["outcome"], note["minor"]) for note in looked] == [("credited", 2_000), ("in-doubt", 500)]
+    status, said = office.run("settle-lost", "T-2")
+    assert (status, "credited" in said, "in-doubt" in said) == (0, True, True)
+    assert office.run("settle-lost", "T-2") == (0, "nothing is left open\n")
+    assert office.look(lambda bench: [action for action, _ in audited(bench)]) == ["revoke terminal", "settle lost"]
+
+
+@pytest.mark.parametrize("terminal", ["t-2", BAD, ""])
+def test_no_terminals_name_is_refused(office: Office, terminal: str) -> None:
+    status, said = office.run("settle-lost", terminal)
+    assert (status != 0, "Traceback" in said) == (True, False)

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from drivers.simulation.notes import Place
+from guichet.v1 import journal_pb2 as pb
 from tests.simulation.bank import CUSTOMERS
 from tests.simulation.book import IN_BOX, Book, Face
 from tests.simulation.editing import chained
@@ -45,11 +46,12 @@ class Audit:
         for kiosk in self.kiosks:
             book = self.books[kiosk.name]
             for name in [name for name in book.gone if (kiosk.name, name) in outcomes]:
-                book.is_told(name)
+                book.is_told(name, outcomes[kiosk.name, name][0])
             yield from self._two_words(kiosk, outcomes)
             yield from self._conserved(kiosk)
             yield from self._chain(kiosk)
             yield from self._advices_settled(kiosk)
+            yield from self._stacked_settled(kiosk, outcomes)
         yield from self._books(outcomes)
         for kiosk in self.kiosks:
             book = self.books[kiosk.name]
@@ -117,6 +119,14 @@ class Audit:
         open_ones = [digest.hex()[:8] for digest, settled in self.books[kiosk.name].advices.items() if not settled]
         if open_ones:
             yield f"5: {kiosk.name}: never settled: {open_ones}"
+
+    def _stacked_settled(self, kiosk: Kiosk, outcomes: Outcomes) -> Iterator[str]:
+        """No record at the host tells of a stacked note that is not in the books, whichever disk wrote it (5)."""
+        query = "SELECT record FROM journal_entries WHERE terminal_id = ?"
+        for (record,) in self.database.execute(query, (kiosk.name,)):
+            fact = pb.JournalRecord.FromString(record)
+            if fact.HasField("note_stacked") and (kiosk.name, fact.note_stacked.note_id) not in outcomes:
+                yield f"5: {kiosk.name}: the host's copy has {fact.note_stacked.note_id} stacked, its books have not"
 
     def _books(self, outcomes: Outcomes) -> Iterator[str]:
         """Each note once, to whoever pushed it in, with its postings (2, 10)."""

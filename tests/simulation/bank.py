@@ -11,6 +11,7 @@ import sqlite3
 import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeVar, cast
 
@@ -25,6 +26,7 @@ from guichet.journal.export import read_export
 from guichet.money import Currency, Money
 from guichet.offline import Limit
 from host.assembly import Host, Seams, assemble
+from host.claims.lost import left_open, settle_left_open
 from host.commands.take_in import take_in
 from host.config import HostConfig
 from host.customers.schema import CardState, cards, customers
@@ -257,11 +259,19 @@ class Bank:
             )  # fmt: skip
 
     def take_in(self, export: bytes) -> set[tuple[int, int]]:
-        """An operator hands in what an old disk still has; gives which of it was new here, by their places."""
+        """An operator hands in what an old disk still has, and has settled what that left open; gives which of it was
+        new here, by their places.
+        """
         entries = {(entry.epoch, entry.sequence) for entry in read_export(export).entries}
         new = entries - self._places(read_export(export).head.terminal_id)
         take_in(read_export(export), self.host.settlement, self._write, self.host.now_us())
+        self._write(partial(self._settle_lost, TerminalId(read_export(export).head.terminal_id)))
         return new
+
+    def _settle_lost(self, terminal: TerminalId, connection: Connection) -> None:
+        host = self.host
+        found = left_open(connection, terminal, host.now_us())
+        settle_left_open(connection, found, host.settlement, host.keys.signer, host.now_us())
 
     def _places(self, terminal: str) -> set[tuple[int, int]]:
         query = "SELECT epoch, sequence FROM journal_entries WHERE terminal_id = ?"

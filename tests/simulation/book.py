@@ -115,9 +115,12 @@ class Book:
         ]
         return Counter(note.face for note in known if note.state != "returned" and note.face is not None)
 
-    def is_told(self, name: str) -> None:
-        """The host has the terminal's signed word of a note that was gone."""
-        self.notes[name] = self.gone.pop(name)
+    def is_told(self, name: str, state: str) -> None:
+        """The host has the terminal's word of a note that was gone, signed or out of its journal; where that has none
+        about the end of it, its own: ``state``.
+        """
+        self.notes[name] = note = self.gone.pop(name)
+        note.state = state if note.undecided else note.state
 
     def count(self, *states: str) -> Counter[Face]:
         """Notes in these states, by value."""

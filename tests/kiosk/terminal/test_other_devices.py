@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from drivers.api.cash import Presence
-from drivers.api.device import NO_SERIAL
-from guichet.ids import DeviceSerial
+from guichet.ids import NO_SERIAL, DeviceSerial
 from guichet.v1 import journal_pb2 as pb
 from kiosk.journal.folds import NotePhase
 from tests.kiosk.terminal.standing import OTHER_SERIAL, SERIAL, TEN, TWENTY, Rig, identity

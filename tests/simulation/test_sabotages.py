@@ -31,6 +31,7 @@ SEEN = {
     "event-number-before-its-outcome": 414,
     "find-not-recorded": 18,
     "former-disks-end-is-asked-for": 21,
+    "former-disks-notes-are-left": 682,
     "goes-on-after-a-disk-error": 1,
     "host-commits-after-it-answers": 2,
     "intent-after-the-order": 1,

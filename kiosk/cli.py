@@ -8,6 +8,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from kiosk.diagnostics.box_command import add_box_arguments, box_exchanged
 from kiosk.diagnostics.commands import add_diag_arguments, add_journal_arguments, diag, journal
 from kiosk.diagnostics.trace import add_replay_arguments, add_trace_arguments, replay_file, trace
 
@@ -50,6 +51,7 @@ def command_line() -> CommandLine:
     add_trace_arguments(commands.add_parser("diag trace", help="what goes over a device's line, in words and hex"))
     add_replay_arguments(commands.add_parser("diag replay", help="whether today's driver says what was recorded"))
     add_journal_arguments(commands.add_parser("journal", help="list, verify, export, salvage or restore the journal"))
+    add_box_arguments(commands.add_parser("box-exchanged", help="a cash box was exchanged that nobody saw leave"))
     commands.add_parser("load", help="many terminals at once (not there yet)")
     return CommandLine(parser, screen, run)
 
@@ -86,6 +88,8 @@ def _dispatch(arguments: argparse.Namespace) -> int:
             return replay_file(arguments)
         case "journal":
             return journal(arguments)
+        case "box-exchanged":
+            return box_exchanged(arguments)
         case _:
             print("guichet-kiosk load: not there yet; it comes with the fleet's load tests", file=sys.stderr)
             return 2

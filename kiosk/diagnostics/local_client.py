@@ -71,6 +71,15 @@ def self_test(socket: Path, device: str) -> pb.RunSelfTestResponse:
         return terminal.RunSelfTest(pb.RunSelfTestRequest(device=device), timeout=_SECONDS)
 
 
+def record_box_exchange(socket: Path, exchanged_by: str, witness: str) -> str:
+    """Tell the terminal that its box was exchanged unseen; gives the period that has begun, nothing where it begins
+    later.
+    """
+    request = pb.RecordBoxExchangeRequest(exchanged_by=exchanged_by, witness=witness)
+    with local_terminal(socket) as terminal:
+        return terminal.RecordBoxExchange(request, timeout=_SECONDS).box_period_id
+
+
 def read_journal(socket: Path) -> list[Entry]:
     """All that is in the terminal's journal, of every epoch."""
     request = pb.ReadJournalRequest(from_sequence=1, everything=True)

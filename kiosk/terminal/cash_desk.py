@@ -39,7 +39,7 @@ from guichet.money import Money
 from guichet.v1 import customer_pb2
 from guichet.v1 import journal_pb2 as pb
 from kiosk.journal.faults import JournalError
-from kiosk.journal.folds import COUNTER_DISAGREES, Deposit, Note, NotePhase
+from kiosk.journal.folds import BOX_REMOVED, COUNTER_DISAGREES, Deposit, Note, NotePhase
 from kiosk.terminal.desk_view import Back, DeskView, Stage
 from kiosk.terminal.note_book import PRESENCES, NoteBook, Read, cell_name
 from kiosk.terminal.offline import Opening
@@ -244,6 +244,19 @@ class CashDesk:
             self._take_up()
         else:
             self._begin_period_if_due(box_is_in=self.view.ready)
+
+    def box_was_exchanged(self, text: str) -> bool:
+        """Somebody says, in ``text``, that the box was exchanged while nobody could see it leave. Gives whether that is
+        on record now: not in mid-deposit, nor while a note may still go into one box or the other. Raises
+        :class:`kiosk.journal.store.JournalError`.
+        """
+        fold = self._book.fold
+        if fold.open_deposit is not None or (fold.last is not None and fold.last.open):
+            return False
+        self._book.incident(BOX_REMOVED, text, None)
+        if self.view.ready or self.view.fault == COUNTER_DISAGREES:
+            self._take_up()
+        return True
 
     # --- what the device says ---------------------------------------------------------------------------------------
 

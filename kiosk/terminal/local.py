@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 import grpc
 
 from drivers.errors import DeviceError
+from guichet.ids import MAX_NAME
 from guichet.journal.export import to_message
 from guichet.v1 import health_pb2
 from guichet.v1 import local_pb2 as pb
@@ -17,6 +18,12 @@ from kiosk.terminal.fitted import Fitted
 from kiosk.terminal.line_follower import LineFollower
 
 _A_FEW = 256
+
+
+def _is_name(text: str) -> bool:
+    return bool(text.strip()) and len(text) <= MAX_NAME and text.isprintable()
+
+
 MOST_FOLLOWERS = 8
 """So many may look at the devices' lines at once: each takes memory of a process that has better to do."""
 
@@ -32,6 +39,7 @@ class LocalTerminal(LocalTerminalServicer):
         health: Callable[[], health_pb2.TerminalHealth],
         connected: Callable[[], bool],
         session_open: Callable[[], bool],
+        box_was_exchanged: Callable[[str], bool] = lambda _: False,
     ) -> None:
         self._terminal_id = terminal_id
         self._devices = devices
@@ -39,6 +47,7 @@ class LocalTerminal(LocalTerminalServicer):
         self._health = health
         self._connected = connected
         self._session_open = session_open
+        self._box_was_exchanged = box_was_exchanged
         self._followers = 0
 
     async def GetStatus(
@@ -94,6 +103,33 @@ class LocalTerminal(LocalTerminalServicer):
                 place = (some[-1].epoch, some[-1].sequence)
         except JournalError as error:
             await context.abort(grpc.StatusCode.DATA_LOSS, f"{error.fault.value}: {error.text}")
+
+    async def RecordBoxExchange(
+        self,
+        request: pb.RecordBoxExchangeRequest,
+        context: grpc.aio.ServicerContext[pb.RecordBoxExchangeRequest, pb.RecordBoxExchangeResponse],
+    ) -> pb.RecordBoxExchangeResponse:
+        """A box was exchanged that nobody saw leave."""
+        if not _is_name(request.exchanged_by) or (request.witness and not _is_name(request.witness)):
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"a name has 1 to {MAX_NAME} printable characters")
+        if self._journal is None:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "the journal could not be opened")
+            return pb.RecordBoxExchangeResponse()
+        if self._session_open():
+            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, "a session is open")
+        before = self._journal.fold.box_period
+        witness = f", {request.witness} looked on" if request.witness else ""
+        try:
+            recorded = self._box_was_exchanged(f"exchanged unseen, says {request.exchanged_by}{witness}")
+        except JournalError as error:
+            await context.abort(grpc.StatusCode.DATA_LOSS, f"{error.fault.value}: {error.text}")
+            return pb.RecordBoxExchangeResponse()
+        if not recorded:
+            text = "a deposit is open, or a note may still be on its way: try again when the slot is at rest"
+            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, text)
+        period = self._journal.fold.box_period
+        fresh = period is not None and period != before
+        return pb.RecordBoxExchangeResponse(box_period_id=period.box_period_id if fresh and period else "")
 
     async def TraceLine(
         self,

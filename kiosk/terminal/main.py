@@ -232,6 +232,7 @@ class Terminal:
             self.health,
             lambda: self.parts.link.connected,
             lambda: self.sessions.open,
+            self.parts.desk.box_was_exchanged,
         )
 
     async def _come_to_rest(self, hurry: asyncio.Event) -> None:

@@ -26,7 +26,7 @@ from guichet.v1 import health_pb2 as guichet_dot_v1_dot_health__pb2
 from guichet.v1 import journal_pb2 as guichet_dot_v1_dot_journal__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16guichet/v1/local.proto\x12\nguichet.v1\x1a\x17guichet/v1/health.proto\x1a\x18guichet/v1/journal.proto\"\x12\n\x10GetStatusRequest\"\x82\x01\n\x11GetStatusResponse\x12\x13\n\x0bterminal_id\x18\x01 \x01(\t\x12*\n\x06health\x18\x02 \x01(\x0b\x32\x1a.guichet.v1.TerminalHealth\x12\x16\n\x0ehost_connected\x18\x03 \x01(\x08\x12\x14\n\x0csession_open\x18\x04 \x01(\x08\"$\n\x12RunSelfTestRequest\x12\x0e\n\x06\x64\x65vice\x18\x01 \x01(\t\"N\n\x13RunSelfTestResponse\x12\x0e\n\x06passed\x18\x01 \x01(\x08\x12\'\n\x05steps\x18\x02 \x03(\x0b\x32\x18.guichet.v1.SelfTestStep\"<\n\x0cSelfTestStep\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06passed\x18\x02 \x01(\x08\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\"?\n\x12ReadJournalRequest\x12\x15\n\rfrom_sequence\x18\x01 \x01(\x04\x12\x12\n\neverything\x18\x02 \x01(\x08\">\n\x13ReadJournalResponse\x12\'\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\x18.guichet.v1.JournalEntry\"2\n\x10TraceLineRequest\x12\x0e\n\x06\x64\x65vice\x18\x01 \x01(\t\x12\x0e\n\x06\x66ollow\x18\x02 \x01(\x08\"\"\n\x11TraceLineResponse\x12\r\n\x05lines\x18\x01 \x03(\t2\xc7\x02\n\rLocalTerminal\x12H\n\tGetStatus\x12\x1c.guichet.v1.GetStatusRequest\x1a\x1d.guichet.v1.GetStatusResponse\x12N\n\x0bRunSelfTest\x12\x1e.guichet.v1.RunSelfTestRequest\x1a\x1f.guichet.v1.RunSelfTestResponse\x12P\n\x0bReadJournal\x12\x1e.guichet.v1.ReadJournalRequest\x1a\x1f.guichet.v1.ReadJournalResponse0\x01\x12J\n\tTraceLine\x12\x1c.guichet.v1.TraceLineRequest\x1a\x1d.guichet.v1.TraceLineResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16guichet/v1/local.proto\x12\nguichet.v1\x1a\x17guichet/v1/health.proto\x1a\x18guichet/v1/journal.proto\"\x12\n\x10GetStatusRequest\"\x82\x01\n\x11GetStatusResponse\x12\x13\n\x0bterminal_id\x18\x01 \x01(\t\x12*\n\x06health\x18\x02 \x01(\x0b\x32\x1a.guichet.v1.TerminalHealth\x12\x16\n\x0ehost_connected\x18\x03 \x01(\x08\x12\x14\n\x0csession_open\x18\x04 \x01(\x08\"$\n\x12RunSelfTestRequest\x12\x0e\n\x06\x64\x65vice\x18\x01 \x01(\t\"N\n\x13RunSelfTestResponse\x12\x0e\n\x06passed\x18\x01 \x01(\x08\x12\'\n\x05steps\x18\x02 \x03(\x0b\x32\x18.guichet.v1.SelfTestStep\"<\n\x0cSelfTestStep\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06passed\x18\x02 \x01(\x08\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\"?\n\x12ReadJournalRequest\x12\x15\n\rfrom_sequence\x18\x01 \x01(\x04\x12\x12\n\neverything\x18\x02 \x01(\x08\">\n\x13ReadJournalResponse\x12\'\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\x18.guichet.v1.JournalEntry\"A\n\x18RecordBoxExchangeRequest\x12\x14\n\x0c\x65xchanged_by\x18\x01 \x01(\t\x12\x0f\n\x07witness\x18\x02 \x01(\t\"2\n\x19RecordBoxExchangeResponse\x12\x15\n\rbox_period_id\x18\x01 \x01(\t\"2\n\x10TraceLineRequest\x12\x0e\n\x06\x64\x65vice\x18\x01 \x01(\t\x12\x0e\n\x06\x66ollow\x18\x02 \x01(\x08\"\"\n\x11TraceLineResponse\x12\r\n\x05lines\x18\x01 \x03(\t2\xa9\x03\n\rLocalTerminal\x12H\n\tGetStatus\x12\x1c.guichet.v1.GetStatusRequest\x1a\x1d.guichet.v1.GetStatusResponse\x12N\n\x0bRunSelfTest\x12\x1e.guichet.v1.RunSelfTestRequest\x1a\x1f.guichet.v1.RunSelfTestResponse\x12P\n\x0bReadJournal\x12\x1e.guichet.v1.ReadJournalRequest\x1a\x1f.guichet.v1.ReadJournalResponse0\x01\x12`\n\x11RecordBoxExchange\x12$.guichet.v1.RecordBoxExchangeRequest\x1a%.guichet.v1.RecordBoxExchangeResponse\x12J\n\tTraceLine\x12\x1c.guichet.v1.TraceLineRequest\x1a\x1d.guichet.v1.TraceLineResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,10 +47,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_READJOURNALREQUEST']._serialized_end=485
   _globals['_READJOURNALRESPONSE']._serialized_start=487
   _globals['_READJOURNALRESPONSE']._serialized_end=549
-  _globals['_TRACELINEREQUEST']._serialized_start=551
-  _globals['_TRACELINEREQUEST']._serialized_end=601
-  _globals['_TRACELINERESPONSE']._serialized_start=603
-  _globals['_TRACELINERESPONSE']._serialized_end=637
-  _globals['_LOCALTERMINAL']._serialized_start=640
-  _globals['_LOCALTERMINAL']._serialized_end=967
+  _globals['_RECORDBOXEXCHANGEREQUEST']._serialized_start=551
+  _globals['_RECORDBOXEXCHANGEREQUEST']._serialized_end=616
+  _globals['_RECORDBOXEXCHANGERESPONSE']._serialized_start=618
+  _globals['_RECORDBOXEXCHANGERESPONSE']._serialized_end=668
+  _globals['_TRACELINEREQUEST']._serialized_start=670
+  _globals['_TRACELINEREQUEST']._serialized_end=720
+  _globals['_TRACELINERESPONSE']._serialized_start=722
+  _globals['_TRACELINERESPONSE']._serialized_end=756
+  _globals['_LOCALTERMINAL']._serialized_start=759
+  _globals['_LOCALTERMINAL']._serialized_end=1184
 # @@protoc_insertion_point(module_scope)

@@ -177,6 +177,49 @@ class ReadJournalResponse(_message.Message):
 Global___ReadJournalResponse: _TypeAlias = ReadJournalResponse  # noqa: Y015
 
 @_typing.final
+class RecordBoxExchangeRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXCHANGED_BY_FIELD_NUMBER: _builtins.int
+    WITNESS_FIELD_NUMBER: _builtins.int
+    exchanged_by: _builtins.str
+    """Who exchanged it, and who looked on; the second may be empty. 1 to 64 printable characters."""
+    witness: _builtins.str
+    def __init__(
+        self,
+        *,
+        exchanged_by: _builtins.str = ...,
+        witness: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["exchanged_by", b"exchanged_by", "witness", b"witness"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordBoxExchangeRequest: _TypeAlias = RecordBoxExchangeRequest  # noqa: Y015
+
+@_typing.final
+class RecordBoxExchangeResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BOX_PERIOD_ID_FIELD_NUMBER: _builtins.int
+    box_period_id: _builtins.str
+    """The period that has begun; empty where the validator is away: it begins when that is back."""
+    def __init__(
+        self,
+        *,
+        box_period_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["box_period_id", b"box_period_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordBoxExchangeResponse: _TypeAlias = RecordBoxExchangeResponse  # noqa: Y015
+
+@_typing.final
 class TraceLineRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -51,6 +51,11 @@ class LocalTerminalStub:
                 request_serializer=guichet_dot_v1_dot_local__pb2.ReadJournalRequest.SerializeToString,
                 response_deserializer=guichet_dot_v1_dot_local__pb2.ReadJournalResponse.FromString,
                 _registered_method=True)
+        self.RecordBoxExchange = channel.unary_unary(
+                '/guichet.v1.LocalTerminal/RecordBoxExchange',
+                request_serializer=guichet_dot_v1_dot_local__pb2.RecordBoxExchangeRequest.SerializeToString,
+                response_deserializer=guichet_dot_v1_dot_local__pb2.RecordBoxExchangeResponse.FromString,
+                _registered_method=True)
         self.TraceLine = channel.unary_stream(
                 '/guichet.v1.LocalTerminal/TraceLine',
                 request_serializer=guichet_dot_v1_dot_local__pb2.TraceLineRequest.SerializeToString,
@@ -85,6 +90,15 @@ class LocalTerminalServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RecordBoxExchange(self, request, context):
+        """An engineer says that the cash box was exchanged while nobody could see it leave, because the validator or the terminal
+        was off: a new box period begins. FAILED_PRECONDITION: a session or a deposit is open, or a note is on its way.
+        INVALID_ARGUMENT: no name. UNAVAILABLE: the terminal runs without its journal.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def TraceLine(self, request, context):
         """What goes over a device's line: what is kept of this connection, then everything as it happens. It takes no part in
         it, so it may be asked with a session open. NOT_FOUND: no such device. RESOURCE_EXHAUSTED: too many ask already.
@@ -110,6 +124,11 @@ def add_LocalTerminalServicer_to_server(servicer, server):
                     servicer.ReadJournal,
                     request_deserializer=guichet_dot_v1_dot_local__pb2.ReadJournalRequest.FromString,
                     response_serializer=guichet_dot_v1_dot_local__pb2.ReadJournalResponse.SerializeToString,
+            ),
+            'RecordBoxExchange': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecordBoxExchange,
+                    request_deserializer=guichet_dot_v1_dot_local__pb2.RecordBoxExchangeRequest.FromString,
+                    response_serializer=guichet_dot_v1_dot_local__pb2.RecordBoxExchangeResponse.SerializeToString,
             ),
             'TraceLine': grpc.unary_stream_rpc_method_handler(
                     servicer.TraceLine,
@@ -200,6 +219,33 @@ class LocalTerminal:
             '/guichet.v1.LocalTerminal/ReadJournal',
             guichet_dot_v1_dot_local__pb2.ReadJournalRequest.SerializeToString,
             guichet_dot_v1_dot_local__pb2.ReadJournalResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecordBoxExchange(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/guichet.v1.LocalTerminal/RecordBoxExchange',
+            guichet_dot_v1_dot_local__pb2.RecordBoxExchangeRequest.SerializeToString,
+            guichet_dot_v1_dot_local__pb2.RecordBoxExchangeResponse.FromString,
             options,
             channel_credentials,
             insecure,

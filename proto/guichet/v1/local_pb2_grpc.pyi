@@ -43,6 +43,11 @@ class LocalTerminalStub:
     0. DATA_LOSS: the file cannot be read, or an entry was not sealed with this terminal's key; the text begins with the
     fault's code and a colon. UNAVAILABLE: the terminal runs without its journal, which it could not open.
     """
+    RecordBoxExchange: _grpc.UnaryUnaryMultiCallable[_local_pb2.RecordBoxExchangeRequest, _local_pb2.RecordBoxExchangeResponse]
+    """An engineer says that the cash box was exchanged while nobody could see it leave, because the validator or the terminal
+    was off: a new box period begins. FAILED_PRECONDITION: a session or a deposit is open, or a note is on its way.
+    INVALID_ARGUMENT: no name. UNAVAILABLE: the terminal runs without its journal.
+    """
     TraceLine: _grpc.UnaryStreamMultiCallable[_local_pb2.TraceLineRequest, _local_pb2.TraceLineResponse]
     """What goes over a device's line: what is kept of this connection, then everything as it happens. It takes no part in
     it, so it may be asked with a session open. NOT_FOUND: no such device. RESOURCE_EXHAUSTED: too many ask already.
@@ -62,6 +67,11 @@ class LocalTerminalAsyncStub(LocalTerminalStub):
     """The whole chain of the newest epoch from a sequence on, each entry compared with its seal. INVALID_ARGUMENT: sequence
     0. DATA_LOSS: the file cannot be read, or an entry was not sealed with this terminal's key; the text begins with the
     fault's code and a colon. UNAVAILABLE: the terminal runs without its journal, which it could not open.
+    """
+    RecordBoxExchange: _aio.UnaryUnaryMultiCallable[_local_pb2.RecordBoxExchangeRequest, _local_pb2.RecordBoxExchangeResponse]  # type: ignore[assignment]
+    """An engineer says that the cash box was exchanged while nobody could see it leave, because the validator or the terminal
+    was off: a new box period begins. FAILED_PRECONDITION: a session or a deposit is open, or a note is on its way.
+    INVALID_ARGUMENT: no name. UNAVAILABLE: the terminal runs without its journal.
     """
     TraceLine: _aio.UnaryStreamMultiCallable[_local_pb2.TraceLineRequest, _local_pb2.TraceLineResponse]  # type: ignore[assignment]
     """What goes over a device's line: what is kept of this connection, then everything as it happens. It takes no part in
@@ -97,6 +107,17 @@ class LocalTerminalServicer(metaclass=_abc_1.ABCMeta):
         """The whole chain of the newest epoch from a sequence on, each entry compared with its seal. INVALID_ARGUMENT: sequence
         0. DATA_LOSS: the file cannot be read, or an entry was not sealed with this terminal's key; the text begins with the
         fault's code and a colon. UNAVAILABLE: the terminal runs without its journal, which it could not open.
+        """
+
+    @_abc_1.abstractmethod
+    def RecordBoxExchange(
+        self,
+        request: _local_pb2.RecordBoxExchangeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_local_pb2.RecordBoxExchangeResponse, _abc.Awaitable[_local_pb2.RecordBoxExchangeResponse]]:
+        """An engineer says that the cash box was exchanged while nobody could see it leave, because the validator or the terminal
+        was off: a new box period begins. FAILED_PRECONDITION: a session or a deposit is open, or a note is on its way.
+        INVALID_ARGUMENT: no name. UNAVAILABLE: the terminal runs without its journal.
         """
 
     @_abc_1.abstractmethod

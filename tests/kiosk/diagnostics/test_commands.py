@@ -64,6 +64,8 @@ class Kiosk:
         self.socket = place / "terminal.sock"
         self.cash, self.card = Device(), Device()
         self.session_open = False
+        self.said: list[str] = []
+        self.at_rest = True
         self.config = place / "terminal.toml"
         self.config.write_text(f'data = "{place}"\nsocket = "{self.socket}"\ndenominations = ["20 EUR"]\n')
         self.key = place / "journal.key"
@@ -78,11 +80,17 @@ class Kiosk:
         devices = {"cash": Fitted("ccnet", self.cash), "card": Fitted("pcsc", self.card)}
         local = LocalTerminal(
             TERMINAL, devices, journal, lambda: terminal_health(devices, DeskView(), journal, Clock()),
-            lambda: True, lambda: self.session_open,
+            lambda: True, lambda: self.session_open, self._exchanged,
         )  # fmt: skip
         add_LocalTerminalServicer_to_server(local, self.server)
         self.server.add_insecure_port(f"unix:{self.socket}")
         await self.server.start()
+
+    def _exchanged(self, text: str) -> bool:
+        self.said.append(text)
+        if self.at_rest and self.journal is not None:
+            self.journal.append(pb.BoxPeriodOpened(box_period_id="018bcfe5-6dc2-700a-8000-00000000abcd"))
+        return self.at_rest
 
     async def stop(self) -> None:
         await self.server.stop(0)
@@ -426,3 +434,44 @@ async def test_the_service_state_is_what_still_works(kiosk: Kiosk) -> None:
     assert state(DeskView(ready=False)) == health_pb2.SERVICE_STATE_REDUCED
     kiosk.card.status = DeviceStatus(DeviceState.FAULT, "x")
     assert state(DeskView(ready=True)) == health_pb2.SERVICE_STATE_OUT_OF_SERVICE
+
+
+# --- a box that was exchanged unseen ----------------------------------------------------------------------------------
+
+
+async def test_an_engineer_says_that_the_box_was_exchanged_while_the_power_was_off(
+    kiosk: Kiosk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await kiosk.start()
+    assert await run("box-exchanged", "--config", kiosk.config, "--by", "Eva K.", "--witness", "Otto L.") == 0
+    assert kiosk.said == ["exchanged unseen, says Eva K., Otto L. looked on"]
+    assert capsys.readouterr().out == "box period 0000ABCD has begun\n"
+    assert await run("box-exchanged", "--config", kiosk.config, "--by", "Eva K.", "--json") == 0
+    assert json.loads(capsys.readouterr().out) == {"box_period_id": ""}, "the same period went on"
+
+
+async def test_a_box_is_not_exchanged_under_a_customers_hands(kiosk: Kiosk, capsys: pytest.CaptureFixture[str]) -> None:
+    await kiosk.start()
+    kiosk.session_open = True
+    assert await run("box-exchanged", "--config", kiosk.config, "--by", "Eva K.") == 1
+    assert "a session is open" in capsys.readouterr().err
+    kiosk.session_open, kiosk.at_rest = False, False
+    assert await run("box-exchanged", "--config", kiosk.config, "--by", "Eva K.") == 1
+    assert "a note may still be on its way" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["--by", ""], ["--by", "x" * 65], ["--by", "Eva", "--witness", "\x1b[2J"]])
+async def test_who_exchanged_a_box_has_a_name(
+    kiosk: Kiosk, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    await kiosk.start()
+    assert await run("box-exchanged", "--config", kiosk.config, *words) == 1
+    assert "a name has 1 to 64 printable characters" in capsys.readouterr().err
+    assert kiosk.said == []
+
+
+async def test_where_no_terminal_runs_nobody_can_be_told_of_a_box(
+    kiosk: Kiosk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert await run("box-exchanged", "--config", kiosk.config, "--by", "Eva K.") == 2
+    assert "no terminal" in capsys.readouterr().err

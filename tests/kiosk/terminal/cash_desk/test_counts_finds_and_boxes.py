@@ -6,6 +6,7 @@ import pytest
 
 from drivers.api.cash import (
     Accepting,
+    Lost,
     Presence,
     Trouble,
     TroubleKind,
@@ -15,7 +16,7 @@ from guichet.journal.records import decode
 from guichet.limits import MAX_NOTES_PER_ADVICE
 from guichet.v1 import journal_pb2 as pb
 from host.claims.periods import Periods
-from kiosk.journal.folds import NotePhase
+from kiosk.journal.folds import COUNTER_DISAGREES, NotePhase
 from kiosk.terminal.paper import summarise
 from tests.kiosk.terminal.standing import (
     DOLLARS,
@@ -341,3 +342,53 @@ def test_a_count_that_is_due_is_over_with_the_deposit_in_which_the_box_was_excha
     assert rig.desk.view.fault == "box-exchanged"
     rig.desk.close_deposit(pb.DEPOSIT_END_DEVICE)
     assert (rig.desk.view.ready, rig.desk.view.fault) == (True, "")
+
+
+# --- a box that was exchanged unseen ----------------------------------------------------------------------------------
+
+
+def periods(rig: Rig) -> int:
+    return len(rig.records("BoxPeriodOpened"))
+
+
+def test_a_box_that_was_exchanged_unseen_begins_a_period_when_somebody_says_so(rig: Rig) -> None:
+    rig.begin()
+    rig.one_note()
+    rig.desk.close_deposit(pb.DEPOSIT_END_CUSTOMER)
+    told = rig.does(lambda: rig.desk.box_was_exchanged("exchanged unseen, says Eva"))
+    assert told == ["Incident", "BoxPeriodOpened"]
+    assert (periods(rig), rig.desk.view.ready) == (2, True)
+
+
+def test_it_is_not_said_in_mid_deposit_nor_with_a_note_inside(rig: Rig) -> None:
+    rig.begin()
+    assert not rig.desk.box_was_exchanged("Eva")
+    rig.escrowed()
+    rig.desk.take()
+    rig.stacked()
+    rig.desk.close_deposit(pb.DEPOSIT_END_CUSTOMER)
+    assert rig.journal.fold.open_deposit is None
+    assert not rig.desk.box_was_exchanged("Eva"), "the last note is not known to be done with"
+    assert (periods(rig), rig.records("Incident")) == (1, [])
+    rig.cleared()
+    assert rig.desk.box_was_exchanged("Eva")
+    assert periods(rig) == 2
+
+
+def test_where_the_device_is_away_the_period_begins_when_it_is_back(rig: Rig) -> None:
+    rig.begin()
+    rig.desk.close_deposit(pb.DEPOSIT_END_CUSTOMER)
+    rig.tell(Lost("silent"))
+    assert rig.desk.box_was_exchanged("Eva")
+    assert periods(rig) == 1
+    rig.ready()
+    assert (periods(rig), rig.desk.view.ready) == (2, True)
+
+
+def test_an_exchange_that_was_not_seen_also_ends_a_disagreement_of_the_count(rig: Rig) -> None:
+    rig.begin(7)
+    rig.one_note(counter=9)
+    rig.desk.close_deposit(pb.DEPOSIT_END_CUSTOMER)
+    assert rig.desk.view.fault == COUNTER_DISAGREES
+    assert rig.desk.box_was_exchanged("Eva")
+    assert (periods(rig), rig.desk.view.ready, rig.desk.view.fault) == (2, True, "")

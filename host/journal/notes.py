@@ -42,12 +42,14 @@ class NoteStory:
 
 class Notes:
     """The notes of one terminal, folded from its records in order. ``advised``: the advices that it has signed, by
-    their SHA-256, each with the outcomes, by note and number, that it tells of. ``last``: the place of the last record.
+    their SHA-256, each with the outcomes, by note and number, that it tells of. ``answered``: the answers to them that
+    it has taken for the host's, by the same. ``last``: the place of the last record.
     """
 
     def __init__(self) -> None:
         self.stories: dict[str, NoteStory] = {}
         self.advised: dict[bytes, frozenset[tuple[str, int]]] = {}
+        self.answered: dict[bytes, bytes] = {}
         self.last = (0, 0)
         self._periods: dict[str, str] = {}
 
@@ -76,6 +78,8 @@ class Notes:
             case "advice_signed":
                 content = record.advice_signed.content
                 self.advised[hashlib.sha256(content).digest()] = _told_in(content)
+            case "settled":
+                self.answered[record.settled.advice_hash] = record.settled.answer
             case _:
                 return
 

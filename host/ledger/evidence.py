@@ -171,8 +171,9 @@ def notes_by_journal(connection: Connection) -> dict[TerminalId, Notes]:
 
 
 def against_journals(connection: Connection, answer_key: bytes, kept: Sequence[KeptOutcome]) -> Iterator[Finding]:
-    """What was settled is what the journal says, and no note of a settled deposit was left out. What the host itself
-    has put in doubt, the journal says nothing of.
+    """What was settled is what the journal says, no note of a settled deposit was left out, and the terminal has no
+    other answer than the one in the books, as it would where they came from a backup. What the host itself has put in
+    doubt, the journal says nothing of.
     """
     notes = notes_by_journal(connection)
     known = by_deposit(kept)
@@ -186,10 +187,21 @@ def against_journals(connection: Connection, answer_key: bytes, kept: Sequence[K
         if last_place(connection, advice.terminal_id, advice.epoch).sequence < advice.sequence:
             continue  # the journal is still on its way
         told = notes.get(advice.terminal_id, Notes())
+        if _answered_otherwise(told.answered.get(stored.advice_hash, stored.answer), stored.answer):
+            subject = f"deposit {advice.deposit_id}"
+            yield Finding("answer", subject, "its terminal has an answer to the same advice that books it otherwise")
         yield from _unlike_journal(advice, told.stories, doubts=_is_our_own(answer_key, stored))
         on_the_way = {key for name, keys in told.advised.items() if name not in hashes for key in keys}
         taken = known.get((advice.terminal_id, advice.deposit_id), {}).keys() | on_the_way
         yield from _left_out(advice, told, taken)
+
+
+def _answered_otherwise(there: bytes, here: bytes) -> bool:
+    """Whether two answers book a note otherwise; the dates differ where the books have come back from a backup."""
+    try:
+        return list(pb.SettlementAnswer.FromString(there).notes) != list(pb.SettlementAnswer.FromString(here).notes)
+    except DecodeError:
+        return True
 
 
 def _unlike_journal(advice: Advice, stories: dict[str, NoteStory], *, doubts: bool) -> Iterator[Finding]:

@@ -6,22 +6,25 @@ from pathlib import Path
 
 import grpc
 import pytest
+from sqlalchemy import update
 
 from guichet.ids import TerminalId
-from guichet.v1 import enrolment_pb2, enrolment_pb2_grpc, settlement_pb2
+from guichet.v1 import enrolment_pb2, enrolment_pb2_grpc, journal_pb2, settlement_pb2
 from guichet.v1 import terminal_link_pb2 as pb
 from host.fleet.standing import keys_of, withdraw
 from host.journal.records import UnknownEpoch
-from host.ledger.kinds import Ledger
+from host.ledger.kinds import AccountState, Ledger
+from host.ledger.schema import accounts
 from host.ledger.settlement import Refusal
 from host.pki.authority import Authority, BadRequest, Bearer
 from host.pki.schema import Withdrawal
 from host.services.server import Ports
-from tests.host.bench import Bench
-from tests.host.terminal import BenchTerminal, Note
+from tests.host.bench import ANNA, Bench
+from tests.host.terminal import BenchTerminal, Note, deposit_id
 from tests.host.test_journal_copies import advised, held, incidents
 from tests.host.test_link import DEADLINE
 from tests.host.test_settlement import answer, settle
+from tests.host.test_verify import findings
 
 HOUR_US = 3_600 * 1_000_000
 
@@ -161,3 +164,28 @@ async def test_a_certificate_of_another_host_is_refused(bench: Bench, ports: Por
     error = await refusal(bench, ports, bench.code("T-1"), theirs)
     assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert bench.enrol("T-1").epoch == 1
+
+
+@pytest.mark.parametrize("blocked", [True, False])
+def test_an_answer_that_a_terminal_has_from_before_the_backup_and_that_booked_otherwise_is_found(
+    bench: Bench, blocked: bool
+) -> None:
+    """The account was blocked meanwhile: the note is in suspense, and its customer has a receipt that says credited."""
+    terminal = bench.enrol("T-1")
+    backup = bench.backup()
+    signed = advised(terminal, 1, Note(1))
+    first = answer(bench, signed)
+    terminal.write(
+        journal_pb2.Settled(
+            deposit_id=deposit_id(1), answer=first.SerializeToString(), signature=b"ours", advice_hash=first.advice_hash
+        )
+    )
+    bench.come_back_from(backup)
+    bench.clock.now_us += 48 * HOUR_US
+    if blocked:
+        with bench.engine.begin() as connection:
+            connection.execute(update(accounts).where(accounts.c.account_id == ANNA).values(state=AccountState.BLOCKED))
+    held(bench, terminal)
+    second = answer(bench, signed)
+    assert second.business_date != first.business_date
+    assert [finding.check for finding in findings(bench)] == (["answer"] if blocked else [])

@@ -118,6 +118,10 @@ VARIANTS: tuple[Subject, ...] = (
     _of("cctalk", "--echo", called="cctalk, echo", certain=False, acknowledges=False, options={"echo": "yes"}),
     _of("cctalk", "--silent-start", called="cctalk, silent start", certain=False, acknowledges=False),
     _of(
+        "cctalk-coin", "--value-credits", called="cctalk-coin, value credits", certain=False, escrow=False,
+        acknowledges=False, faces=_COINS,
+    ),
+    _of(
         "cctalk-coin", *_CRC, "--echo", called="cctalk-coin, crc16, echo", certain=False, escrow=False,
         acknowledges=False, faces=_COINS, options={"checksum": "crc16", "echo": "yes"},
     ),

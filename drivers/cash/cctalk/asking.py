@@ -19,6 +19,7 @@ from drivers.cash.cctalk.messages import (
     Acknowledged,
     Answer,
     Busy,
+    Code,
     EventBuffer,
     Header,
     NotAcknowledged,
@@ -35,13 +36,16 @@ from drivers.cash.cctalk.roles import Role
 from drivers.cash.cctalk.timing import Timing
 from drivers.cash.cctalk.under_way import Kind
 from drivers.cash.cctalk.values import CoinUnit
-from drivers.cash.cctalk.wire import Errand, Garbled, Wire
+from drivers.cash.cctalk.wire import Errand, Garbled, Heard, Wire
 from drivers.cash.connection import NOT_IDENTIFIED, Phase
 from drivers.cash.dialogue import Dialogue
 from drivers.cash.orders import MOVES_NOTE, Orders
 from drivers.cash.steps import Do, Send
 
 _TRIES = 3
+
+_USELESS = "useless"
+"""The code of :class:`drivers.api.cash.Lost` where the device says something, and nothing that is of any use."""
 
 
 class Asking(Dialogue[Request]):
@@ -64,7 +68,10 @@ class Asking(Dialogue[Request]):
         self._events = Reader(role)
         self._orders = Orders(self._emit)
         self._usual: dict[Request, bytes] = {}  # The frame that answered each question last.
-        self._unreadable = self._unidentified = False
+        self._unreadable = False
+        self._unidentified: Trouble | None = None
+        self._lost_is_told = False
+        self._useless = 0  # Answers that were of no use, since the last that was.
         self._slot_open = False
         self._open_when_lost: bool | None = None  # What another connection, or process, had left open, nobody knows.
         self._begin_anew()
@@ -84,8 +91,9 @@ class Asking(Dialogue[Request]):
         self._look_inside = False
         self._look_again_at = 0.0
         self._looks = self._tries = 0
+        self._ask_at, self._pauses = 0.0, 0
         self._slot_wanted = self._slot_open = False
-        self._clear_pending = False
+        self._clear_pending = self._said_no = False
 
     # --- what is told ------------------------------------------------------------------------------------------------
 
@@ -116,16 +124,29 @@ class Asking(Dialogue[Request]):
         self._wire.missed(asked, now)
         self._failed(asked, now)
         self._look_at = now  # A device that was silent may have begun anew.
-        if self._line.falls_silent(now):
-            self._begin_anew()
-            self._emit(Lost("silent"))
+        self._may_be_lost(now)
+        if self._wire.babble:
+            self._pause(now)
+
+    def _may_be_lost(self, now: float) -> None:
+        """Nothing of use was heard again. One that was lost, and has said who it is but not what it holds, is not lost
+        twice: only its events bring it back.
+        """
+        if not self._line.falls_silent(now):
+            return
+        self._begin_anew()
+        if self._lost_is_told:
+            self._ask_at = now + self.timing.anew
+        else:
+            self._lost_is_told = True
+            self._emit(Lost(_USELESS if self._useless else "silent"))
 
     def _failed(self, request: Request, now: float) -> None:
         match self._wire.errand:
             case Errand.EVENTS:
                 self._poll_at = now
             case Errand.QUESTION:
-                self._stands(self.known.failed(request))
+                self._stands(self.known.failed(request), _no_answer(request), now)
                 self._questions_may_be_done(now)
             case Errand.LOOK:
                 self._looks += 1
@@ -141,10 +162,17 @@ class Asking(Dialogue[Request]):
             case Errand.PROOF:
                 pass
 
-    def _stands(self, standing: Standing) -> None:
-        if standing is Standing.TOO_OFTEN and not self._unidentified:
-            self._unidentified = True
-            self._emit(NOT_IDENTIFIED)
+    def _stands(self, standing: Standing, trouble: Trouble, now: float) -> None:
+        """Once a person has been told why there is no going on, it is asked ever more seldom."""
+        if standing is Standing.TOO_OFTEN:
+            self._pauses += 1
+            self._ask_at = now + self.timing.pause(self._pauses)
+            if self._unidentified is None:
+                self._unidentified = trouble
+                self._emit(trouble)
+        elif self._unidentified is not None and not self.known.asking:
+            self._emit(replace(self._unidentified, over=True))
+            self._unidentified, self._pauses = None, 0
 
     # --- sending ----------------------------------------------------------------------------------------------------
 
@@ -153,14 +181,17 @@ class Asking(Dialogue[Request]):
         if (proof := self._wire.proof) is not None:
             self._prove(proof, now)
         elif self.phase is Phase.KNOCKING and self.known.asking:
-            self._ask(Errand.QUESTION, self.known.next(), now)
+            if now >= self._ask_at:
+                self._ask(Errand.QUESTION, self.known.next(), now)
+            else:
+                self._line.next_at = self._ask_at
         elif self._must_read_first(now) or (now >= self._poll_at and self._wire.errand is not Errand.EVENTS):
             self._ask(Errand.EVENTS, Request(self.role.events), now)
         elif self._look_is_due(now):
             self._ask(Errand.LOOK, route(Route.HOLD), now)
         elif self._orders and not self._orders.unconfirmed and self.phase in (Phase.SETTLING, Phase.RUNNING):
             self._do(now)
-        elif self.known.asking and self.phase is not Phase.REPORTED:
+        elif self.known.asking and self.phase is not Phase.REPORTED and now >= self._ask_at:
             self._ask(Errand.QUESTION, self.known.next(), now)
         elif now >= self._poll_at:
             self._ask(Errand.EVENTS, Request(self.role.events), now)
@@ -186,6 +217,7 @@ class Asking(Dialogue[Request]):
         if self._orders.unconfirmed or (self._look_inside and self.phase is not Phase.REPORTED):
             return now >= self._look_again_at
         waits = self._path.note is not None and self._path.escrow is Escrow.HELD and not self._orders
+        waits = waits and self._path.kept_at is None
         return waits and now >= self._look_at and self.phase is not Phase.KNOCKING
 
     def _ask(self, errand: Errand, request: Request, now: float) -> None:
@@ -220,10 +252,11 @@ class Asking(Dialogue[Request]):
         return self.role.capabilities.escrow or bool(self.known.values)
 
     def _complete(self, refused: Refusal | None = None) -> None:
-        self._tries = 0
+        self._tries, self._said_no = 0, False
         order = self._orders.first
         if refused is not None and order is not None and order.command is CashCommand.ENABLE:
             self._slot_wanted = False  # Who was told that it is shut must not find it open later.
+            self._clear_pending |= order.own  # Nobody awaits the completion, and somebody thinks that it is open.
         self._orders.complete(refused)
 
     # --- receiving --------------------------------------------------------------------------------------------------
@@ -242,38 +275,79 @@ class Asking(Dialogue[Request]):
             self._unreadable = False
             self._emit(Trouble(TroubleKind.UNREADABLE, over=True))
         self._line.finish(now, self.timing.quiet)
+        if self._is_useful(heard):
+            self._useless = 0
+            self._line.heard(now)
         if isinstance(heard.answer, EventBuffer):
+            self._lost_is_told = False
             self._read(heard.answer, heard.raw, now)
         else:
             self._heard(heard.request, heard.answer, heard.raw, now)
+        if isinstance(heard.answer, NotAcknowledged | Busy):
+            self._refused(heard.request, now)
+
+    def _is_useful(self, heard: Heard) -> bool:
+        """A device that answers nothing but the proof is as good as silent, once it has said who it is."""
+        refused = isinstance(heard.answer, NotAcknowledged | Busy)
+        return not refused and (self._wire.errand is not Errand.PROOF or self._is_asked_who_it_is)
+
+    def _refused(self, request: Request, now: float) -> None:
+        """NAK or BUSY. One that will not say who it is may still answer a poll: the proof is one."""
+        if self._is_asked_who_it_is:
+            self._wire.missed(request, now)
+        self._may_be_lost(now)
+        self._pause(now)
+
+    @property
+    def _is_asked_who_it_is(self) -> bool:
+        return self.phase is Phase.KNOCKING and self.known.asking
+
+    def _pause(self, now: float) -> None:
+        """An answer was of no use. What was of none a few times will be of none right after."""
+        self._useless += 1
+        if self._useless > _TRIES:
+            self._line.wait_until(now + self.timing.pause(self._useless - _TRIES))
 
     def _heard(self, request: Request, answer: Answer, raw: bytes, now: float) -> None:
         done = isinstance(answer, Acknowledged)
         match self._wire.errand:
             case Errand.PROOF:
                 pass
+            case Errand.ORDER if request.header is Header.ROUTE:
+                self._routed(request, answer, now)
             case _ if isinstance(answer, Busy):
                 self._failed(request, now)
             case Errand.LOOK if done:
                 self._looked(Escrow.HELD, now)
             case Errand.LOOK if answer is NotRouted.ESCROW_EMPTY:
                 self._looked(Escrow.EMPTY, now)
-            case Errand.ORDER if request.header is Header.ROUTE:
-                self._routed(request, answer, now)
             case Errand.ORDER:
                 order = self._orders.first
                 if done and order is not None:
-                    self._slot_open = order.command is CashCommand.ENABLE
+                    self._slot_is(is_open=order.command is CashCommand.ENABLE)
                 self._complete(None if done else Refusal.REFUSED)
             case Errand.QUESTION if not isinstance(answer, NotAcknowledged):
-                self._stands(self.known.learn(request, answer))
-                if self._unidentified and request.header in INDISPENSABLE:
-                    self._unidentified = False
-                    self._emit(replace(NOT_IDENTIFIED, over=True))
+                self._stands(self.known.learn(request, answer), NOT_IDENTIFIED, now)
                 self._usual[request] = raw
+                if request.header is Header.GET_MASTER and isinstance(answer, Code):
+                    self._slot_was_found(is_open=bool(answer.code & 1))
                 self._questions_may_be_done(now)
             case _:
                 self._failed(request, now)
+
+    def _slot_is(self, *, is_open: bool) -> None:
+        """What the device answered to 227 before says nothing any more."""
+        self._slot_open = is_open
+        self._usual.pop(Request(Header.GET_MASTER), None)
+
+    def _slot_was_found(self, *, is_open: bool) -> None:
+        """Open or shut, as the device says. Where it should be otherwise, something has passed that no event told of:
+        it is made so again, and said to be so only when it is.
+        """
+        if self.phase is Phase.RUNNING and not self._orders and is_open is not self._slot_open:
+            wanted = CashCommand.ENABLE if self._slot_open else CashCommand.DISABLE
+            self._slot_open = is_open
+            self._orders.post(Do(wanted, own=True))
 
     def _routed(self, request: Request, answer: Answer, now: float) -> None:
         if isinstance(answer, Acknowledged):
@@ -286,6 +360,7 @@ class Asking(Dialogue[Request]):
             self._complete(Refusal.NO_NOTE_IN_ESCROW)
         else:
             self._orders.unconfirmed = True
+            self._said_no = request.data[0] == Route.RETURN
 
     def _looked(self, escrow: Escrow, now: float) -> None:
         """The device has said whether a note is in escrow, or does not say."""
@@ -297,10 +372,28 @@ class Asking(Dialogue[Request]):
             self._path.escrow = escrow
         else:
             self._path.leaves(now, escrow)
-        if self._orders.unconfirmed:
-            self._complete(Refusal.NOT_DONE if escrow is Escrow.HELD else None)
+        if self._orders.unconfirmed and escrow is Escrow.HELD:
+            self._not_done(now)
+        elif self._orders.unconfirmed:
+            self._complete()
         elif self.phase is Phase.KNOCKING:
             self._place(now)
         elif escrow is Escrow.HELD and self._path.note is None:
             self._path.note = UNKNOWN_NOTE  # Nothing is known of it that could be recorded: it goes back.
             self._orders.post(Do(CashCommand.RETURN, own=True))
+
+    def _not_done(self, now: float) -> None:
+        """The note is still in escrow. One that was to go back is left alone from now on."""
+        order = self._orders.first
+        if order is not None and order.command is CashCommand.RETURN:
+            self._path.is_kept(now)
+        self._complete(Refusal.NOT_DONE)
+
+
+def _no_answer(question: Request) -> Trouble:
+    """Why there is no going on: the question without which there is none, as in ``failure-no-answer-242``. Any other
+    was answered before, and now is not.
+    """
+    if question.header not in INDISPENSABLE:
+        return NOT_IDENTIFIED
+    return Trouble(TroubleKind.FAILURE, f"no-answer-{int(question.header)}")

@@ -162,6 +162,17 @@ def coin_meaning(a: int, b: int) -> Meaning:
     return Reported(Trouble(TroubleKind.UNREADABLE, f"event-0-{b}"))
 
 
+CREDIT_VALUES = 256
+"""A credit that is a value is told as a type from here on: a position with the same number is another coin, and a table
+of positions that is on record must not be read for it.
+"""
+
+
+def coin_value_meaning(a: int, b: int) -> Meaning:
+    """The event of a coin acceptor whose credits are values: ``a`` says what the coin is worth (sheet section 5)."""
+    return InBox(CREDIT_VALUES + a) if a else coin_meaning(a, b)
+
+
 _FAULTS: Mapping[int, Trouble] = {
     38: Trouble(TroubleKind.FAILURE, "stacker"),
     39: Trouble(TroubleKind.JAM, "transport"),

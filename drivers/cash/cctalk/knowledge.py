@@ -8,14 +8,27 @@ question, and one that came after another question than its own would come after
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import Enum, auto
 from hashlib import sha256
 
 from drivers.api.device import DeviceIdentity
-from drivers.cash.cctalk.messages import Answer, Code, Header, Mask, PollEvery, Request, SerialNumber, Text, set_master
+from drivers.cash.cctalk.events import CREDIT_VALUES, Meaning, coin_value_meaning
+from drivers.cash.cctalk.messages import (
+    Answer,
+    Code,
+    Header,
+    Mask,
+    NotAcknowledged,
+    OptionFlags,
+    PollEvery,
+    Request,
+    SerialNumber,
+    Text,
+    set_master,
+)
 from drivers.cash.cctalk.roles import Role
-from drivers.cash.cctalk.values import CoinUnit, Scaling, coin_value, is_identifier, note_value
+from drivers.cash.cctalk.values import CoinUnit, Scaling, coin_value, credit_values, is_identifier, note_value
 from guichet.ids import DeviceSerial
 from guichet.money import Money
 
@@ -29,13 +42,13 @@ _EMPTY_ENDS = 2
 _USUAL_POSITIONS = 16
 
 WHO = (
-    Header.SIMPLE_POLL, Header.SERIAL, Header.MANUFACTURER, Header.CATEGORY, Header.PRODUCT, Header.SOFTWARE,
-    Header.POLLING_PRIORITY, Header.GET_INHIBITS,
+    Header.SIMPLE_POLL, Header.SERIAL, Header.OPTION_FLAGS, Header.MANUFACTURER, Header.CATEGORY, Header.PRODUCT,
+    Header.SOFTWARE, Header.POLLING_PRIORITY, Header.GET_INHIBITS,
 )  # fmt: skip
-"""Asked of a device that came back, before anything else."""
+"""Asked of a device that came back, before anything else; only a coin acceptor for its option flags."""
 
 # The other names only describe it.
-_WHO_AGAIN = (Header.GET_INHIBITS, Header.MANUFACTURER, Header.SERIAL)
+_WHO_AGAIN = (Header.GET_INHIBITS, Header.MANUFACTURER, Header.OPTION_FLAGS, Header.SERIAL)
 
 _TWICE = frozenset({*_WHO_AGAIN, Header.NOTE_ID, Header.COIN_ID, Header.SCALING, Header.REVISION})
 
@@ -46,7 +59,7 @@ give one back.
 
 
 class Standing(Enum):
-    """How it goes with the questions."""
+    """How it goes with the questions. TOO_OFTEN: so many in vain that a person must look, and the next has time."""
 
     GOES_ON = auto()
     TOO_OFTEN = auto()
@@ -81,15 +94,24 @@ class Knowledge:
         self.status: int | None = None
         self._texts: dict[Header, str] = {}
         self._serial: int | None = None
+        self._credits_are_values = False
         self._identifiers: dict[int, str] = {}
         self._scalings: dict[str, Scaling] = {}
         self._revisions: dict[str, str] = {}
         self._round = _Round.WHO
         self._said: dict[Request, Answer] = {}
-        self._questions: deque[Request] = deque(Request(header) for header in WHO)
+        self._questions: deque[Request] = deque(Request(header) for header in WHO if self._is_asked(header))
         self._given_up: set[Header] = set()
         self._failed = 0
         self._unnamed_in_a_row = 0
+
+    def _is_asked(self, header: Header) -> bool:
+        return header is not Header.OPTION_FLAGS or not self._role.capabilities.escrow
+
+    @property
+    def meaning(self) -> Callable[[int, int], Meaning]:
+        """What its events mean."""
+        return coin_value_meaning if self._credits_are_values else self._role.meaning
 
     @property
     def identity(self) -> DeviceIdentity | None:
@@ -138,8 +160,8 @@ class Knowledge:
 
     @property
     def overview(self) -> list[Request]:
-        """What shows whether the device has begun anew, and whether it is well."""
-        headers = [Header.GET_INHIBITS, Header.SELF_CHECK]
+        """What shows whether the device has begun anew, whether its slot is as it should be, and whether it is well."""
+        headers = [Header.GET_INHIBITS, Header.GET_MASTER, Header.SELF_CHECK]
         if not self._role.capabilities.escrow:
             headers.append(Header.STATUS)
         return [Request(header) for header in headers if header not in self._given_up]
@@ -164,12 +186,15 @@ class Knowledge:
         self._failed += 1
         if question.header in INDISPENSABLE:
             self._questions.appendleft(question)
-            return Standing.TOO_OFTEN if self._failed == _MANY_TRIES else Standing.GOES_ON
+            return Standing.TOO_OFTEN if self._failed >= _MANY_TRIES else Standing.GOES_ON
         if self._failed < _TRIES:
             self._questions.appendleft(question)
             return Standing.GOES_ON
         self._failed = 0
         self._given_up.add(question.header)
+        if question.header is Header.OPTION_FLAGS:
+            # A device without it says nothing, and its credits are positions. That is money: so it must be said twice.
+            return self.learn(question, NotAcknowledged())
         if self._must_agree(question):
             return self._disagrees()
         if question.header is self._role.ids:
@@ -202,11 +227,13 @@ class Knowledge:
                 self._scalings[question.data.decode("ascii")] = answer
             case Mask(mask):
                 self.mask = mask
+            case OptionFlags():
+                self._credits_are_values = answer.credits_are_values
             case PollEvery(seconds):
                 self.poll = None if seconds is None else min(max(seconds, 0.02), self._role.watchdog / 4)
             case Code(code) if question.header is Header.SELF_CHECK:
                 self.fault = code
-            case Code(code):
+            case Code(code) if question.header is Header.STATUS:
                 self.status = code
             case _:
                 if question.header is Header.SET_INHIBITS:
@@ -241,6 +268,7 @@ class Knowledge:
                 self._set_up()
             case _Round.WHO_AGAIN | _Round.NONE:
                 self._round = _Round.NONE
+                self._disagreed = 0
         return Standing.GOES_ON
 
     def _again(self, questions: Iterable[Request]) -> None:
@@ -262,11 +290,10 @@ class Knowledge:
         else:
             self.initialise()
         self._disagreed += 1
-        return Standing.TOO_OFTEN if self._disagreed == _MANY_TRIES else Standing.GOES_ON
+        return Standing.TOO_OFTEN if self._disagreed >= _MANY_TRIES else Standing.GOES_ON
 
     def _set_up(self) -> None:
         self._round = _Round.NONE
-        self._disagreed = 0
         if self._role.capabilities.escrow:
             self._questions.append(Request(Header.SET_MODE, _STACKER_AND_ESCROW))
         self._questions.append(Request(Header.SET_INHIBITS, self._positions()))
@@ -280,18 +307,28 @@ class Knowledge:
         everything = (1 << 8 * width) - 1
         if self._role.capabilities.escrow:
             return everything.to_bytes(width, "little")
-        named = sum(1 << position - 1 for position, coin in self._identifiers.items() if self._value(coin) is not None)
+        certain = set(self._table().values())
+        named = sum(1 << position - 1 for position, coin in self._identifiers.items() if self._value(coin) in certain)
         return (named & everything or everything).to_bytes(width, "little")
+
+    def _table(self) -> Mapping[int, Money]:
+        """What each type is worth that a note or a credit may be of."""
+        values = {position: self._value(identifier) for position, identifier in self._identifiers.items()}
+        named = {position: value for position, value in values.items() if value is not None}
+        if not self._credits_are_values:
+            return named
+        return {CREDIT_VALUES + credit: value for credit, value in credit_values(named.values(), self._unit).items()}
 
     def read_table(self) -> None:
         """Make the table of what the device has answered."""
-        values = {position: self._value(identifier) for position, identifier in self._identifiers.items()}
-        self.values = {position: value for position, value in values.items() if value is not None}
+        self.values = self._table()
         raw = [f"{position}={identifier}" for position, identifier in sorted(self._identifiers.items())]
         raw += [f"{country}*{s.factor}/{s.decimals}" for country, s in sorted(self._scalings.items())]
         raw += [f"{country}:{revision}" for country, revision in sorted(self._revisions.items())]
         if not self._role.capabilities.escrow:
             raw.append(self._unit.value)
+        if self._credits_are_values:
+            raw.append("values")
         self.table_hash = sha256("\n".join(raw).encode("utf-8")).digest()
 
     def _value(self, identifier: str) -> Money | None:

@@ -11,6 +11,9 @@ What holds throughout (ccTalk generic specification 4.7; sheet sections 4, 6, 7 
 * Route STACK and RETURN are never sent again blindly. When their answer is lost, the events are read; where there are
   none, the time of escrow is started anew, which moves nothing and says whether the note is still there.
 * A counter of 0, or inhibits as after power-up, mean that the device has begun anew: then everything does.
+* A note that should go back and does not is left alone: to look for it would start the time of escrow anew, and at its
+  end the device gives it back by itself.
+* A device that says something, and nothing of use, is lost as a silent one is, and asked with pauses that grow.
 """
 
 from __future__ import annotations
@@ -60,6 +63,7 @@ from drivers.cash.steps import (
 )
 
 _NO_EVENT = Trouble(TroubleKind.JAM, "no-event")
+_KEPT = Trouble(TroubleKind.JAM, "escrow")
 
 
 class Machine(Asking):
@@ -108,6 +112,7 @@ class Machine(Asking):
     def _recalled(self, mark: int | None, now: float) -> None:
         if self.phase is Phase.KNOCKING and self._judged is None:
             self._judged = judge(mark, self._events.buffer.counter, restarted=self.known.restarted)
+            self._events.meaning = self.known.meaning
             self._events.recall(self._judged)
             self._place(now)
 
@@ -115,6 +120,8 @@ class Machine(Asking):
         """The events are read: what follows from them, and from time."""
         if self._orders.unconfirmed and self._events.speaks_of_a_note:
             self._complete()
+        elif self._orders.unconfirmed and self._said_no:
+            self._not_done(now)
         quiet = not self._events.waiting and not self._holding
         self._tell(now)
         if quiet and self.phase is Phase.SETTLING:
@@ -194,7 +201,7 @@ class Machine(Asking):
                 self._health.may_be_well()
                 known.check()
             case Inhibited():
-                self._slot_open = False
+                self._slot_is(is_open=False)
                 if self.phase is Phase.RUNNING:  # Done only if it should be open when its turn comes.
                     self._orders.post(Do(CashCommand.ENABLE, own=True))
             case Nothing():
@@ -224,7 +231,7 @@ class Machine(Asking):
         """Nothing more is to be told: wait for a note that moves, then see whether the device is well."""
         if self._path.note is not None:
             if self._path.is_overdue(now, self.timing.event):
-                self._trouble(_NO_EVENT)
+                self._miss(now, self._path.note)
         elif not self._look_inside and not self.known.asking and now >= self._health.check_at:
             self._health.check_at = now + self.timing.check
             self.known.check()
@@ -232,7 +239,7 @@ class Machine(Asking):
     def _idle(self, raw: bytes, now: float) -> None:
         """The events are read, as ``raw``, and nothing is in them that was not told."""
         if self._path.note is not None:
-            self._wait_for_its_event(now)
+            self._wait_for_its_event(now, self._path.note)
             return
         if self._clear_pending:
             self._clear_pending = False
@@ -258,15 +265,27 @@ class Machine(Asking):
         turns = [self._wire.turn(question, self._usual[question]) for question in questions]
         return Asides(turns, self.timing.quiet, self.timing.look_over)
 
-    def _wait_for_its_event(self, now: float) -> None:
+    def _wait_for_its_event(self, now: float, note_type: int) -> None:
         """What became of a note that has left escrow, a device that began anew will never say; and no other either, if
         it has not said it for so long.
         """
         if self._path.is_overdue(now, self.timing.event):
-            self._trouble(_NO_EVENT)
+            self._miss(now, note_type)
         elif self._path.is_overdue(now, self.timing.look_over) and now >= self._look_at and not self.known.asking:
             self._look_at = now + self.timing.look_over
             self.known.recognise()
+
+    def _miss(self, now: float, note_type: int) -> None:
+        """The event of a note has not come in good time. One that still lies in escrow though its own time there is
+        over has to go back all the same, whoever has given it up: now and then it is tried again, which no time begins
+        anew for.
+        """
+        kept = self._path.kept_at is not None
+        self._trouble(_KEPT if kept else _NO_EVENT)
+        if kept:
+            self._path.comes(note_type)
+            self._path.is_kept(now)
+            self._orders.post(Do(CashCommand.RETURN, own=True))
 
     def _questions_may_be_done(self, now: float) -> None:
         known, health = self.known, self._health

@@ -42,6 +42,7 @@ class Header(IntEnum):
     COIN_EVENTS = 229
     SET_MASTER = 228
     GET_MASTER = 227
+    OPTION_FLAGS = 213
     COIN_ID = 184
     NOTE_EVENTS = 159
     NOTE_ID = 157
@@ -177,6 +178,18 @@ class Code:
 
 
 @dataclass(frozen=True, slots=True)
+class OptionFlags:
+    """How a device is set up; what a flag says depends on the kind of device."""
+
+    flags: int
+
+    @property
+    def credits_are_values(self) -> bool:
+        """Of a coin acceptor: a credit names what the coin is worth and not its position (CVF; sheet section 5)."""
+        return bool(self.flags & 1)
+
+
+@dataclass(frozen=True, slots=True)
 class PollEvery:
     """How often the device wants to be polled, in seconds; None: it does not say."""
 
@@ -184,8 +197,8 @@ class PollEvery:
 
 
 Answer = (
-    Acknowledged | NotAcknowledged | Busy | NotRouted | Text | SerialNumber | EventBuffer | Mask | Code | PollEvery
-    | Scaling
+    Acknowledged | NotAcknowledged | Busy | NotRouted | Text | SerialNumber | EventBuffer | Mask | Code | OptionFlags
+    | PollEvery | Scaling
 )  # fmt: skip
 
 _UNITS: Mapping[int, float] = {1: 0.001, 2: 0.01, 3: 1.0, 4: 60.0, 5: 3600.0}
@@ -223,6 +236,8 @@ def _decode_numbers(asked: Header, data: bytes) -> Answer:
             return Code(data[0])
         case Header.STATUS | Header.GET_MASTER if len(data) == 1:
             return Code(data[0])
+        case Header.OPTION_FLAGS if len(data) == 1:
+            return OptionFlags(data[0])
         case Header.POLLING_PRIORITY if len(data) == 2:
             unit = _UNITS.get(data[0])
             return PollEvery(unit * data[1] if unit is not None and data[1] else None)
@@ -249,7 +264,7 @@ def encode_answer(answer: Answer) -> tuple[int, bytes]:
             return REPLY, bytes((counter,)) + bytes(byte for pair in events for byte in pair)
         case Mask(mask):
             return REPLY, mask
-        case Code(code):
+        case Code(code) | OptionFlags(code):
             return REPLY, bytes((code,))
         case PollEvery(seconds):
             return REPLY, bytes((0, 0)) if seconds is None else bytes((2, min(255, round(seconds * 100))))

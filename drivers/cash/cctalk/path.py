@@ -10,26 +10,34 @@ from drivers.cash.cctalk.recall import Escrow
 @dataclass(slots=True)
 class Path:
     """``note``: its type. ``escrow``: what the device said last when it was asked. ``left_at``: since when it is known
-    not to be in escrow any more.
+    not to be in escrow any more. ``kept_at``: since when it is left alone, because it was to be given back and was not.
     """
 
     note: int | None = None
     escrow: Escrow = Escrow.NOT_ASKED
     left_at: float | None = None
+    kept_at: float | None = None
 
     def comes(self, note_type: int) -> None:
         """A note lies in escrow."""
-        self.note, self.escrow, self.left_at = note_type, Escrow.HELD, None
+        self.note, self.escrow, self.left_at, self.kept_at = note_type, Escrow.HELD, None, None
 
     def leaves(self, now: float, escrow: Escrow = Escrow.EMPTY) -> None:
         """It is not in escrow any more, or nobody can say: its event must come."""
-        self.escrow = escrow
+        self.escrow, self.kept_at = escrow, None
         if self.left_at is None:
             self.left_at = now
 
+    def is_kept(self, now: float) -> None:
+        """The device does not give it back, or has not done so. When its own time of escrow is over it will, unless it
+        is asked again whether it still holds it: that starts the time anew (sheet section 6).
+        """
+        if self.kept_at is None:
+            self.kept_at = now
+
     def is_clear(self) -> None:
         """There is none, or nobody waits for it any more."""
-        self.note, self.escrow, self.left_at = None, Escrow.NOT_ASKED, None
+        self.note, self.escrow, self.left_at, self.kept_at = None, Escrow.NOT_ASKED, None, None
 
     @property
     def in_reach(self) -> bool:
@@ -37,5 +45,6 @@ class Path:
         return self.note is not None and self.escrow is not Escrow.EMPTY
 
     def is_overdue(self, now: float, seconds: float) -> bool:
-        """The event of a note that has left escrow has not come for so long."""
-        return self.left_at is not None and self.escrow is not Escrow.HELD and now >= self.left_at + seconds
+        """The event of a note that has left escrow, or of one that is left alone there, has not come for so long."""
+        since = self.kept_at if self.escrow is Escrow.HELD else self.left_at
+        return since is not None and now >= since + seconds

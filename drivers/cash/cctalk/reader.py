@@ -28,7 +28,8 @@ class News(Enum):
 
 class Reader:
     """The events of one connection. ``buffer`` and ``raw`` are the newest that were believed, ``waiting`` the events in
-    it that were not told yet, oldest first.
+    it that were not told yet, oldest first. ``meaning``: what an event means; the role's, unless the device has said
+    otherwise.
     """
 
     def __init__(self, role: Role) -> None:
@@ -37,6 +38,7 @@ class Reader:
 
     def forget(self) -> None:
         """Begin anew."""
+        self.meaning = self._role.meaning
         self.buffer = EventBuffer(0, ())
         self.raw = b""
         self.waiting: deque[Unread] = deque()
@@ -78,7 +80,7 @@ class Reader:
     def _take(self, buffer: EventBuffer, raw: bytes, baseline: int) -> None:
         self.buffer, self.raw, self._last = buffer, raw, buffer.counter
         for mark, (a, b) in unread(buffer, baseline):
-            self.waiting.append(Unread(mark, self._role.meaning(a, b), raw))
+            self.waiting.append(Unread(mark, self.meaning(a, b), raw))
 
     def cover(self, count: int) -> None:
         """The oldest ``count`` are on record with the first answer. What they say beside where the note is will still

@@ -23,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command line of this simulator."""
     cash_process.add_arguments(parser, serial="12345678")
     add_bus_arguments(parser)
+    parser.add_argument("--value-credits", action="store_true", help="an event names a coin's value, not its position")
 
 
 async def run(arguments: argparse.Namespace) -> None:
@@ -36,4 +37,5 @@ def make(vault: Vault, arguments: argparse.Namespace) -> CoinAcceptor:
     script = cash_process.script_of(arguments)
     device = CoinAcceptor(vault, default_table(), arguments.serial[:12], arguments.pace, script)
     configure(device, arguments)
+    device.credits_are_values = arguments.value_credits
     return device

@@ -24,6 +24,7 @@ from drivers.cash.cctalk.messages import (
     Mask,
     MessageError,
     NotRouted,
+    OptionFlags,
     PollEvery,
     Request,
     Route,
@@ -33,7 +34,7 @@ from drivers.cash.cctalk.messages import (
     encode_answer,
 )
 from drivers.cash.cctalk.roles import COINS, NOTES, Role
-from drivers.cash.cctalk.values import COUNTRY_OF, Scaling
+from drivers.cash.cctalk.values import COUNTRY_OF, TOKEN, Scaling
 from drivers.simulation.cash_device import Order, SimulatedCash
 from drivers.simulation.mechanism import Box, Moved, Spot, Step, Verdict
 from drivers.simulation.notes import PhysicalNote, Place, Vault
@@ -345,8 +346,9 @@ class Validator(SimulatedBus):
         elif where == Route.STACK:
             self.metal.stack(now)
             self.stepped(now)
+        elif where == Route.RETURN and not self.metal.give_back(now):
+            return NotRouted.FAILED
         elif where == Route.RETURN:
-            self.metal.give_back(now)
             self.stepped(now)
         else:
             return None
@@ -360,7 +362,9 @@ class Validator(SimulatedBus):
 
 
 class CoinAcceptor(SimulatedBus):
-    """A coin acceptor. A coin is a small note that is never held: it drops into the box, or out again."""
+    """A coin acceptor. A coin is a small note that is never held: it drops into the box, or out again.
+    ``credits_are_values``: an event says what a coin is worth, and not its position.
+    """
 
     role = COINS
     positions = 16
@@ -375,6 +379,7 @@ class CoinAcceptor(SimulatedBus):
         script: tuple[Rule, ...] = (),
     ) -> None:
         self.status = 0
+        self.credits_are_values = False
         super().__init__(vault, table, serial, stage_seconds, script)
 
     def judge(self, note: PhysicalNote) -> tuple[Verdict, int]:
@@ -387,9 +392,9 @@ class CoinAcceptor(SimulatedBus):
         """A credit, or why there is none."""
         match happened:
             case Moved.STACKED if note is not None:
-                self.post(note.note_type, 1)
+                self.post(self._credit(note.note_type), 1)
             case Moved.CLEARED_TO_BOX if note is not None and self.tells_power_up:
-                self.post(note.note_type, 1)
+                self.post(self._credit(note.note_type), 1)
             case Moved.REJECTED:
                 self.post(0, self.metal.reason)
             case Moved.JAMMED:
@@ -398,6 +403,13 @@ class CoinAcceptor(SimulatedBus):
                 self.post(0, 20)
             case _:
                 pass
+
+    def _credit(self, position: int) -> int:
+        """A coin that its table does not name is a token to it."""
+        if not self.credits_are_values:
+            return position
+        value = self.table.get(position)
+        return value_credit(value) if value is not None else TOKEN
 
     @property
     def accepts(self) -> bool:
@@ -414,6 +426,8 @@ class CoinAcceptor(SimulatedBus):
                 return Text("Coin Acceptor")
             case Header.STATUS:
                 return Code(self.status)
+            case Header.OPTION_FLAGS:
+                return OptionFlags(int(self.credits_are_values))
             case Header.COIN_ID:
                 position = request.data[0]
                 if not 1 <= position <= self.positions:
@@ -442,3 +456,13 @@ def coin_identifier(value: Money) -> str:
     if value.minor <= 0 or len(text) != 3 or (thousands and rest % 100) or value.currency.code not in COUNTRY_OF:
         raise MessageError(f"no identifier for {value}")
     return f"{COUNTRY_OF[value.currency.code]}{text}A"
+
+
+def value_credit(value: Money) -> int:
+    """The credit of a coin as its value in minor units. Raises MessageError for a value that has none."""
+    tens, rest = divmod(value.minor, 10)
+    if 0 < value.minor < 128:
+        return value.minor
+    if rest or not 0 < tens < 127:
+        raise MessageError(f"no credit for {value}")
+    return 128 + tens

@@ -7,7 +7,7 @@ position stays unnamed. (ccTalk generic specification 4.7, part 3; sheet section
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
@@ -81,6 +81,46 @@ def coin_value(identifier: str, unit: CoinUnit) -> Money | None:
         return _money(digits, identifier)
     currency = _currency(identifier)
     return _money(digits / 10**currency.exponent, identifier) if currency is not None else None
+
+
+# --- credits that are values ----------------------------------------------------------------------------------------
+
+TOKEN = 255
+"""The credit of something that is no money."""
+
+_TIMES_TEN = 0x80
+
+
+def credited(credit: int) -> int | None:
+    """What a credit that is a value counts: its low seven bits, ten times with the eighth. None: nothing, or a token
+    (sheet section 5, "CVF").
+    """
+    number = credit & ~_TIMES_TEN
+    return None if credit == TOKEN else (number * 10 if credit & _TIMES_TEN else number) or None
+
+
+def credit_values(coins: Iterable[Money], unit: CoinUnit) -> Mapping[int, Money]:
+    """What each credit is worth, of an acceptor of ``coins`` whose credits are values.
+
+    A credit names neither currency nor unit. So it is only worth what one of the coins is worth that the acceptor names
+    itself. Whether it counts what the identifiers count or minor units, where that differs, nobody says: it may be
+    either. A coin that another one could be taken for, of another currency for one, has no credit at all.
+    """
+    meant: dict[int, set[Money]] = {}
+    for coin in coins:
+        for count in _counts(coin, unit):
+            meant.setdefault(count, set()).add(coin)
+    doubtful = {coin for alike in meant.values() if len(alike) > 1 for coin in alike}
+    certain = {count: coin for count, alike in meant.items() for coin in alike - doubtful}
+    return {credit: certain[count] for credit in range(TOKEN) if (count := credited(credit)) in certain}
+
+
+def _counts(coin: Money, unit: CoinUnit) -> set[int]:
+    major, rest = divmod(coin.minor, 10**coin.currency.exponent)
+    return {coin.minor, major} if unit is CoinUnit.MAJOR and not rest else {coin.minor}
+
+
+# --- money ----------------------------------------------------------------------------------------------------------
 
 
 def _currency(identifier: str) -> Currency | None:

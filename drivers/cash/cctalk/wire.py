@@ -42,7 +42,9 @@ class Heard:
 
 
 class Wire:
-    """The bus to the device at ``address``. Its times are those of ``exchange``."""
+    """The bus to the device at ``address``. Its times are those of ``exchange``. ``babble``: something came on the last
+    question, and nothing that could be believed, or understood, as its answer.
+    """
 
     def __init__(self, address: int, checksum: Checksum, timing: Timing, *, echo: bool) -> None:
         self.exchange: Exchange[Request] = Exchange(timing.lost)
@@ -51,6 +53,7 @@ class Wire:
         self._checksum = checksum
         self._timing = timing
         self._slow = False
+        self.babble = False
         self._under_way = UnderWay()
         self._echo = Echo(present=echo)
         self._deframer = Deframer(source=address, checksum=checksum)
@@ -68,6 +71,7 @@ class Wire:
         """The bytes to send."""
         raw = self._frame(request)
         self.errand = errand
+        self.babble = False
         self._deframer.clear()
         self._echo.expect(raw)
         self.exchange.ask(request, now, self._patience)
@@ -101,7 +105,9 @@ class Wire:
         self.exchange.finish(now, self._timing.drain)
 
     def receive(self, data: bytes, now: float) -> Heard | None:
-        """What ``data`` amounts to. An answer that nobody waits for any more is nothing."""
+        """What ``data`` amounts to. An answer that nobody waits for any more is nothing. Whether one is of any use, and
+        so ends a silence, is for the caller to say.
+        """
         said, request = self._echo.take(data), self.exchange.asked
         if said is None:
             return Heard(request, Garbled.COLLISION) if request is not None else None
@@ -118,17 +124,17 @@ class Wire:
         if self.exchange.asked is None:
             self._slow |= wanted is not None
             return False
-        self.exchange.heard(now)
         if self._under_way.proves(found):
             return True
+        self.babble = True
         self._slow = True
         if self.proof is not wanted:
             self.exchange.finish(now, self._timing.quiet)
         return False
 
-    @staticmethod
-    def _understood(request: Request, found: Frame) -> Answer | Garbled:
+    def _understood(self, request: Request, found: Frame) -> Answer | Garbled:
         try:
             return decode_answer(request.header, found.header, found.data)
         except MessageError:
+            self.babble = True
             return Garbled.UNREADABLE

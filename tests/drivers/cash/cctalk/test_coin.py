@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from drivers.api.cash import (
@@ -16,10 +18,11 @@ from drivers.api.cash import (
     Rejected,
     Stacked,
 )
-from drivers.cash.cctalk.events import coin_meaning
+from drivers.cash.cctalk.events import CREDIT_VALUES, coin_meaning
 from drivers.cash.cctalk.framing import Checksum, frame
 from drivers.cash.cctalk.machine import Machine
 from drivers.cash.cctalk.messages import Header, Request
+from drivers.cash.cctalk.narrator import coin_narrator
 from drivers.cash.cctalk.roles import COINS
 from drivers.cash.cctalk.simulator_device import CoinAcceptor
 from drivers.cash.cctalk.timing import Timing
@@ -28,8 +31,8 @@ from drivers.cash.steps import Acknowledge
 from drivers.simulation.mechanism import Box, Spot
 from drivers.simulation.notes import Place
 from guichet.money import parse_money
-from tests.drivers.cash.bench import On, damaged, nothing
-from tests.drivers.cash.cctalk.virtual import CENTS, COIN_TABLE, EURO, Bench, coins
+from tests.drivers.cash.bench import On, damaged, nothing, say
+from tests.drivers.cash.cctalk.virtual import CENTS, COIN_TABLE, EURO, Bench, bench, coins
 from tests.drivers.cash.sheet import row
 
 
@@ -304,3 +307,138 @@ def test_a_restart_beside_a_device_that_kept_its_power_misses_nothing() -> None:
     b.restart()
     b.until(Ready)
     assert "events-missed" not in b.codes()
+
+
+# --- credits that are values (213, option flag 0) -------------------------------------------------------------------
+
+FLAGS_ASKED, NAK_SAID, BUSY_SAID = "020001D528", "01000205F8", "01000206F7"
+POSITIONS_SAID, VALUES_SAID = "0101020000FC", "0101020001FB"
+
+
+def valued(**more: Any) -> Bench:
+    """An acceptor of 0.20 EUR at position 1 and 1 EUR at position 2, whose credits are values."""
+    device = coins()
+    device.credits_are_values = True
+    return Bench(device, **more)
+
+
+def credit(b: Bench, a: int) -> Stacked:
+    b.device.post(a, 1)
+    return b.until(Stacked)
+
+
+def test_a_coin_acceptor_is_asked_twice_what_its_credits_are_before_anything_is_said_of_them() -> None:
+    b = Bench(coins(), proceeds=False)
+    b.until(Answered)
+    assert [data.hex().upper() for data in b.frames(Header.OPTION_FLAGS)] == [FLAGS_ASKED] * 2
+
+
+def test_a_validator_is_not_asked_what_its_credits_are() -> None:
+    b = bench()
+    b.ready()
+    assert b.requests(Header.OPTION_FLAGS) == []
+
+
+@row("a coin credit")
+def test_a_credit_that_is_a_value_is_that_value_and_not_the_coin_of_the_position_with_that_number() -> None:
+    b = valued()
+    b.enabled()
+    assert credit(b, 20).value == parse_money("0.20 EUR")
+    assert credit(b, 100).value == parse_money("1 EUR")
+    assert credit(b, 128 + 10).value == parse_money("1 EUR"), "the same, ten times ten"
+    assert {credit(b, position).value for position in (CENTS, EURO)} == {None}, "no coin here is worth 0.01 or 0.02"
+
+
+@pytest.mark.parametrize("a", [255, 50, 128])
+def test_a_token_and_a_value_that_no_coin_has_are_no_money(a: int) -> None:
+    b = valued()
+    b.enabled()
+    stacked = credit(b, a)
+    assert (stacked.note_type, stacked.value, stacked.mark) == (CREDIT_VALUES + a, None, 1)
+
+
+@pytest.mark.parametrize("face", [CENTS, EURO])
+def test_a_coin_is_worth_the_same_whatever_its_credit_says(face: int) -> None:
+    for b in (Bench(coins()), valued()):
+        b.enabled()
+        b.insert(face)
+        assert b.until(Stacked).value == COIN_TABLE[face]
+
+
+def test_a_table_of_values_and_one_of_positions_have_no_type_in_common_and_not_the_same_hash() -> None:
+    positions, values = Bench(coins()).ready(), valued().ready()
+    assert set(positions.values) == {CENTS, EURO}
+    assert values.values == {
+        CREDIT_VALUES + 20: COIN_TABLE[CENTS], CREDIT_VALUES + 130: COIN_TABLE[CENTS],
+        CREDIT_VALUES + 100: COIN_TABLE[EURO], CREDIT_VALUES + 138: COIN_TABLE[EURO],
+    }  # fmt: skip
+    assert positions.table_hash != values.table_hash
+
+
+def test_a_credit_that_nobody_read_is_the_first_answer_as_a_value_and_never_as_a_position() -> None:
+    b = valued()
+    b.enabled()
+    b.device.post(EURO, 1)
+    b.restart()
+    answered = b.until(Answered)
+    assert (answered.presence, answered.note_type) == (Presence.STACKED, CREDIT_VALUES + EURO)
+
+
+def test_coins_of_two_currencies_that_a_value_could_mean_are_not_let_in() -> None:
+    b = valued()
+    b.device.table[3] = parse_money("0.20 USD")
+    b.enabled()
+    assert b.requests(Header.SET_INHIBITS) == [Request(Header.SET_INHIBITS, b"\x02\x00")], "1 EUR alone"
+    assert credit(b, 20).value is None
+
+
+def test_a_value_without_a_currency_opens_no_slot() -> None:
+    b = valued()
+    b.device.table.clear()
+    assert b.ready().values == {}
+    b.command(CashCommand.ENABLE)
+    assert b.until(Completed) == Completed(CashCommand.ENABLE, Refusal.NOT_READY)
+
+
+@pytest.mark.parametrize("said", ["", NAK_SAID, BUSY_SAID], ids=["silence", "NAK", "BUSY"])
+def test_an_acceptor_that_knows_no_option_flags_credits_positions(said: str) -> None:
+    b = Bench(coins())
+    b.from_device = On(Header.OPTION_FLAGS, b, 1000, lambda _: bytes.fromhex(said))
+    assert b.ready().values == COIN_TABLE
+    assert len(b.requests(Header.OPTION_FLAGS)) == 6, "silence is believed when it is said twice, three times each"
+    b.enabled()
+    b.run(5)
+    assert credit(b, EURO).value == COIN_TABLE[EURO]
+    assert (b.codes(), b.heard(Lost)) == ([], [])
+
+
+@pytest.mark.parametrize("lost", [1, 2, 3, 4, 5])
+def test_option_flags_that_are_lost_make_no_positions_of_values(lost: int) -> None:
+    b = valued()
+    b.from_device = On(Header.OPTION_FLAGS, b, lost, nothing)
+    b.enabled()
+    assert credit(b, 20).value == parse_money("0.20 EUR")
+    assert credit(b, EURO).value is None
+
+
+def test_option_flags_that_are_said_now_and_not_then_have_a_person_look() -> None:
+    b = valued()
+    asked = iter(range(1_000_000))
+    b.from_device = On(Header.OPTION_FLAGS, b, 1000, lambda _: b"" if next(asked) % 4 else bytes.fromhex(VALUES_SAID))
+    b.run(120)
+    assert b.codes() == ["failure-not-identified"]
+    assert b.heard(Answered) == []
+
+
+@pytest.mark.parametrize(("values", "lie"), [(True, POSITIONS_SAID), (False, VALUES_SAID)])
+def test_option_flags_are_only_believed_when_they_are_said_twice(values: bool, lie: str) -> None:
+    b = valued() if values else Bench(coins())
+    say(b, Header.OPTION_FLAGS, lie)
+    assert b.ready().values == (valued() if values else Bench(coins())).ready().values
+    assert len(b.requests(Header.OPTION_FLAGS)) == 4, "everything was asked anew"
+
+
+def test_a_trace_says_what_the_option_flags_are() -> None:
+    told = coin_narrator({})
+    sayings = [*told.sent(bytes.fromhex(FLAGS_ASKED)), *told.received(bytes.fromhex(VALUES_SAID))]
+    assert [saying.words for saying in sayings] == ["option flags", "option flags 1"]

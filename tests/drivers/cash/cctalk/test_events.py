@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from drivers.api.cash import Presence, Trouble, TroubleKind
 from drivers.cash.cctalk.events import (
+    CREDIT_VALUES,
     UNKNOWN_NOTE,
     GivenBack,
     InBox,
@@ -21,6 +22,7 @@ from drivers.cash.cctalk.events import (
     Reported,
     before,
     coin_meaning,
+    coin_value_meaning,
     distance,
     fault_trouble,
     judge,
@@ -178,6 +180,12 @@ def test_what_a_coin_event_means(b: int, meaning: Meaning) -> None:
 @pytest.mark.parametrize("path", [0, 1, 8])
 def test_a_credit_is_a_coin_whatever_path_it_took(position: int, path: int) -> None:
     assert coin_meaning(position, path) == InBox(position)
+
+
+@given(st.integers(1, 255), st.integers(0, 255))
+def test_a_credit_that_is_a_value_is_never_taken_for_a_position(a: int, b: int) -> None:
+    assert coin_value_meaning(a, b) == InBox(CREDIT_VALUES + a) != coin_meaning(a, b)
+    assert coin_value_meaning(0, b) == coin_meaning(0, b)
 
 
 @row("a pair that is in no table")

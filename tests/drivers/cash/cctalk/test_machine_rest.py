@@ -18,8 +18,8 @@ from tests.drivers.cash.bench import On, damaged, nothing
 from tests.drivers.cash.cctalk.virtual import Bench, coins, device
 
 LOOK = {
-    Validator: [Header.GET_INHIBITS, Header.SELF_CHECK],
-    CoinAcceptor: [Header.GET_INHIBITS, Header.SELF_CHECK, Header.STATUS],
+    Validator: [Header.GET_INHIBITS, Header.GET_MASTER, Header.SELF_CHECK],
+    CoinAcceptor: [Header.GET_INHIBITS, Header.GET_MASTER, Header.SELF_CHECK, Header.STATUS],
 }
 PLACES = [(kind, header) for kind, headers in LOOK.items() for header in headers]
 places = pytest.mark.parametrize(("kind", "header"), PLACES)

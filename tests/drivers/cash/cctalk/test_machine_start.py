@@ -95,10 +95,10 @@ def test_a_device_that_never_says_who_it_is_is_not_used_and_a_person_hears_of_it
     b = bench()
     b.from_device = On(Header.SERIAL, b, 15, nothing)
     b.run(6)
-    assert b.codes() == ["failure-not-identified"]
+    assert b.codes() == ["failure-no-answer-242"]
     assert b.heard(Answered) == []
     b.ready()
-    assert b.codes() == ["failure-not-identified", "failure-not-identified over"]
+    assert b.codes() == ["failure-no-answer-242", "failure-no-answer-242 over"]
 
 
 def test_a_validator_that_does_not_say_that_it_uses_escrow_lets_no_note_in() -> None:
@@ -106,7 +106,7 @@ def test_a_validator_that_does_not_say_that_it_uses_escrow_lets_no_note_in() -> 
     b = bench()
     b.from_device = On(Header.SET_MODE, b, 15, nothing)
     b.run(8)
-    assert b.codes() == ["failure-not-identified"]
+    assert b.codes() == ["failure-no-answer-153"]
     assert b.heard(Ready) == []
     b.ready()
     assert b.requests(Header.SET_MODE)[-1] == Request(Header.SET_MODE, b"\x03")

@@ -17,6 +17,7 @@ from drivers.cash.cctalk.messages import (
     MessageError,
     NotAcknowledged,
     NotRouted,
+    OptionFlags,
     PollEvery,
     Request,
     Route,
@@ -49,6 +50,7 @@ REQUESTS = [
     (set_master(accepting=True), 228, "01"),
     (set_master(accepting=False), 228, "00"),
     (Request(Header.GET_MASTER), 227, ""),
+    (Request(Header.OPTION_FLAGS), 213, ""),
     (Request(Header.COIN_ID, b"\x01"), 184, "01"),
     (Request(Header.NOTE_EVENTS), 159, ""),
     (Request(Header.NOTE_ID, b"\x01"), 157, "01"),
@@ -76,6 +78,8 @@ ANSWERS: list[tuple[Header, Answer, int, str]] = [
     (Header.SELF_CHECK, Code(44), 0, "2C"),
     (Header.STATUS, Code(2), 0, "02"),
     (Header.GET_MASTER, Code(1), 0, "01"),
+    (Header.OPTION_FLAGS, OptionFlags(1), 0, "01"),
+    (Header.OPTION_FLAGS, NotAcknowledged(), 5, ""),
     (Header.POLLING_PRIORITY, PollEvery(0.2), 0, "0214"),
     (Header.POLLING_PRIORITY, PollEvery(None), 0, "0000"),
     (Header.COIN_EVENTS, EventBuffer(1, ((3, 2), (0, 0), (0, 0), (0, 0), (0, 0))), 0, "0103020000000000000000"),
@@ -124,7 +128,8 @@ def test_a_reset_with_data_is_none_and_so_noise_before_a_frame_does_not_reset() 
         (Header.ROUTE, 0, "FEFE"), (Header.NOTE_EVENTS, 0, ""), (Header.NOTE_EVENTS, 0, "00" * 10),
         (Header.NOTE_EVENTS, 0, "00" * 12), (Header.SERIAL, 0, "0000"), (Header.CATEGORY, 0, ""),
         (Header.SCALING, 0, "64"), (Header.GET_INHIBITS, 0, ""), (Header.SELF_CHECK, 0, "000000"),
-        (Header.POLLING_PRIORITY, 0, "02"), (Header.SET_MASTER, 7, ""),
+        (Header.POLLING_PRIORITY, 0, "02"), (Header.SET_MASTER, 7, ""), (Header.OPTION_FLAGS, 0, ""),
+        (Header.OPTION_FLAGS, 0, "0100"),
     ],
 )  # fmt: skip
 def test_what_is_no_answer_is_said_to_be_none(asked: Header, header: int, data: str) -> None:
@@ -139,6 +144,11 @@ def test_what_is_no_answer_is_said_to_be_none(asked: Header, header: int, data: 
 )  # fmt: skip
 def test_polling_priority_has_units(data: str, seconds: float | None) -> None:
     assert decode_answer(Header.POLLING_PRIORITY, 0, bytes.fromhex(data)) == PollEvery(seconds)
+
+
+@pytest.mark.parametrize(("flags", "values"), [(0, False), (1, True), (254, False), (255, True)])
+def test_the_lowest_option_flag_of_a_coin_acceptor_says_that_its_credits_are_values(flags: int, values: bool) -> None:
+    assert OptionFlags(flags).credits_are_values is values
 
 
 @given(st.sampled_from(Header), st.integers(0, 255), st.binary(max_size=255))

@@ -65,6 +65,14 @@ def test_the_sheets_crc_poll() -> None:
     assert validator.receive(bytes.fromhex("2800B6FE21"), 0.0) == bytes.fromhex("0100300037")
 
 
+@pytest.mark.parametrize(("values", "flags"), [(False, "00"), (True, "01")])
+def test_a_coin_acceptor_says_in_its_option_flags_what_a_credit_is(values: bool, flags: str) -> None:
+    acceptor = coins()
+    acceptor.credits_are_values = values
+    assert acceptor.receive(frame(2, 213), 0.0)[:-1].hex() == f"01010200{flags}"
+    assert device().receive(frame(40, 213), 0.0) == b"", "a validator's flags are others"
+
+
 @pytest.mark.parametrize(
     "question",
     [
@@ -95,6 +103,16 @@ def test_the_line_gives_the_host_its_own_bytes_back_also_without_power() -> None
 
 def test_154_with_an_empty_escrow_answers_254() -> None:
     assert opened().receive(frame(40, 154, b"\x01"), 1.0) == frame(1, 0, b"\xfe", source=40)
+
+
+def test_154_that_cannot_give_a_note_back_answers_255_and_the_note_stays() -> None:
+    validator = opened()
+    validator.insert("paper", TWENTY, 1.0)
+    validator.advance(2.0)
+    validator.act(What(Fault.MOUTH_SHUT, seconds=10.0), 2.0)
+    assert validator.receive(frame(40, 154, b"\x00"), 3.0) == bytes.fromhex("01012800FFD7")
+    assert validator.vault.notes[0].place is Place.ESCROW
+    assert validator.receive(frame(40, 154, b"\x00"), 13.0) == ACK
 
 
 def test_events_are_five_newest_first_and_the_counter_never_says_0_again() -> None:

@@ -6,8 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drivers.cash.cctalk.simulator_device import coin_identifier, note_identifier
-from drivers.cash.cctalk.values import CoinUnit, Scaling, coin_value, is_identifier, note_value
+from drivers.cash.cctalk.simulator_device import coin_identifier, note_identifier, value_credit
+from drivers.cash.cctalk.values import (
+    TOKEN,
+    CoinUnit,
+    Scaling,
+    coin_value,
+    credit_values,
+    credited,
+    is_identifier,
+    note_value,
+)
 from guichet.money import Money, parse_money
 from tests.drivers.cash.sheet import row
 
@@ -123,3 +132,60 @@ def test_a_note_that_no_identifier_can_name_is_refused(face: str) -> None:
 def test_a_coin_that_no_identifier_can_name_is_refused(face: str) -> None:
     with pytest.raises(ValueError, match="no identifier"):
         coin_identifier(parse_money(face))
+
+
+# --- credits that are values ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("credit", "counts"),
+    [(1, 1), (5, 5), (100, 100), (127, 127), (129, 10), (148, 200), (153, 250), (178, 500), (228, 1000), (254, 1260)],
+)
+def test_a_credit_that_is_a_value_is_seven_bits_and_ten_times_with_the_eighth(credit: int, counts: int) -> None:
+    assert credited(credit) == counts
+
+
+@pytest.mark.parametrize("credit", [0, 128, TOKEN])
+def test_a_token_and_nothing_at_all_are_no_money(credit: int) -> None:
+    assert credited(credit) is None
+
+
+def worth(*coins: str, unit: CoinUnit = CoinUnit.MINOR) -> dict[int, str]:
+    return {credit: str(value) for credit, value in credit_values(map(parse_money, coins), unit).items()}
+
+
+def test_a_credit_is_worth_what_a_coin_is_that_the_acceptor_names_and_nothing_else() -> None:
+    assert worth("0.05 EUR", "1 EUR", "2 EUR") == {
+        5: "0.05 EUR", 100: "1.00 EUR", 138: "1.00 EUR", 148: "2.00 EUR"
+    }  # fmt: skip
+    assert worth() == {}
+
+
+def test_a_coin_that_no_credit_can_name_has_none() -> None:
+    assert worth("1.28 EUR", "12.70 EUR", "12.60 EUR") == {254: "12.60 EUR"}
+
+
+def test_two_issues_of_one_coin_are_one() -> None:
+    assert worth("1 EUR", "1 EUR") == {100: "1.00 EUR", 138: "1.00 EUR"}
+
+
+def test_a_credit_that_two_currencies_share_is_worth_nothing_that_anybody_knows() -> None:
+    assert worth("0.20 EUR", "0.20 USD", "2 EUR") == {148: "2.00 EUR"}
+
+
+def test_where_identifiers_count_major_units_a_credit_may_count_either_and_one_that_differs_is_worth_nothing() -> None:
+    assert worth("1 EUR", "2 EUR", unit=CoinUnit.MAJOR) == {
+        1: "1.00 EUR", 2: "2.00 EUR", 100: "1.00 EUR", 138: "1.00 EUR", 148: "2.00 EUR"
+    }  # fmt: skip
+    assert worth("0.01 EUR", "1 EUR", "2 EUR", unit=CoinUnit.MAJOR) == {2: "2.00 EUR", 148: "2.00 EUR"}
+
+
+@given(st.integers(1, 20_000))
+def test_the_simulators_credits_are_read_back(minor: int) -> None:
+    coin = Money(minor, parse_money("1 EUR").currency)
+    try:
+        credit = value_credit(coin)
+    except ValueError:
+        assert coin not in credit_values([coin], CoinUnit.MINOR).values()
+        return
+    assert credit_values([coin], CoinUnit.MINOR)[credit] == coin

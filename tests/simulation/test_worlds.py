@@ -16,7 +16,7 @@ from drivers.simulation.notes import Place
 from tests.simulation import __main__ as command
 from tests.simulation.campaign import Tally
 from tests.simulation.plan import Kind
-from tests.simulation.world import Outcome, Stage, plan_for
+from tests.simulation.world import LEAST_DEPOSITS, LEAST_NOTES, Outcome, Stage, plan_for
 
 SEEDS = range(1, 17)
 REGRESSIONS = (
@@ -57,7 +57,8 @@ def stage() -> Iterator[Stage]:
 def test_a_world_comes_to_rest_and_adds_up(stage: Stage, seed: int, counted: Callable[[str], None]) -> None:
     outcome = stage.run(plan_for(seed))
     assert outcome.wrongs == []
-    assert outcome.deposits > 0
+    assert outcome.deposits >= LEAST_DEPOSITS
+    assert outcome.notes >= LEAST_NOTES
     counted(f"simulated deposits: {outcome.deposits}")
 
 

@@ -63,15 +63,16 @@ def _do(arguments: argparse.Namespace) -> int:
     seeds = range(arguments.start, arguments.start + arguments.seeds)
     tally = campaign.run(seeds, arguments.workers, stop_at=arguments.failures, show=_show)
     _print(tally, as_json=arguments.json)
+    status = 1 if tally.failed or tally.is_narrow else 0
     if arguments.json:
-        return 1 if tally.failed else 0
+        return status
     for seed, wrong in sorted(tally.failed.items()):
         print(f"\nseed {seed}: {_as_told(wrong)}")
     if tally.failed and not arguments.no_shrink:
         _smallest(min(tally.failed), arguments.broken_by)
     if not arguments.broken_by:
         print(f"\n{_verdict(tally)}")
-    return 1 if tally.failed else 0
+    return status
 
 
 def _sabotaged(arguments: argparse.Namespace) -> int:
@@ -89,6 +90,8 @@ def _sabotaged(arguments: argparse.Namespace) -> int:
 def _verdict(tally: Tally) -> str:
     if tally.failed:
         return f"A RULE WAS BROKEN in {len(tally.failed)} of {tally.seeds} worlds"
+    if tally.is_narrow:
+        return f"every rule held in {tally.seeds} worlds, but they have NEVER been in {', '.join(tally.never)}"
     return f"every rule held in {tally.seeds} worlds"
 
 

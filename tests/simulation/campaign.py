@@ -19,6 +19,7 @@ from tests.simulation.world import Outcome, Stage, plan_for
 
 _CHUNK = 4
 _SHOW_SECONDS = 5.0
+MANY_SEEDS = 20_000
 _FEW = 8
 
 
@@ -84,6 +85,11 @@ class Tally:
         """Cells of the start-up table that nobody has asked for."""
         return [cell for cell in CELLS if not self.cells[cell]]
 
+    @property
+    def is_narrow(self) -> bool:
+        """So many worlds must have been everywhere: a cell that none has reached is a defect of the simulator."""
+        return self.seeds >= MANY_SEEDS and bool(self.never)
+
     def as_json(self) -> str:
         """For scripts: one line."""
         told = {one.name: getattr(self, one.name) for one in fields(self)}
@@ -104,11 +110,19 @@ class Tally:
             f"cells of the start-up table reached: {len(CELLS) - len(self.never)} of {len(CELLS)}"
             + (f"; never: {', '.join(self.never[:_FEW])}" if self.never else "")
             + (f" and {len(self.never) - _FEW} more (--json has them all)" if len(self.never) > _FEW else ""),
+            f"what was last on record of the note when a life ended: {self._deaths()}",
             f"{self.virtual_seconds / 3600:.1f} hours of theirs in {minutes:.1f} minutes "
             f"({self.virtual_seconds / 3600 / minutes:.1f} hours a minute); "
             f"{self.deposits / max(self.cpu_seconds, 0.001):.1f} deposits a second of one core",
         ]
         return "\n".join(lines)
+
+    def _deaths(self) -> str:
+        """With or without power, wherever the paper was: that is in the JSON."""
+        records = Counter[str]()
+        for moment, count in self.deaths.items():
+            records[moment.rpartition(", ")[2].removeprefix("record: ")] += count
+        return ", ".join(f"{record} {count}" for record, count in records.most_common())
 
 
 _stage: Stage | None = None

@@ -174,6 +174,8 @@ _UNASKED = 0.05
 _MOUTH_SHUT = 0.12
 # In how many worlds a disk goes back, beside what else goes wrong there.
 _WENT_BACK = 0.08
+# In how many worlds another note lies in escrow when the process comes back.
+_ANOTHER_NOTE = 0.06
 # How many of what goes wrong comes on top of the last: one misfortune alone is what everybody thinks of.
 _TOGETHER = 0.35
 # How many wait for a record, for what lies between two records lasts milliseconds, and seconds hit it seldom.
@@ -199,7 +201,8 @@ def plan_of(seed: int, subjects: tuple[str, ...], faces: dict[str, tuple[str, ..
     visits = tuple(
         _away(seed, number, visit, allowances) for number, visit in enumerate(_visits(seed, terminals, faces))
     )
-    return Plan(seed, terminals, visits, tuple(_mishaps(seed, visits)), allowances)
+    mishaps = (*_mishaps(seed, visits), *_another_note(seed, visits, [faces[name] for name in terminals]))
+    return Plan(seed, terminals, visits, mishaps, allowances)
 
 
 def _allowance(seed: int, terminal: int) -> Allowance | None:
@@ -268,6 +271,19 @@ def _aimed(seed: int, number: int, mishap: Mishap) -> Mishap:
     # Longer than anyone waits for a device that does not answer.
     seconds = dice.choice((mishap.seconds, 20.0)) if mishap.kind is Kind.UNPLUG else mishap.seconds
     return replace(mishap, after=after, number=count, seconds=seconds, moment=moment)
+
+
+def _another_note(seed: int, visits: tuple[Visit, ...], faces: list[tuple[str, ...]]) -> Iterator[Mishap]:
+    """The process dies with a note in escrow, for longer than the device holds it; and another one is drawn in then."""
+    dice = random.Random(f"{seed}/another note")
+    if dice.random() >= _ANOTHER_NOTE:
+        return
+    visit = dice.randrange(len(visits))
+    push = dice.randrange(len(visits[visit].pushes))
+    moment = dice.choice((Moment.ESCROWED, Moment.RETURN_INTENDED, Moment.STACK_INTENDED))
+    face = dice.choice([one for one in faces[visits[visit].terminal] if one != visits[visit].pushes[push].face])
+    yield Mishap(visit, push, 0.0, Kind.KILL, 18.0, 0, "at once", moment)
+    yield Mishap(visit, push, dice.uniform(11.5, 15.0), Kind.UNASKED, 1.0, 0, face, moment)
 
 
 def _goes_back(dice: random.Random, visits: tuple[Visit, ...]) -> Mishap:

@@ -14,7 +14,8 @@ import pytest
 from drivers.simulation import notes
 from drivers.simulation.notes import Place
 from tests.simulation import __main__ as command
-from tests.simulation.campaign import Tally
+from tests.simulation.campaign import MANY_SEEDS, Tally
+from tests.simulation.coverage import CELLS
 from tests.simulation.plan import Kind
 from tests.simulation.world import LEAST_DEPOSITS, LEAST_NOTES, Outcome, Stage, plan_for
 
@@ -173,6 +174,22 @@ def test_what_was_never_reached_is_named() -> None:
     tally.cells["STACK_INTENDED / MOVING"] += 1
     assert "STACK_INTENDED / MOVING" not in tally.never
     assert "NONE / PATH_EMPTY" in tally.words()
+
+
+def test_a_long_run_that_has_not_been_everywhere_says_so_and_fails() -> None:
+    tally = Tally(seeds=MANY_SEEDS - 1)
+    assert not tally.is_narrow
+    tally.seeds += 1
+    assert tally.is_narrow
+    assert "but they have NEVER been in NONE / PATH_EMPTY" in command._verdict(tally)  # pyright: ignore[reportPrivateUsage]
+    tally.cells.update(CELLS)
+    assert not tally.is_narrow
+
+
+def test_what_was_on_record_when_somebody_died_is_told() -> None:
+    tally = Tally()
+    tally.deaths.update({"power: paper in box, record: credited": 2, "process: no paper inside, record: credited": 1})
+    assert "when a life ended: credited 3" in tally.words()
 
 
 def test_the_paths_are_those_of_this_checkout() -> None:

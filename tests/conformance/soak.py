@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from drivers.simulation.script import parse_fault
+from drivers.simulation.script import OnAck, Rule, parse, parse_fault
 from guichet.journal.records import Fact
 from guichet.v1 import journal_pb2 as pb
 from kiosk.journal.folds import NotePhase
@@ -35,8 +35,10 @@ NOTES_A_FAULT = 20
 _FAULTS = (
     "power off 2", "power off 20", "mute 3", "mute 12", "lose 1", "lose 4", "wrong crc 1", "wrong crc 4",
     "noise 7F FC 02 03 28 55", "jam in head", "jam in transport", "jam in box", "box full", "box removed", "cheat",
-    "second note", "fail", "not taken", "slips",
+    "second note", "fail", "not taken", "slips", "late 1.5", "late 6", "mouth shut 5", "mouth shut 60", "unasked",
+    "unknown denomination", "box swapped BOX", "serial SOAK", "ack lose", "ack repeat", "ack late 0.4", "ack late 3",
 )  # fmt: skip
+_NAMED = ("box swapped", "serial")
 _DEATHS: tuple[type[Fact], ...] = (
     pb.NoteEscrowed, pb.StackIntended, pb.ReturnIntended, pb.NoteStacked, pb.AckSent, pb.NoteCleared, pb.DepositClosed,
 )  # fmt: skip
@@ -130,7 +132,21 @@ def _arrange(rig: Rig, dice: random.Random, count: Count) -> None:
         return
     fault = dice.choice(_FAULTS)
     count.faults[fault] += 1
-    rig.at(rig.now + dice.uniform(0.5, 15.0), lambda: rig.device.act(parse_fault(fault), rig.now))
+    number = count.faults[fault]
+    rig.at(rig.now + dice.uniform(0.5, 15.0), lambda: _strike(rig, f"{fault}-{number}" if _is_named(fault) else fault))
+
+
+def _is_named(fault: str) -> bool:
+    """Another box, or another device, each time."""
+    return fault.startswith(_NAMED)
+
+
+def _strike(rig: Rig, fault: str) -> None:
+    device, (when, _, what) = rig.device, fault.partition(" ")
+    if when == "ack":
+        device.follow(Rule(OnAck(device.acknowledgements + 1), parse(f"ack 1: {what}")[0].what))
+    else:
+        device.act(parse_fault(fault), rig.now)
 
 
 def _show(done: int, of: int) -> None:

@@ -15,7 +15,7 @@ from host.claims.periods import Periods
 from host.claims.records import BoxCount
 from host.fleet.standing import is_lost, revoked_at_us
 from host.journal.notes import Notes, NoteStory
-from host.journal.records import epochs_held, readable_records
+from host.journal.records import epochs_held, readable_records, received_at_us
 from host.ledger.advice import AdvisedNote
 from host.ledger.kinds import Outcome
 from host.ledger.reading import KeptOutcome, kept_outcomes
@@ -24,10 +24,11 @@ from host.ledger.schema import note_conflicts, note_outcomes
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What a terminal's replicated journal tells of its notes and its boxes."""
+    """What a terminal's replicated journal tells of its notes and its boxes. ``opened``: where each period begins."""
 
     notes: Notes = field(default_factory=Notes)
     periods: Periods = field(default_factory=Periods)
+    opened: dict[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,20 +70,29 @@ def told_by_journals(connection: Connection, terminal: str | None = None) -> dic
             for numbered in readable_records(connection, name, epoch):
                 one.notes.add(epoch, (numbered,))
                 one.periods.add((numbered[1],))
+                if numbered[1].HasField("box_period_opened"):
+                    one.opened.setdefault(numbered[1].box_period_opened.box_period_id, (epoch, numbered[0]))
     return told
 
 
 def boxes_of(connection: Connection, terminal: TerminalId) -> Boxes:
-    """The boxes of one terminal. Reads its whole journal. The last period of one that is lost has ended."""
+    """The boxes of one terminal. Reads its whole journal. The last period of one that is lost has ended, and one that
+    was counted then has, also if the terminal is found and enrolled again.
+    """
     told = told_by_journals(connection, terminal).get(terminal, Told())
+    counted = counts_of(connection, terminal)
     if is_lost(connection, terminal):
         told.periods.end(revoked_at_us(connection, terminal))
+    for name, after in told.periods.unseen_exchanges():
+        counts = counted.get(name, ())
+        if counts and counts[0].counted_at_us < received_at_us(connection, terminal, told.opened[after]):
+            told.periods.was_out(name)
     kept = list(kept_outcomes(connection, note_outcomes.c.terminal_id == terminal))
     conflicts = refused(connection, terminal)
     return Boxes(
         told.periods,
         tuple(standing_of(terminal, kept, told, conflicts)),
-        counts_of(connection, terminal),
+        counted,
         tuple(hindrances_of(kept, told.notes, told.periods, conflicts)),
     )
 

@@ -67,9 +67,15 @@ class Periods:
 
     def joined(self) -> frozenset[str]:
         """The periods that may share their box with a neighbour: no box was seen to leave between the two."""
-        names = list(self.found)
-        pairs = (pair for pair in pairwise(names) if not self.found[pair[0]].exchanged)
-        return frozenset(name for pair in pairs for name in pair)
+        return frozenset(name for pair in self.unseen_exchanges() for name in pair)
+
+    def unseen_exchanges(self) -> tuple[tuple[str, str], ...]:
+        """The periods between which no box was seen to leave, each with the one after it."""
+        return tuple(pair for pair in pairwise(self.found) if not self.found[pair[0]].exchanged)
+
+    def was_out(self, period: str) -> None:
+        """Its box was out before the next period began, though the journal does not say so."""
+        self.found[period] = replace(self.found[period], exchanged=True)
 
     def end(self, at_us: int) -> None:
         """Its terminal says nothing more: the box that was in is out, wherever that is."""

@@ -269,6 +269,13 @@ def epochs_held(connection: Connection) -> tuple[tuple[TerminalId, int], ...]:
     return tuple((TerminalId(terminal), epoch) for terminal, epoch in rows)
 
 
+def received_at_us(connection: Connection, terminal: TerminalId, place: tuple[int, int]) -> int:
+    """When the host took the entry of ``place`` in, by its own clock."""
+    c = journal_entries.c
+    entry = (c.terminal_id == terminal, c.epoch == place[0], c.sequence == place[1])
+    return connection.execute(select(c.received_at_us).where(*entry)).scalar_one()
+
+
 def readable_records(
     connection: Connection, terminal: TerminalId, epoch: int
 ) -> Iterator[tuple[int, journal_pb2.JournalRecord]]:

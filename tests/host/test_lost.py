@@ -238,3 +238,16 @@ def test_an_advice_that_neither_terminal_nor_host_has_signed_is_found(bench: Ben
     settled(bench)
     corrupt(bench, "advices", "UPDATE advices SET signature = x'00'")
     assert "is not signed by a key of terminal T-1" in {finding.text for finding in findings(bench)}
+
+
+def test_a_count_stands_when_the_terminal_is_enrolled_again(bench: Bench) -> None:
+    burnt(bench)
+    settled(bench)
+    count(bench, {"50 EUR": 1, "20 EUR": 1})
+    bench.clock.now_us += 1_000_000
+    again = bench.enrol("T-1")
+    again.write(journal_pb2.JournalRestored(entries=9, last_epoch=1, last_sequence=9))
+    opened(again, NEXT_PERIOD)
+    replicate(bench, again)
+    assert findings(bench) == ()
+    assert agrees(bench)

@@ -21,6 +21,7 @@ from host.commands.common import (
     reading,
     writing,
 )
+from host.fleet.standing import keys_of
 from host.hsm.software import open_module
 from host.ledger.advice import Advice
 from host.ledger.settlement import Refusal, Settlement
@@ -51,9 +52,11 @@ def run(arguments: argparse.Namespace) -> int:
     except IdError as error:
         raise CommandError(str(error)) from error
     now_us = seams.clock.wall_us()
-    if arguments.look:
-        with reading(config) as connection:
-            found = left_open(connection, terminal, now_us)
+    with reading(config) as connection:
+        if not keys_of(connection, {terminal}):
+            raise CommandError(f"no terminal {terminal} has enrolled here")
+        found = left_open(connection, terminal, now_us)
+    if arguments.look or not found:
         return _show(arguments, found)
     keys, calendar = open_keys(config.keys, seams.random), Calendar(seams.clock, config.zone)
     cards = CardAccounts(keys.sealing, open_module(config.keys, seams.random), calendar)
@@ -61,8 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     def settle(connection: Connection) -> tuple[Advice, ...]:
         found = left_open(connection, terminal, now_us)
-        if found:
-            keep_command(connection, "settle lost", terminal, now_us)
+        keep_command(connection, "settle lost", terminal, now_us)
         for result in settle_left_open(connection, found, settlement, keys.signer, now_us):
             if isinstance(result, Refusal):
                 raise CommandError(f"{result.reason.value}: {result.text}; nothing was settled")

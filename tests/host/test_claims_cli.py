@@ -293,7 +293,7 @@ def test_what_a_lost_terminal_left_open_is_shown_and_settled_once(office: Office
     assert office.look(lambda bench: [action for action, _ in audited(bench)]) == ["revoke terminal", "settle lost"]
 
 
-@pytest.mark.parametrize("terminal", ["t-2", BAD, ""])
+@pytest.mark.parametrize("terminal", ["t-2", BAD, "", "NOBODY"])
 def test_no_terminals_name_is_refused(office: Office, terminal: str) -> None:
     status, said = office.run("settle-lost", terminal)
     assert (status != 0, "Traceback" in said) == (True, False)

@@ -25,9 +25,11 @@ class AcknowledgesByItself(Machine):
 
 
 class ResetsBeforeItReports(Machine):
+    _has_reset = False
+
     def _send_next(self, now: float) -> None:
-        if self.phase is Phase.KNOCKING and self._last_reset is None:
-            self._last_reset = now
+        if self.phase is Phase.KNOCKING and not self._has_reset:
+            self._has_reset = True
             self._ask(Request(Command.RESET), now)
         else:
             super()._send_next(now)
@@ -40,16 +42,16 @@ class StacksAgainWithoutLooking(Machine):
 
 
 class StacksByItself(Machine):
-    def _report_new(self, answer: PollAnswer, found: Frame) -> None:
-        super()._report_new(answer, found)
-        if answer.state is State.ESCROW:
+    def _report_change(self, before: PollAnswer | None, answer: PollAnswer, found: Frame, now: float) -> None:
+        super()._report_change(before, answer, found, now)
+        if before != answer and answer.state is State.ESCROW:
             self._orders.post(Do(CashCommand.STACK, own=True))
 
 
 class TellsItOnce(Machine):
-    def _report_change(self, before: PollAnswer | None, answer: PollAnswer, found: Frame) -> None:
+    def _report_change(self, before: PollAnswer | None, answer: PollAnswer, found: Frame, now: float) -> None:
         if before != answer or answer.state is not State.STACKED:
-            super()._report_change(before, answer, found)
+            super()._report_change(before, answer, found, now)
 
 
 class Crashes(Machine):

@@ -7,18 +7,20 @@ from hashlib import sha256
 
 from drivers.api.device import DeviceIdentity
 from drivers.cash.ccnet.messages import Command, Identification, NoteTable, StackedCount
-from drivers.cash.questions import Questions
+from drivers.cash.ccnet.timing import Timing
+from drivers.cash.patience import PatientQuestions
 from guichet.ids import DeviceSerial
 from guichet.money import Money
 
 _SIMULATED_PART = "GUICHET-SIM"
 
 
-class Knowledge(Questions[Command]):
+class Knowledge(PatientQuestions[Command]):
     """Who it is, what its note types are worth, how many notes it stacked."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, timing: Timing) -> None:
+        super().__init__(timing.reluctant)
+        self._timing = timing
         self.identity: DeviceIdentity | None = None
         self.values: Mapping[int, Money] = {}
         self.table_hash = b""
@@ -26,7 +28,7 @@ class Knowledge(Questions[Command]):
 
     def forget(self) -> None:
         """What comes back may be another device, and has a count of its own: nothing known before holds for it."""
-        self.__init__()
+        self.__init__(self._timing)
 
     def does_without_count(self) -> None:
         """The count, always the last question of a round, is not to be had."""

@@ -9,6 +9,8 @@ What holds throughout (CashCode NET common specification 2.6, and its power-up s
 * A stacked or returned note's event is acknowledged only when the caller says so. Until then the device repeats it.
 * STACK and RETURN are never sent again blindly: when their answer is lost, a poll says what became of them.
 * RESET is sent only after the first answer is on record, and never while a note may be on its way to the box.
+* A device that stays in a state that should pass, or that answers no poll with a state, is told about, and not waited
+  for in silence; one that begins anew by itself is told as lost before it is asked anything.
 """
 
 from __future__ import annotations
@@ -16,26 +18,20 @@ from __future__ import annotations
 from dataclasses import replace
 
 from drivers.api.cash import (
-    Accepting,
     Answered,
     CashCapabilities,
     CashCommand,
     Cleared,
-    Escrowed,
+    Completed,
     Lost,
     Ready,
     Refusal,
-    Rejected,
-    Returned,
-    Stacked,
-    Stacking,
     Trouble,
     TroubleKind,
 )
 from drivers.cash.ccnet.framing import Deframer, Frame, frame
 from drivers.cash.ccnet.knowledge import Knowledge
 from drivers.cash.ccnet.messages import (
-    REJECT_REASONS,
     Acknowledged,
     Answer,
     Command,
@@ -51,27 +47,32 @@ from drivers.cash.ccnet.messages import (
     decode_answer,
     encode_request,
 )
+from drivers.cash.ccnet.resets import Resets
 from drivers.cash.ccnet.states import (
     HELD,
     IDLE,
     IN_ESCROW,
-    LEAVES_ESCROW_ALONE,
+    LASTING,
     PASSING,
     POWER_UP,
-    PRESENCE,
     STUCK,
     TELLS_IDENTITY,
     TROUBLE,
+    limits_of,
+    presence_of,
     request_for,
     trouble_of,
 )
 from drivers.cash.ccnet.timing import Timing
+from drivers.cash.ccnet.watch import NoteWatch
 from drivers.cash.connection import NOT_IDENTIFIED, Phase
 from drivers.cash.dialogue import Dialogue
 from drivers.cash.exchange import Exchange
 from drivers.cash.orders import MOVES_NOTE, Orders
+from drivers.cash.patience import Patience, Refusals
 from drivers.cash.questions import Standing
 from drivers.cash.rest import Rest, Turn
+from drivers.cash.slot import SHUTS_ITSELF, Found, Slot
 from drivers.cash.steps import Do, Send
 
 _POLL = Request(Command.POLL)
@@ -80,6 +81,7 @@ _ASKING = Send(frame(encode_request(_POLL)))
 _ACK = Send(frame(bytes((Command.ACK,))))
 _COUNTER_MODULUS = 65536
 _TRIES = 3
+_OPEN = Do(CashCommand.ENABLE, own=True)
 
 
 class Machine(Dialogue[Request]):
@@ -90,22 +92,26 @@ class Machine(Dialogue[Request]):
     def __init__(self, timing: Timing) -> None:
         super().__init__(Exchange(timing.lost, timing.late))
         self.timing = timing
-        self.known = Knowledge()
-        self._orders = Orders(self._emit)
+        self.known = Knowledge(timing)
+        self._orders = Orders(self._completed)
+        self._slot = Slot()
         self._deframer = Deframer()
-        self._last_reset: float | None = None
+        self._resets = Resets(timing)
+        self._patience = Patience(limits_of(timing), timing.restless, LASTING)
+        self._refusals = Refusals(timing.lost, timing.poll, timing.refused)
+        self._gone = False
         self._state: PollAnswer | None = None
         self._first: tuple[PollAnswer, Frame] | None = None
         self._holding = False
         self._state_is_old = False
-        self._announced: PollAnswer | None = None
+        self._note = NoteWatch()
         self._unreadable = False
         self._tries = 0
-        self._clear_pending = False
 
     # --- commands, and silence ---------------------------------------------------------------------------------------
 
     def _post(self, order: Do, now: float) -> None:
+        self._slot.posted(order.command)
         self._orders.post(order)
         if not self._holding:
             self._line.hurry(now + self.timing.quiet)
@@ -117,33 +123,48 @@ class Machine(Dialogue[Request]):
         self._deframer.clear()
         self._holding = False
         self._state_is_old = True
-        self._line.give_up(now, self.timing.quiet, late)
+        self._line.give_up(now, self.timing.poll if asked.command is Command.POLL else self.timing.quiet, late)
         if asked.command in (Command.STACK, Command.RETURN):
             self._orders.unconfirmed = True
         elif asked.command is Command.ENABLE_NOTE_TYPES:
             self._tries += 1  # Asking twice does no harm: it says which notes may come, and moves none.
             if self._tries >= _TRIES:
-                self._complete_enabling(Refusal.NO_ANSWER)
+                self._complete_enabling(Refusal.NO_ANSWER, now)
         elif asked.command not in (Command.POLL, Command.RESET):
             self._question_failed(asked.command, now)
         if self._line.falls_silent(now):
             self._lose("silent")
 
     def _lose(self, code: str) -> None:
-        self.phase = Phase.KNOCKING
-        self._state, self._first = None, None
-        self.known.forget()
-        self._orders.fail_all(Refusal.LOST)
+        """Once, until it answers a poll with a state."""
+        if self._gone:
+            return
+        self._gone = True
+        self._state = None
+        self._resets.lost()
+        self._begin_anew()
         self._emit(Lost(code))
+
+    def _begin_anew(self) -> None:
+        self.phase = Phase.KNOCKING
+        self._first = None
+        self.known.forget()
+        self._patience.forget()
+        self._slot.forget()
+        self._orders.fail_all(Refusal.LOST)
+
+    def _completed(self, completion: Completed) -> None:
+        self._slot.completed(completion)
+        self._emit(completion)
 
     # --- sending ----------------------------------------------------------------------------------------------------
 
     def _send_next(self, now: float) -> None:
         self._holding = False
-        if self.known.may_ask:
+        if self.known.may_ask_at(now):
             self._ask(Request(self.known.next()), now)
-        elif self.phase is Phase.SETTLING and self._reset_due(now):
-            self._last_reset = now
+        elif self.phase is Phase.SETTLING and self._resets.due(now):
+            self._resets.sent(now)
             self._ask(Request(Command.RESET), now)
         elif self._may_do_next():
             self._do(now)
@@ -166,16 +187,6 @@ class Machine(Dialogue[Request]):
         self._line.ask(request, now, self.timing.answer)
         self._out.append(Send(frame(encode_request(request))))
 
-    def _reset_due(self, now: float) -> bool:
-        """A device at power-up waits for RESET; a stuck one may come free by it, tried again with patience."""
-        if self._state is None:
-            return False
-        if self._state.state in POWER_UP:
-            return self._last_reset is None or now - self._last_reset >= self.timing.power_up
-        if self._state.state in STUCK:
-            return self._last_reset is None or now - self._last_reset >= self.timing.reset_again
-        return False
-
     def _do(self, now: float) -> None:
         """Send the first command; it stays first until its answer, or the state, says what became of it."""
         order = self._orders.first
@@ -187,6 +198,9 @@ class Machine(Dialogue[Request]):
             self._line.next_at = now
         elif order.command is CashCommand.ENABLE and self.phase is not Phase.RUNNING:
             self._orders.complete(Refusal.NOT_READY)
+            self._line.next_at = now
+        elif order == _OPEN and not self._slot.wanted:
+            self._orders.complete()  # The caller has just ordered that the slot be shut.
             self._line.next_at = now
         else:
             self._state_is_old |= order.command in MOVES_NOTE
@@ -243,6 +257,14 @@ class Machine(Dialogue[Request]):
             self._emit(Trouble(TroubleKind.UNREADABLE))
         self._unanswered(request, now, 0.0)
         self._line.next_at = now + self.timing.poll
+        if request.command is Command.POLL:
+            self._refused("unreadable", now)
+
+    def _refused(self, code: str, now: float) -> None:
+        """A poll was answered, and not with a state: after a while that is no better than silence."""
+        if self._refusals.refused(now):
+            self._lose(code)
+        self._line.next_at = now + self._refusals.pause(gone=self._gone)
 
     def _confirmed(self, asked: Command, answer: Answer, now: float) -> None:
         self._line.finish(now, self.timing.quiet)
@@ -256,12 +278,14 @@ class Machine(Dialogue[Request]):
             case Command.ENABLE_NOTE_TYPES if isinstance(answer, NotAcknowledged) and self._tries + 1 < _TRIES:
                 self._tries += 1  # It arrived damaged: the specification has it sent again.
             case Command.ENABLE_NOTE_TYPES:
-                self._complete_enabling(None if done else Refusal.REFUSED)
+                self._complete_enabling(None if done else Refusal.REFUSED, now)
             case Command.COUNT_STACKED if isinstance(answer, Illegal):
                 self.known.stacked = None
                 self._answered_all(now)
             case Command.IDENTIFICATION | Command.GET_NOTE_TABLE | Command.COUNT_STACKED:
                 self._ask_again(asked, now)
+            case Command.POLL:
+                self._refused("refused", now)
             case _:
                 pass
 
@@ -272,7 +296,7 @@ class Machine(Dialogue[Request]):
 
     def _question_failed(self, question: Command, now: float) -> None:
         """A unit that says nothing of its count, in whatever way, does without one."""
-        match self.known.failed(question, only_report=self.phase is Phase.KNOCKING):
+        match self.known.went_wrong(question, now, only_report=self.phase is Phase.KNOCKING):
             case Standing.GIVEN_UP if not self.known.asking:
                 self._report_presence()
             case Standing.TOO_OFTEN if question is Command.COUNT_STACKED:
@@ -283,15 +307,23 @@ class Machine(Dialogue[Request]):
             case Standing.GIVEN_UP | Standing.GOES_ON:
                 pass
 
-    def _complete_enabling(self, refused: Refusal | None) -> None:
+    def _complete_enabling(self, refused: Refusal | None, now: float) -> None:
         order = self._orders.first
         if order is not None and order.command in (CashCommand.ENABLE, CashCommand.DISABLE):
             self._complete(refused)
+            if order == _OPEN and refused is not None and self._slot.wanted and self.phase is Phase.RUNNING:
+                self._give_up_slot(now)
 
     # --- what a poll says -------------------------------------------------------------------------------------------
 
     def _polled(self, answer: PollAnswer, found: Frame, now: float) -> None:
         before, self._state, self._state_is_old = self._state, answer, False
+        self._gone = False
+        self._refusals.end()
+        self._resets.saw(answer.state, now)
+        self._patience.saw(answer.state, now)
+        if answer.state is State.IDLING:
+            self._slot.saw_open()
         self._holding = answer.state in HELD
         pause = self.timing.poll
         if answer.state is State.BUSY:
@@ -301,23 +333,28 @@ class Machine(Dialogue[Request]):
             self._out.append(_ACK)
         match self.phase:
             case Phase.KNOCKING:
-                self._first_answer(answer, found)
+                self._first_answer(answer, found, now)
             case Phase.READING if answer.state is not State.DISABLED:
                 # It is not at rest any more: what it is will be asked when it is so again.
                 self.known.drop()
                 self.phase = Phase.SETTLING
-                self._report_change(before, answer, found)
+                self._report_change(before, answer, found, now)
             case Phase.SETTLING | Phase.RUNNING:
                 self._confirm_by_state(answer.state)
-                self._report_change(before, answer, found)
+                self._report_change(before, answer, found, now)
             case Phase.REPORTED | Phase.READING:
                 pass
-        if self.phase is Phase.RUNNING and answer.state in IDLE and not (self._orders or self.known.asking):
+        at_rest = answer.state is State.IDLING or (answer.state is State.DISABLED and not self._slot.wanted)
+        if self.phase is Phase.RUNNING and at_rest and self._nothing_waits:
             poll = Turn(_POLL, (_ASKING,), found.raw)
             self.rest = Rest(poll, self._deframer.clear, self.timing.answer, (_ACK,), pause, now)
 
-    def _first_answer(self, answer: PollAnswer, found: Frame) -> None:
-        if answer.state in PASSING:
+    @property
+    def _nothing_waits(self) -> bool:
+        return not (self._orders or self.known.asking)
+
+    def _first_answer(self, answer: PollAnswer, found: Frame, now: float) -> None:
+        if answer.state in PASSING and not self._patience.is_over(now):
             # It moves on while it is being asked who it is: what it said before holds no more.
             self._first = None
             self.known.drop()
@@ -337,15 +374,17 @@ class Machine(Dialogue[Request]):
             return
         (answer, found), self._first = self._first, None
         self.phase = Phase.REPORTED
-        self._announced = answer if answer.state in IN_ESCROW else None
+        self._note.reported(answer)
         detail = answer.detail if answer.state in (State.ESCROW, State.STACKED, State.RETURNED) else None
-        presence = PRESENCE[answer.state]
+        presence = presence_of(answer.state)
         self._emit(Answered(self.known.identity, presence, found.raw, detail, self.known.stacked))
 
     def _proceed(self, now: float) -> None:
         if self.phase is Phase.REPORTED:
             self.phase = Phase.SETTLING
-            self._clear_pending = True
+            if self._state is not None and self._state.state in POWER_UP:
+                self._patience.begin(now)
+            self._note.clear_pending = True
             if not self._holding or self._line.next_at is None:
                 self._line.next_at = now + self.timing.quiet
             if self._state is not None and self._state.state in TROUBLE:
@@ -356,6 +395,7 @@ class Machine(Dialogue[Request]):
     def _acknowledge(self, now: float) -> None:
         if self._holding and self._line.asked is None:
             self._holding = False
+            self._resets.acknowledged()
             self._out.append(_ACK)
             self._line.next_at = now + self.timing.poll
 
@@ -364,31 +404,30 @@ class Machine(Dialogue[Request]):
         if self._orders.unconfirmed and state not in PASSING:
             self._complete(Refusal.NOT_DONE if state in IN_ESCROW else None)
 
-    def _report_change(self, before: PollAnswer | None, answer: PollAnswer, found: Frame) -> None:
+    def _report_change(self, before: PollAnswer | None, answer: PollAnswer, found: Frame, now: float) -> None:
         changed = before != answer
         if changed and before is not None and before.state in TROUBLE:
             self._trouble_is_over(before)
-        if answer.state not in LEAVES_ESCROW_ALONE:
-            self._announced = None
+        if (trouble := self._patience.news(now)) is not None:
+            self._emit(trouble)
+            self._restart()
         if self.phase is Phase.RUNNING and self.known.asking and answer.state not in IDLE:
             # How many notes it has stacked is asked when this one is where it goes.
             self.known.drop()
-            self._clear_pending = True
+            self._note.clear_pending = True
+        for event in self._note.follow(answer, found, self.known, changed=changed):
+            self._emit(event)
         match answer.state:
-            case State.STACKED:
-                self._clear_pending = True
-                self._emit(Stacked(answer.detail or 0, self.known.values.get(answer.detail or 0), found.raw))
-            case State.RETURNED:
-                self._clear_pending = True
-                self._emit(Returned(found.raw))
             case state if state in IDLE:
-                self._idle(changed)
+                self._idle(changed, now)
             case _ if answer.state in POWER_UP and changed:
-                self._came_back(found)
+                self._came_back(found, now)
             case State.INITIALIZE if self.phase is Phase.RUNNING:
-                self._restart()
-            case _ if changed:
-                self._report_new(answer, found)
+                self._restarted()
+            case state if state in TROUBLE and changed:
+                self._emit(trouble_of(answer))
+                if state in STUCK:
+                    self._restart()
             case _:
                 pass
 
@@ -398,58 +437,59 @@ class Machine(Dialogue[Request]):
         if trouble.kind.stops_acceptance:
             self._restart()
 
-    def _report_new(self, answer: PollAnswer, found: Frame) -> None:
-        match answer.state:
-            case State.ACCEPTING:
-                self._clear_pending = True
-                self._emit(Accepting())
-            case State.ESCROW if self._announced != answer:
-                self._announced, self._clear_pending = answer, True
-                note_type = answer.detail or 0
-                self._emit(Escrowed(note_type, self.known.values.get(note_type), found.raw, self.known.table_hash))
-            case State.STACKING:
-                self._clear_pending = True
-                self._emit(Stacking())
-            case State.REJECTING:
-                self._clear_pending = True
-                self._emit(Rejected(REJECT_REASONS.get(answer.detail or 0, f"reason-{answer.detail or 0:02x}")))
-            case _ if answer.state in TROUBLE:
-                self._emit(trouble_of(answer))
-                if answer.state in STUCK:
-                    self._restart()
-            case _:
-                pass
-
     def _restart(self) -> None:
         """The device begins anew, or must: it is settled and read again before it takes another note."""
         if self.phase is Phase.RUNNING:
             self.phase = Phase.SETTLING
 
-    def _came_back(self, found: Frame) -> None:
+    def _restarted(self) -> None:
+        """It has been reset, and not from here. What it says when it is done is a first answer again; until then, which
+        takes its time, the caller must not believe that it takes notes.
+        """
+        self._begin_anew()
+        self._emit(Lost("restarted"))
+
+    def _came_back(self, found: Frame, now: float) -> None:
         """A power cut at the device alone: what it says now is reported before anything is done to it."""
-        self.phase = Phase.KNOCKING
-        self._last_reset = None
-        self._clear_pending = False
-        self._first = None
-        self.known.forget()
-        self._orders.fail_all(Refusal.LOST)
+        self._resets.restarted()
+        self._note.clear_pending = False
+        self._begin_anew()
         if self._state is not None:
-            self._first_answer(self._state, found)
+            self._first_answer(self._state, found, now)
 
     # --- idle, and what is asked there ------------------------------------------------------------------------------
 
-    def _idle(self, changed: bool) -> None:
-        if self.phase is Phase.SETTLING:
+    def _idle(self, changed: bool, now: float) -> None:
+        if self._slot.given_up:
+            if self._slot.recovers(now):
+                self._emit(replace(SHUTS_ITSELF, over=True))
+        elif self.phase is Phase.SETTLING:
             if self._state is not None and self._state.state is State.DISABLED:
                 self.phase = Phase.READING
                 self.known.want(Command.IDENTIFICATION, Command.GET_NOTE_TABLE, Command.COUNT_STACKED)
             elif not self._orders:
                 self._orders.post(Do(CashCommand.DISABLE, own=True))
-        elif self._clear_pending and (self.known.stacked is not None or changed):
-            self._clear_pending = False
+        elif self._note.clear_pending and (self.known.stacked is not None or changed):
+            self._note.clear_pending = False
             self.known.want(Command.COUNT_STACKED)
-        elif self._state == _SHUT and not (self._orders or self.known.asking):
-            self._tell_shut()
+        elif self._state == _SHUT and self._nothing_waits:
+            self._found_shut(now)
+
+    def _found_shut(self, now: float) -> None:
+        match self._slot.found_shut(now):
+            case Found.AS_ORDERED:
+                self._tell_shut()
+            case Found.BY_ITSELF:
+                self._orders.post(_OPEN)
+            case Found.TOO_OFTEN:
+                self._give_up_slot(now)
+            case Found.OPENING:
+                pass
+
+    def _give_up_slot(self, now: float) -> None:
+        self._slot.give_up(now)
+        self._emit(SHUTS_ITSELF)
+        self._restart()
 
     def _learn(self, answer: Identification | NoteTable | StackedCount, now: float) -> None:
         self.known.learn(answer)
@@ -465,7 +505,7 @@ class Machine(Dialogue[Request]):
             self._report_presence()
         elif self.phase is Phase.READING and (identity := self.known.identity) is not None:
             self.phase = Phase.RUNNING
-            self._clear_pending = False
+            self._note.clear_pending = False
             known = self.known
             self._emit(Ready(identity, known.values, known.table_hash, known.stacked))
         elif self.phase is Phase.RUNNING and self._state is not None and self._state.state in IDLE:

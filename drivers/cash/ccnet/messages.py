@@ -114,7 +114,8 @@ class State(IntEnum):
     RETURNED = 0x82
 
 
-_WITH_DETAIL = frozenset({State.BUSY, State.REJECTING, State.FAILURE, State.ESCROW, State.STACKED, State.RETURNED})
+_WITH_TYPE = frozenset({State.ESCROW, State.STACKED, State.RETURNED})
+_WITH_DETAIL = _WITH_TYPE | {State.BUSY, State.REJECTING, State.FAILURE}
 
 REJECT_REASONS: Mapping[int, str] = {
     0x60: "insertion", 0x61: "magnetic", 0x62: "earlier-note-in-head", 0x63: "multiplying", 0x64: "transport",
@@ -127,7 +128,9 @@ REJECT_REASONS: Mapping[int, str] = {
 
 @dataclass(frozen=True, slots=True)
 class PollAnswer:
-    """A state and its second byte, where the state has one: note type, reason, failure code, tenths of a second."""
+    """A state and its second byte, where the state has one: note type, reason, failure code, tenths of a second. Some
+    firmware leaves out all of these but the note type.
+    """
 
     state: State
     detail: int | None = None
@@ -212,9 +215,13 @@ def _decode_poll(payload: bytes) -> PollAnswer:
         state = State(payload[0])
     except (IndexError, ValueError) as error:
         raise MessageError(f"no such state: {payload.hex()}") from error
-    if len(payload) != (2 if state in _WITH_DETAIL else 1):
+    known = 2 if state in _WITH_DETAIL else 1
+    rest = payload[known:]
+    # A bill-to-bill unit says where a note went in a third byte; bytes without a meaning are 0 (protocols/ccnet,
+    # sections 2 and 5). More than that is a late answer to another question.
+    if len(payload) > 3 or (state not in _WITH_DETAIL and any(rest)) or (state in _WITH_TYPE and len(payload) < known):
         raise MessageError(f"{state.name} with {len(payload)} bytes")
-    return PollAnswer(state, payload[1] if state in _WITH_DETAIL else None)
+    return PollAnswer(state, payload[1] if state in _WITH_DETAIL and len(payload) >= known else None)
 
 
 _NAMED = 27  # Bytes of an identification that say who it is.

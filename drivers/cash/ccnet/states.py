@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from drivers.api.cash import CashCommand, Presence, Trouble, TroubleKind
 from drivers.cash.ccnet.messages import ALL_TYPES, Command, PollAnswer, Request, State
+from drivers.cash.ccnet.timing import Timing
 
 IDLE = frozenset({State.IDLING, State.DISABLED})
 POWER_UP = frozenset({State.POWER_UP, State.POWER_UP_NOTE_IN_VALIDATOR, State.POWER_UP_NOTE_IN_STACKER})
@@ -19,6 +20,11 @@ HELD = frozenset({State.STACKED, State.RETURNED})
 # A note in escrow is still the same one when the device comes back from these.
 LEAVES_ESCROW_ALONE = IN_ESCROW | {State.BUSY, State.CHEATED, State.PAUSE}
 STUCK = frozenset({State.JAM_VALIDATOR, State.JAM_BOX, State.FAILURE})
+# A stuck device that says so has been in somebody's hands.
+BY_HAND = POWER_UP | {State.BOX_REMOVED}
+# An event that was not acknowledged has been let go, or died with the power.
+OWES_NOTHING = IDLE | POWER_UP | {State.ACCEPTING}
+MOVES = frozenset({State.ACCEPTING, State.STACKING})
 
 PRESENCE: Mapping[State, Presence] = {
     State.POWER_UP: Presence.PATH_EMPTY,
@@ -49,6 +55,32 @@ TROUBLE: Mapping[State, Trouble] = {
     State.PAUSE: Trouble(TroubleKind.PAUSE),
     State.FAILURE: Trouble(TroubleKind.FAILURE),
 }
+
+LASTING: Mapping[State, Trouble] = {
+    **dict.fromkeys(MOVES, Trouble(TroubleKind.JAM, "transport")),
+    **dict.fromkeys((State.REJECTING, State.RETURNING), Trouble(TroubleKind.JAM, "mouth")),
+    **dict.fromkeys(POWER_UP, Trouble(TroubleKind.FAILURE, "stays-power-up")),
+    State.INITIALIZE: Trouble(TroubleKind.FAILURE, "stays-initialize"),
+    State.BUSY: Trouble(TroubleKind.FAILURE, "stays-busy"),
+    State.CHEATED: Trouble(TroubleKind.FAILURE, "stays-cheated"),
+    State.PAUSE: Trouble(TroubleKind.FAILURE, "stays-pause"),
+}
+"""What it means that a state lasts which should have passed by itself, or by a RESET."""
+
+
+def limits_of(timing: Timing) -> Mapping[State, float]:
+    """How long these states may last. One that waits for RESET is given as long as one that initialises."""
+    return {
+        **dict.fromkeys(LASTING, timing.passes),
+        **dict.fromkeys(MOVES, timing.moves),
+        State.RETURNING: timing.leaves,
+        **dict.fromkeys(POWER_UP | {State.INITIALIZE}, timing.initialises),
+    }
+
+
+def presence_of(state: State) -> Presence:
+    """The start-up table's column. A state that should have passed and did not is as good as a jam."""
+    return PRESENCE.get(state, Presence.JAMMED)
 
 
 def trouble_of(answer: PollAnswer) -> Trouble:

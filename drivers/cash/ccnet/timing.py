@@ -11,7 +11,16 @@ class Timing:
     the field take more than a second over their note table. ``quiet``: between the end of one exchange and the next.
     ``late``: how much longer an answer may still be under way; it does not say what it answers. ``after_damage``: the
     same where a damaged frame came, which was the answer, or noise before it. ``lost``: silence after which the device
-    counts as gone. ``reset_again``: between two attempts to free a stuck one; ``power_up``: to wake one.
+    counts as gone (protocols/ccnet, section 3); polls that it refuses or garbles count as silence. ``refused``: the
+    longest pause between such polls once it is gone; ``reluctant``: between two questions who it is, to one that will
+    not say.
+
+    ``resets``: before the first RESET of a device that sticks, the second and the third; ``power_up``: between two that
+    are to wake one.
+
+    How long a state may last that passes by itself (protocols/ccnet, section 5): ``initialises``: 13; ``moves``: 15 and
+    17; ``leaves``: 18, a note that a customer may take his time to take: whoever sees to that must come first, who
+    knows whose it is; ``passes``: any other; ``restless``: all of them in a row.
     """
 
     poll: float = 0.2
@@ -19,6 +28,13 @@ class Timing:
     quiet: float = 0.02
     late: float = 1.0
     after_damage: float = 0.25
-    lost: float = 8.0
-    reset_again: float = 10.0
+    lost: float = 5.0
+    refused: float = 5.0
+    reluctant: float = 60.0
+    resets: tuple[float, ...] = (10.0, 30.0, 90.0)
     power_up: float = 5.0
+    initialises: float = 40.0
+    moves: float = 30.0
+    leaves: float = 120.0
+    passes: float = 30.0
+    restless: float = 240.0

@@ -8,7 +8,8 @@ from hashlib import sha256
 from drivers.api.device import DeviceIdentity
 from drivers.cash.id003.messages import Command, NoteTable, SerialNumber, State, Version
 from drivers.cash.id003.states import POWER_UP
-from drivers.cash.questions import Questions
+from drivers.cash.id003.timing import Timing
+from drivers.cash.patience import PatientQuestions
 from guichet.ids import DeviceSerial
 from guichet.money import Money
 
@@ -23,11 +24,12 @@ WHOLE = (Command.SERIAL, Command.VERSION, Command.NOTE_TABLE)
 """What must be known before it takes a note. One public driver asks for all of it only at power-up."""
 
 
-class Knowledge(Questions[Command]):
+class Knowledge(PatientQuestions[Command]):
     """Who it is and what its notes are worth."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, timing: Timing) -> None:
+        super().__init__(timing.reluctant)
+        self._timing = timing
         self.values: Mapping[int, Money] = {}
         self.table_hash = b""
         self._serial: str | None = None
@@ -35,7 +37,7 @@ class Knowledge(Questions[Command]):
 
     def forget(self) -> None:
         """What comes back may be another device: nothing known before holds for it."""
-        self.__init__()
+        self.__init__(self._timing)
 
     @property
     def identity(self) -> DeviceIdentity | None:

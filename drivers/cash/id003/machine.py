@@ -10,6 +10,8 @@ What holds throughout (protocols/id003, sections 7 and 8):
 * STACK and RETURN are never sent again blindly: when their answer is lost, a poll says what became of them.
 * RESET is sent only after the first answer is on record, and never while a note may be on its way to the box.
 * The power-recovery option comes first in every INITIALIZE; the inhibit is lifted again after every RESET.
+* A device that stays in a state that should pass, or that answers no poll with a state, is told about, and not waited
+  for in silence; one that begins anew by itself is told as lost before it is asked anything.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from drivers.api.cash import (
     CashCapabilities,
     CashCommand,
     Cleared,
+    Completed,
     Lost,
     Ready,
     Refusal,
@@ -55,19 +58,23 @@ from drivers.cash.id003.messages import (
 from drivers.cash.id003.resets import Resets
 from drivers.cash.id003.states import (
     IDLE,
+    LASTING,
     PASSING,
     POWER_RECOVERY,
     POWER_UP,
     STUCK,
     TELLS_IDENTITY,
     TROUBLE,
+    limits_of,
     presence_of,
     trouble_of,
 )
 from drivers.cash.id003.timing import Timing
 from drivers.cash.id003.watch import NoteWatch
+from drivers.cash.patience import Patience, Refusals
 from drivers.cash.questions import Standing
 from drivers.cash.rest import Rest, Turn
+from drivers.cash.slot import SHUTS_ITSELF, Found, Slot
 from drivers.cash.steps import Do, Send
 
 _STATUS = Request(Command.STATUS)
@@ -85,13 +92,17 @@ class Machine(Dialogue[Request]):
     def __init__(self, timing: Timing, countries: Mapping[int, str] = COUNTRIES) -> None:
         super().__init__(Exchange(timing.lost, timing.late))
         self.timing = timing
-        self.known = Knowledge()
+        self.known = Knowledge(timing)
         self._countries = countries
-        self._commands = Commands(self._emit)
+        self._commands = Commands(self._completed)
+        self._slot = Slot()
         self._deframer = Deframer()
         self._option = PowerRecovery()
         self._note = NoteWatch()
         self._resets = Resets(timing)
+        self._patience = Patience(limits_of(timing), timing.restless, LASTING)
+        self._refusals = Refusals(timing.lost, timing.poll, timing.refused)
+        self._gone = self._restarts = self._believed_ready = False
         self._state: Status | None = None
         self._unreported: tuple[Status, Frame] | None = None
         self._holding = False
@@ -100,6 +111,7 @@ class Machine(Dialogue[Request]):
     # --- commands, and silence ---------------------------------------------------------------------------------------
 
     def _post(self, order: Do, now: float) -> None:
+        self._slot.posted(order.command)
         self._commands.post(order)
         if not self._holding:
             self._line.hurry(now + self.timing.quiet)
@@ -111,7 +123,7 @@ class Machine(Dialogue[Request]):
         self._deframer.clear()
         self._holding = False
         self._commands.look_first()
-        self._line.give_up(now, self.timing.quiet, late)
+        self._line.give_up(now, self.timing.poll if asked.command is Command.STATUS else self.timing.quiet, late)
         match asked.command:
             case command if command in MOVES | SLOT:
                 self._commands.unanswered(asked)
@@ -124,7 +136,17 @@ class Machine(Dialogue[Request]):
         if self._line.falls_silent(now):
             self._lose("silent")
 
+    def _refused(self, code: str, now: float) -> None:
+        """A poll was answered, and not with a state: after a while that is no better than silence."""
+        if self._refusals.refused(now):
+            self._lose(code)
+        self._line.next_at = now + self._refusals.pause(gone=self._gone)
+
     def _lose(self, code: str) -> None:
+        """Once, until it answers a poll with a state."""
+        if self._gone:
+            return
+        self._gone = True
         self._resets.lost()
         self._begin_anew()
         self._state = None
@@ -133,11 +155,18 @@ class Machine(Dialogue[Request]):
     def _begin_anew(self) -> None:
         self.phase = Phase.KNOCKING
         self._unreported = None
+        self._restarts = self._believed_ready = False
+        self._patience.forget()
+        self._slot.forget()
         for event in self._note.came_back():
             self._emit(event)
         self.known.forget()
         self._option.begin_anew()
         self._commands.fail_all(Refusal.LOST)
+
+    def _completed(self, completion: Completed) -> None:
+        self._slot.completed(completion)
+        self._emit(completion)
 
     # --- sending ----------------------------------------------------------------------------------------------------
 
@@ -145,7 +174,7 @@ class Machine(Dialogue[Request]):
         self._holding = False
         if self._option_due():
             self._ask(POWER_RECOVERY, now)
-        elif self.known.may_ask:
+        elif self.known.may_ask_at(now):
             self._ask(Request(self.known.next()), now)
         elif self._reset_due(now):
             self._resets.sent(now)
@@ -162,7 +191,8 @@ class Machine(Dialogue[Request]):
         return self._commands.next_may_go and self.phase in (Phase.SETTLING, Phase.RUNNING)
 
     def _option_due(self) -> bool:
-        mine = self.phase in (Phase.SETTLING, Phase.READING, Phase.RUNNING)
+        # It moves nothing. Where the device begins anew before our eyes, it must not be too late for a note inside.
+        mine = self.phase in (Phase.SETTLING, Phase.READING, Phase.RUNNING) or self._restarts
         return mine and self._option.due(at_rest=self.phase is Phase.READING)
 
     def _ask(self, request: Request, now: float) -> None:
@@ -207,7 +237,10 @@ class Machine(Dialogue[Request]):
             self._not_understood(request, now)
             return
         if isinstance(answer, Enquiry):
-            return  # Not asked for: the poll that it wants comes anyway.
+            # Not asked for: the poll that it wants comes anyway; but one that says nothing else says nothing.
+            if self._refusals.refused(now):
+                self._lose("refused")
+            return
         if self._unreadable:
             self._unreadable = False
             self._emit(Trouble(TroubleKind.UNREADABLE, over=True))
@@ -230,6 +263,8 @@ class Machine(Dialogue[Request]):
             self._emit(Trouble(TroubleKind.UNREADABLE))
         self._unanswered(request, now, 0.0)
         self._line.next_at = now + self.timing.poll
+        if request.command is Command.STATUS:
+            self._refused("unreadable", now)
 
     def _confirmed(self, asked: Request, answer: Answer, now: float) -> None:
         match asked.command:
@@ -238,7 +273,7 @@ class Machine(Dialogue[Request]):
             case Command.SET_OPTIONS:
                 self._option.answered(accepted=answer == Setting(asked.command, asked.data))
             case Command.STATUS:
-                self._line.next_at = now + self.timing.poll
+                self._refused("refused", now)
             case Command.RESET:
                 pass
             case question:
@@ -256,7 +291,7 @@ class Machine(Dialogue[Request]):
 
     def _question_failed(self, question: Command, now: float) -> None:
         only_report = self.phase is Phase.KNOCKING
-        if self.known.failed(question, only_report=only_report) is Standing.TOO_OFTEN:
+        if self.known.went_wrong(question, now, only_report=only_report) is Standing.TOO_OFTEN:
             if self.known.does_without(question):
                 self._got_on(now)
             else:
@@ -268,7 +303,12 @@ class Machine(Dialogue[Request]):
 
     def _polled(self, status: Status, found: Frame, now: float) -> None:
         before, self._state = self._state, status
+        self._gone = False
+        self._refusals.end()
         self._resets.saw(status.state, now)
+        self._patience.saw(status.state, now)
+        if status.state is State.IDLING:
+            self._slot.saw_open()
         self._holding = status.state is State.VEND_VALID
         self._option.polled(status.state)
         match self.phase:
@@ -286,12 +326,13 @@ class Machine(Dialogue[Request]):
                 pass
         if self.phase not in (Phase.KNOCKING, Phase.REPORTED) and not self._option_due():
             self._line.next_at = now + (self.timing.quiet if self._may_do_next() else self.timing.poll)
-        if self.phase is Phase.RUNNING and status.state in IDLE and not self._commands:
+        at_rest = status.state is State.IDLING or (status.state is State.DISABLED and not self._slot.wanted)
+        if self.phase is Phase.RUNNING and at_rest and not self._commands:
             poll = Turn(_STATUS, (_ASKING,), found.raw)
             self.rest = Rest(poll, self._deframer.clear, self.timing.answer, (), self.timing.poll, now)
 
     def _first_answer(self, status: Status, found: Frame, now: float) -> None:
-        if status.state in PASSING and self._resets.lasts(now) < self.timing.passing:
+        if status.state in PASSING and not self._patience.is_over(now):
             self.known.drop()
             self._unreported = None
             return
@@ -309,7 +350,7 @@ class Machine(Dialogue[Request]):
         if self._unreported is None:
             return
         (status, found), self._unreported = self._unreported, None
-        self.phase = Phase.REPORTED
+        self.phase, self._restarts = Phase.REPORTED, False
         self._note.reported(status)
         note_type = status.detail if status.state is State.ESCROW else None
         self._emit(Answered(self.known.identity, presence_of(status.state), found.raw, note_type))
@@ -317,6 +358,8 @@ class Machine(Dialogue[Request]):
     def _proceed(self, now: float) -> None:
         if self.phase is Phase.REPORTED:
             self.phase = Phase.SETTLING
+            if self._state is not None and self._state.state in POWER_UP:
+                self._patience.begin(now)
             if not self._holding or self._line.next_at is None:
                 self._line.next_at = now + self.timing.quiet
             if self._state is not None and self._state.state in TROUBLE:
@@ -339,14 +382,20 @@ class Machine(Dialogue[Request]):
         if changed and state in POWER_UP:
             self._came_back(status, found, now)
             return
+        if state is State.INITIALIZE and self._believed_ready:
+            self._restarted()
+            return
+        if (trouble := self._patience.news(now, at_once=self._resets.stays_cheated(now))) is not None:
+            self._tell_trouble(trouble)
+            self._restart()
         self._commands.polled(state)
         for event in self._note.follow(status, found, self.known, changed=changed):
             self._emit(event)
         if state in IDLE:
-            self._idle(state)
+            self._idle(state, now)
         elif changed and state in TROUBLE:
-            self._emit(trouble_of(status))
-        if state in STUCK or state is State.INITIALIZE or self._resets.stays_cheated(now):
+            self._tell_trouble(trouble_of(status))
+        if state in STUCK:
             self._restart()
 
     def _trouble_is_over(self, before: Status) -> None:
@@ -356,10 +405,22 @@ class Machine(Dialogue[Request]):
             self._option.begin_anew()
             self._restart()
 
+    def _tell_trouble(self, trouble: Trouble) -> None:
+        self._believed_ready &= not trouble.kind.stops_acceptance
+        self._emit(trouble)
+
     def _restart(self) -> None:
         """The device begins anew, or must: it is settled and read again before it takes another note."""
         if self.phase is Phase.RUNNING:
             self.phase = Phase.SETTLING
+
+    def _restarted(self) -> None:
+        """It has been reset, and not from here. What it says when it is done is a first answer again; until then, which
+        takes its time, the caller must not believe that it takes notes.
+        """
+        self._begin_anew()
+        self._restarts = True
+        self._emit(Lost("restarted"))
 
     def _came_back(self, status: Status, found: Frame, now: float) -> None:
         """A power cut at the device alone: what it says now is reported before anything is done to it."""
@@ -369,8 +430,11 @@ class Machine(Dialogue[Request]):
 
     # --- idle, and what is asked there ------------------------------------------------------------------------------
 
-    def _idle(self, state: State) -> None:
-        if self.phase is Phase.SETTLING:
+    def _idle(self, state: State, now: float) -> None:
+        if self._slot.given_up:
+            if self._slot.recovers(now):
+                self._emit(replace(SHUTS_ITSELF, over=True))
+        elif self.phase is Phase.SETTLING:
             if state is State.DISABLED:
                 self.phase = Phase.READING
                 self.known.want(*WHOLE)
@@ -380,7 +444,25 @@ class Machine(Dialogue[Request]):
             self._note.clear_pending = False
             self._emit(Cleared(None, state is State.IDLING))
         elif self.phase is Phase.RUNNING and state is State.DISABLED and not self._commands:
-            self._tell_shut()
+            self._found_shut(now)
+
+    def _found_shut(self, now: float) -> None:
+        """1A when 11 was expected: it was reset, or somebody has served it (protocols/id003, 7.11). What it was set to
+        is gone, so it is read and set again; ``Ready`` then says that the slot must be opened anew.
+        """
+        match self._slot.found_shut(now):
+            case Found.AS_ORDERED:
+                self._tell_shut()
+            case Found.BY_ITSELF:
+                self._option.begin_anew()
+                self._restart()
+            case Found.TOO_OFTEN:
+                self._slot.give_up(now)
+                self._option.begin_anew()
+                self._tell_trouble(SHUTS_ITSELF)
+                self._restart()
+            case Found.OPENING:
+                pass
 
     def _got_on(self, now: float) -> None:
         """A question has its answer."""
@@ -392,6 +474,7 @@ class Machine(Dialogue[Request]):
         if self.phase is Phase.KNOCKING:
             self._report_presence()
         elif self.phase is Phase.READING and (identity := self.known.identity) is not None:
-            self.phase = Phase.RUNNING
+            self.phase, self._believed_ready = Phase.RUNNING, True
+            self._slot.forget()
             self._note.clear_pending = False
             self._emit(Ready(identity, self.known.values, self.known.table_hash, None))

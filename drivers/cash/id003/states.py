@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from drivers.api.cash import Presence, Trouble, TroubleKind
 from drivers.cash.id003.messages import Command, Request, State, Status
+from drivers.cash.id003.timing import Timing
 
 IDLE = frozenset({State.IDLING, State.DISABLED})
 POWER_UP = frozenset({State.POWER_UP, State.POWER_UP_NOTE_IN_ACCEPTOR, State.POWER_UP_NOTE_IN_STACKER})
@@ -23,6 +24,9 @@ TELLS_IDENTITY = POWER_UP | IDLE
 # A note in escrow is still the same one when the device comes back from these.
 LEAVES_ESCROW_ALONE = IN_ESCROW | {State.BUSY, State.CHEATED, State.PAUSE}
 STUCK = frozenset({State.JAM_ACCEPTOR, State.JAM_STACKER, State.FAILURE, State.RECYCLER_FAILURE})
+# A stuck device that says so has been in somebody's hands.
+BY_HAND = POWER_UP | {State.BOX_REMOVED}
+MOVES_IN = frozenset({State.ACCEPTING, State.STACKING, State.STACKED})
 
 PRESENCE: Mapping[State, Presence] = {
     State.POWER_UP: Presence.PATH_EMPTY,
@@ -63,6 +67,28 @@ TROUBLE: Mapping[State, Trouble] = {
     State.FAILURE: Trouble(TroubleKind.FAILURE),
     State.RECYCLER_FAILURE: Trouble(TroubleKind.FAILURE, "recycler"),
 }
+
+LASTING: Mapping[State, Trouble] = {
+    **dict.fromkeys(MOVES_IN, Trouble(TroubleKind.JAM, "transport")),
+    **dict.fromkeys(GOING_BACK, Trouble(TroubleKind.JAM, "mouth")),
+    **dict.fromkeys(POWER_UP, Trouble(TroubleKind.FAILURE, "stays-power-up")),
+    State.INITIALIZE: Trouble(TroubleKind.FAILURE, "stays-initialize"),
+    State.BUSY: Trouble(TroubleKind.FAILURE, "stays-busy"),
+    State.END: Trouble(TroubleKind.FAILURE, "stays-end"),
+    State.RETURNED: Trouble(TroubleKind.FAILURE, "stays-returned"),
+    State.PAUSE: Trouble(TroubleKind.FAILURE, "stays-pause"),
+    State.CHEATED: Trouble(TroubleKind.FAILURE, "stays-cheated"),
+}
+"""What it means that a state lasts which should have passed by itself, or by a RESET."""
+
+
+def limits_of(timing: Timing) -> Mapping[State, float]:
+    """How long these states may last."""
+    return {
+        **dict.fromkeys(LASTING, timing.passing),
+        **dict.fromkeys(MOVES_IN, timing.moves),
+        **dict.fromkeys(GOING_BACK, timing.leaves),
+    }
 
 
 def trouble_of(status: Status) -> Trouble:

@@ -11,8 +11,16 @@ class Timing:
     section 3). ``answer``: how long an answer may take. ``quiet``: between the end of one exchange and the next.
     ``late``: how much longer an answer may still be under way; it does not say what it answers. ``after_damage``: the
     same where a damaged frame came, which was the answer, or noise before it. ``lost``: silence after which the device
-    counts as gone. ``reset_again``: between two attempts to free a stuck one; ``power_up``: to wake one.
-    ``passing``: how long a state that passes by itself is waited for when the device comes back.
+    counts as gone; polls that it refuses or garbles count as silence. ``refused``: the longest pause between such polls
+    once it is gone; ``reluctant``: between two questions who it is, to one that will not say.
+
+    ``resets``: before the first RESET of a device that sticks, the second and the third; ``cheated``: after which an
+    attempt to cheat is such a case; ``revive``: between two RESETs of one that hangs after its ACK; ``power_up``:
+    between two that are to wake one.
+
+    How long a state may last that passes by itself: ``passing``: any but the note's; ``moves``: 12, 14 and 16;
+    ``leaves``: 17 and 18, a note that a customer may take his time to take: whoever sees to that must come first, who
+    knows whose it is; ``restless``: all of them in a row.
     """
 
     poll: float = 0.2
@@ -21,6 +29,13 @@ class Timing:
     late: float = 1.0
     after_damage: float = 0.25
     lost: float = 8.0
-    reset_again: float = 10.0
+    refused: float = 5.0
+    reluctant: float = 60.0
+    resets: tuple[float, ...] = (10.0, 30.0, 90.0)
+    cheated: float = 10.0
+    revive: float = 10.0
     power_up: float = 5.0
     passing: float = 30.0
+    moves: float = 30.0
+    leaves: float = 120.0
+    restless: float = 240.0

@@ -216,7 +216,7 @@ def test_a_device_that_will_not_say_who_it_is_is_polled_meanwhile_and_told_once(
     b = bench()
     b.from_device = On(Command.IDENTIFICATION, b, 20, disturb)
     b.until(Answered)
-    b.run(90)
+    b.run(240)
     tries = b.times(Command.IDENTIFICATION)
     polls = b.times(Command.POLL)
     assert all(any(first < poll < second for poll in polls) for first, second in pairwise(tries))

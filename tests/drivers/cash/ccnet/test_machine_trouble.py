@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from drivers.api.cash import Answered, CashCommand, Presence, Ready, Stacked, Trouble, TroubleKind
@@ -17,15 +19,16 @@ STACK, RETURN = CashCommand.STACK, CashCommand.RETURN
 
 
 @row("sequence: jam", "44 jam in box")
-def test_a_jam_is_told_and_the_device_reset_again_and_again_with_patience() -> None:
+def test_a_jam_is_told_and_the_device_reset_three_times_with_growing_patience() -> None:
     b = bench()
     b.escrowed()
     b.device.jam(Spot.BOX)
     b.command(STACK)
     assert b.until(Trouble) == Trouble(TroubleKind.JAM, "box")
-    resets = len(b.commands(Command.RESET))
-    b.run(35)
-    assert len(b.commands(Command.RESET)) - resets in (3, 4)
+    stuck, resets = b.now, len(b.commands(Command.RESET))
+    b.run(3600)
+    pauses = [after - before for before, after in pairwise([stuck, *b.times(Command.RESET)[resets:]])]
+    assert pauses == [pytest.approx(seconds, abs=0.5) for seconds in (10, 30, 90)], "and then no more"
     assert b.places() == [Place.TRANSPORT]
     b.device.free_jam(b.now)
     assert b.until(Answered).presence is Presence.PATH_EMPTY

@@ -96,7 +96,7 @@ def test_a_mask_has_types_23_to_16_first_and_type_n_at_bit_n() -> None:
 def test_every_state_has_exactly_the_bytes_that_it_should(state: State) -> None:
     right, wrong = bytes((state,)), bytes((state, 7))
     if state.name in STATES_WITH_A_SECOND_BYTE:
-        right, wrong = wrong, right
+        right, wrong = wrong, bytes((state, 7, 0, 0))
     answer = decode_answer(Command.POLL, right)
     assert answer == PollAnswer(state, 7 if len(right) == 2 else None)
     assert encode_answer(answer) == right
@@ -104,10 +104,33 @@ def test_every_state_has_exactly_the_bytes_that_it_should(state: State) -> None:
         decode_answer(Command.POLL, wrong)
 
 
+MALFORMED = {
+    "81 04 01": PollAnswer(State.STACKED, 4), "80 04 00": PollAnswer(State.ESCROW, 4),
+    "82 04 07": PollAnswer(State.RETURNED, 4), "10 00": PollAnswer(State.POWER_UP),
+    "12 00": PollAnswer(State.POWER_UP_NOTE_IN_STACKER), "19 00 00": PollAnswer(State.DISABLED),
+    "47": PollAnswer(State.FAILURE), "1C": PollAnswer(State.REJECTING), "1B": PollAnswer(State.BUSY),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("payload", "answer"), MALFORMED.items())
+def test_a_poll_answer_with_a_byte_too_many_or_without_its_code_means_the_same(
+    payload: str, answer: PollAnswer
+) -> None:
+    assert decode_answer(Command.POLL, bytes.fromhex(payload)) == answer
+
+
+def test_a_late_answer_to_another_question_is_not_taken_for_a_state_that_its_first_byte_would_be() -> None:
+    """A part number that begins with G is no failure, and a count of 4101 no power-up."""
+    identity, table = Identification("GUICHET", "1", bytes(7)), encode_note_table({0: parse_money("20 EUR")})
+    for late in (encode_answer(identity), encode_answer(table), encode_answer(StackedCount(0x1005))):
+        with pytest.raises(MessageError):
+            decode_answer(Command.POLL, late)
+
+
 @pytest.mark.parametrize(
     ("asked", "payload"),
     [
-        (Command.POLL, ""), (Command.POLL, "16"), (Command.POLL, "8405"), (Command.POLL, "810500"),
+        (Command.POLL, ""), (Command.POLL, "16"), (Command.POLL, "8405"), (Command.POLL, "81"),
         (Command.STACK, "8005"), (Command.RETURN, "14"), (Command.ENABLE_NOTE_TYPES, "19"),
         (Command.COUNT_STACKED, "010203"), (Command.GET_STATUS, "0000000000"), (Command.IDENTIFICATION, "00" * 26),
         (Command.GET_NOTE_TABLE, "00" * 119), (Command.GET_NOTE_TABLE, "00" * 245), (Command.GET_NOTE_TABLE, "1455"),
@@ -217,7 +240,9 @@ def test_an_answer_is_understood_or_refused_and_nothing_else(asked: Command, pay
         answer = decode_answer(asked, payload)
     except MessageError:
         return
-    if not isinstance(answer, Identification):  # Its padding is shed.
+    if isinstance(answer, PollAnswer):  # Of a malformed one only the beginning is understood.
+        assert payload.startswith(encode_answer(answer))
+    elif not isinstance(answer, Identification):  # Its padding is shed.
         assert encode_answer(answer) == payload
 
 

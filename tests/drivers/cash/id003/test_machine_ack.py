@@ -139,7 +139,7 @@ def test_a_device_that_sticks_once_its_vend_valid_is_acknowledged_is_reset() -> 
     resets = len(b.commands(Command.RESET))
     b.device.show(State.JAM_STACKER)
     b.until(Trouble)
-    b.run(10)
+    b.run(11)
     assert len(b.commands(Command.RESET)) == resets + 1
     b.device.show(None)
     b.until(Ready)

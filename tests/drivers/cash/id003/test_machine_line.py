@@ -214,7 +214,7 @@ def test_an_answer_that_cannot_be_read_is_not_acknowledged_and_told_once() -> No
     b.enabled()
     b.from_device = lambda data: frame(b"\x23\x05") if b.last_sent is Command.STATUS else data
     before = len(b.sent)
-    b.run(20)
+    b.run(4)
     assert b.troubles() == [Trouble(TroubleKind.UNREADABLE)], "once, not at every poll: each one becomes a record"
     assert set(b.commands()[before:]) == {Command.STATUS}
     assert not b.heard(Lost)

@@ -55,7 +55,7 @@ CASES = {
     "stack sent, 41": Case(SENT, IN_ACCEPTOR, (INITIALIZE,), BACK),
     "stack sent, 42 and 15": Case(SENT, IN_STACKER, (INITIALIZE, VEND_VALID), CREDITED),
     "stack sent, 42 without 15": Case(SENT, IN_STACKER, (INITIALIZE,), DOUBT),
-    "stack sent, 46": Case(SENT, JAM_STACKER, (INITIALIZE,), DOUBT),
+    "stack sent, 46": Case(SENT, JAM_STACKER, (*[JAM_STACKER] * 60, INITIALIZE), DOUBT),
     "stack sent, 40": Case(SENT, POWER_UP, (INITIALIZE,), DOUBT),
     "stack sent, 11": Case(SENT, IDLING, (), DOUBT),
     "stack sent, 1A": Case(SENT, DISABLED, (), DOUBT),

@@ -197,7 +197,7 @@ def test_a_device_that_will_not_tell_its_table_is_polled_meanwhile_and_told_once
     b = bench()
     b.until(Answered)
     b.from_device = On(Command.NOTE_TABLE, b, 15, nothing)
-    ready = b.ready()
+    ready = b.until(Ready, 240)
     told = [trouble for trouble in b.troubles() if trouble.code == "failure-not-identified"]
     assert told == [
         Trouble(TroubleKind.FAILURE, "not-identified"),

@@ -9,13 +9,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import replace
-from enum import Enum, auto
 from hashlib import sha256
 
-from drivers.api.cash import Trouble
 from drivers.api.device import DeviceIdentity
-from drivers.cash.connection import NOT_IDENTIFIED
 from drivers.cash.essp.events import VERSIONS
 from drivers.cash.essp.keys import DEFAULT_FIXED_KEY, Dice, session_key, share
 from drivers.cash.essp.messages import (
@@ -36,19 +32,9 @@ from guichet.money import Money
 
 COUNTER_MODULUS = 1 << 32
 _SIMULATED = "GUICHET-SIM"
-_MANY_TRIES = 10
 _EXCHANGE = (Command.SET_GENERATOR, Command.SET_MODULUS, Command.KEY_EXCHANGE)
 # What a device may say no to and still be a good one: a name, a lamp, a count, a reason.
 _MAY_BE_REFUSED = frozenset({Command.FIRMWARE, Command.DISPLAY_ON, Command.COUNTERS, Command.LAST_REJECT})
-
-
-class Standing(Enum):
-    """How it goes with the questions. BETTER ends a TOO_OFTEN."""
-
-    GOES_ON = auto()
-    AGAIN = auto()
-    TOO_OFTEN = auto()
-    BETTER = auto()
 
 
 class Knowledge:
@@ -63,7 +49,6 @@ class Knowledge:
         self._firmware = ""
         self._setup: Setup | None = None
         self._questions: deque[Request] = deque()
-        self._failed = 0
         self._modulus = self._secret = 0
 
     # --- what is known ----------------------------------------------------------------------------------------------
@@ -101,9 +86,7 @@ class Knowledge:
 
     def greet(self, dice: Dice) -> None:
         """Ask everything from the beginning: what comes back may be another device, and nothing holds for it."""
-        failed = self._failed
         self.__init__(self._fixed_key)
-        self._failed = failed
         generator, self._modulus, self._secret = dice.prime(), dice.prime(), dice.secret()
         numbers = {
             Command.PROTOCOL: self.version,
@@ -135,15 +118,14 @@ class Knowledge:
 
     # --- answers ----------------------------------------------------------------------------------------------------
 
-    def learn(self, asked: Request, answer: Answer | None) -> Standing:
-        """Take the answer to the next question, None where it cannot be read. AGAIN: it was no answer."""
+    def learn(self, asked: Request, answer: Answer | None) -> bool:
+        """Take the answer to the next question, None where it cannot be read. Gives whether it goes on: else it was no
+        answer, and must be asked again.
+        """
         if not self._taken(asked, answer):
-            return self._refused(asked, answer)
+            return self._asks_lower(asked, answer)
         self._questions.popleft()
-        if self._questions:
-            return Standing.GOES_ON
-        was_trouble, self._failed = self._failed >= _MANY_TRIES, 0
-        return Standing.BETTER if was_trouble else Standing.GOES_ON
+        return True
 
     def _taken(self, asked: Request, answer: Answer | None) -> bool:
         match answer:
@@ -168,26 +150,14 @@ class Knowledge:
                 return False
         return True
 
-    def _refused(self, asked: Request, answer: Answer | None) -> Standing:
+    def _asks_lower(self, asked: Request, answer: Answer | None) -> bool:
         if asked.command is Command.PROTOCOL and answer == Plain(Status.FAIL) and asked.number > VERSIONS[-1]:
             self.version = VERSIONS[VERSIONS.index(asked.number) + 1]
             self._questions[0] = Request(Command.PROTOCOL, self.version)
-            return Standing.GOES_ON
-        self._failed += 1
-        return Standing.TOO_OFTEN if self._failed == _MANY_TRIES else Standing.AGAIN
-
-
-def told(standing: Standing) -> Trouble | None:
-    """What a person must look at, or need not any more."""
-    match standing:
-        case Standing.TOO_OFTEN:
-            return NOT_IDENTIFIED
-        case Standing.BETTER:
-            return replace(NOT_IDENTIFIED, over=True)
-        case Standing.AGAIN | Standing.GOES_ON:
-            return None
+            return True
+        return False
 
 
 def begins_anew(asked: Command) -> bool:
     """Whether a refusal of ``asked`` means to greet again: other numbers, or a version that it understands."""
-    return asked in _EXCHANGE or asked in (Command.SYNC, Command.PROTOCOL)
+    return asked in _EXCHANGE or asked is Command.PROTOCOL

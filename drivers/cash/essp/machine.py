@@ -12,6 +12,10 @@ What holds throughout (SSP manual GA138, poll events, hold, poll with ack):
 * A lost answer is asked for again with the identical bytes, which the device does not carry out twice.
 * An event with money in it is acknowledged only when the caller says so. Until then the device repeats it.
 * The device is never reset by this end: it clears its path by itself, and says E1 or E2.
+* A note that it will not give back is left alone: unasked, it comes back when the time of escrow is over, and every
+  command but a poll begins that anew (exchange 4).
+* One that answers, and nothing of use, is lost like one that is silent; one that stays where it should pass is told.
+  What became of a note never follows from that.
 """
 
 from __future__ import annotations
@@ -28,6 +32,7 @@ from drivers.api.cash import (
     Refusal,
     Rejected,
     Trouble,
+    TroubleKind,
 )
 from drivers.cash.connection import Phase
 from drivers.cash.dialogue import Dialogue
@@ -35,7 +40,7 @@ from drivers.cash.essp.arrival import Arrival, Found, is_at_rest
 from drivers.cash.essp.events import EventCode
 from drivers.cash.essp.holding import Holding
 from drivers.cash.essp.keys import DEFAULT_FIXED_KEY, Dice
-from drivers.cash.essp.knowledge import COUNTER_MODULUS, Knowledge, Standing, begins_anew, told
+from drivers.cash.essp.knowledge import COUNTER_MODULUS, Knowledge, begins_anew
 from drivers.cash.essp.messages import (
     Answer,
     Command,
@@ -50,8 +55,9 @@ from drivers.cash.essp.messages import (
     is_readable,
 )
 from drivers.cash.essp.moves import Moves
+from drivers.cash.essp.outage import SILENT, USELESS, WRONG_KEY, Outage, Reluctance
 from drivers.cash.essp.path import Path
-from drivers.cash.essp.states import CLOSED, DEFERS_SLOT, TAKES_TIME, Troubles, Where
+from drivers.cash.essp.states import CLOSED, DEFERS_SLOT, TAKES_TIME, Troubles, Where, passing, patience
 from drivers.cash.essp.talk import Talk
 from drivers.cash.essp.timing import Timing
 from drivers.cash.orders import MOVES_NOTE, Orders
@@ -79,6 +85,10 @@ class Machine(Dialogue[Request]):
         self._slot = Orders(self._emit)
         self._troubles = Troubles()
         self._arrival = Arrival(timing)
+        self._outage = Outage(timing)
+        self._reluctance = Reluctance(timing)
+        self._patience = patience(timing)
+        self._sticks = False
         self._hold_first = False
         self._let_go = False
         self._untouched_until = 0.0
@@ -101,13 +111,46 @@ class Machine(Dialogue[Request]):
         self._line.hurry(now + self.timing.quiet)
 
     def _unanswered(self, asked: Request, now: float) -> None:
-        was_lost = self._line.lost
-        if (again := self._line.again(now)) is not None:
+        in_vain = self._line.wire.unproved
+        if (again := self._line.again(now, in_vain=in_vain and self._outage.is_of_key)) is not None:
             self._out.append(Send(again))
             return
-        self._line.lost = True
+        self._line.lost, self._outage.doubted = True, in_vain
+        if not in_vain:
+            self._lose(SILENT)
+        else:
+            # It may be the key, or it is gone: one SYNC, which is never encrypted, tells.
+            self._forget()
+            if self._outage.lasts:
+                self._leave_alone(now)
+
+    def _lose(self, code: str) -> None:
         self._forget()
-        self._out += [] if was_lost else [Emit(Lost("silent"))]
+        self._is_lost(code)
+
+    def _is_lost(self, code: str) -> None:
+        self._outage.doubted = False
+        self._patience.forget()
+        self._reluctance, self._sticks = Reluctance(self.timing), False
+        if self._outage.is_news(code):
+            self._emit(Lost(code))
+
+    def _useless(self, now: float) -> None:
+        """An answer from which nothing follows."""
+        if self._outage.of_no_use(now):
+            self._lose(USELESS)
+            self._leave_alone(now)
+
+    def _without_key(self, now: float) -> None:
+        """FA: it was reset, and is greeted anew; or it says so to whatever it is asked."""
+        code = WRONG_KEY if self._line.wire.unproved else USELESS
+        self._came_back(now)
+        if self._outage.of_no_use(now):
+            self._lose(code)
+        self._leave_alone(now)
+
+    def _leave_alone(self, now: float) -> None:
+        self._line.next_at = self._untouched_until = now + self._outage.pause()
 
     def _forget(self) -> None:
         """Whatever answers next is greeted and reported as if it had never been here."""
@@ -121,6 +164,8 @@ class Machine(Dialogue[Request]):
     def _came_back(self, now: float) -> None:
         """A reset of the device alone, too short for silence."""
         self._tell(self._troubles.forget())
+        self.path.go(Where.NOWHERE, now)
+        self._tell(self.path.kept_news(now, self.timing.kept))
         self._forget()
         self._line.next_at = now + self.timing.poll
 
@@ -139,10 +184,13 @@ class Machine(Dialogue[Request]):
             self._move(move, now)
         elif (turn := self._slot.first) is not None and not self._slot_waits:
             self._turn_slot(turn, now)
-        elif self.known.asking and not self._look_first:
+        elif self._may_ask(now) and not self._look_first:
             self._ask(self.known.next(), now)
         else:
             self._look(now)
+
+    def _may_ask(self, now: float) -> bool:
+        return self.known.asking and now >= self._reluctance.ask_at
 
     def _may_shut(self) -> bool:
         """A slot that is to be shut is shut before the acknowledgement lets the next note in."""
@@ -152,7 +200,8 @@ class Machine(Dialogue[Request]):
 
     @property
     def _slot_waits(self) -> bool:
-        return self.path.where in DEFERS_SLOT and not self._troubles.jammed
+        sticks = self._troubles.jammed or (self._sticks and self.path.where is Where.STACKING)
+        return self.path.where in DEFERS_SLOT and not sticks
 
     def _knock(self, now: float) -> None:
         """Greet, look, and count after what was found; then report it."""
@@ -162,8 +211,10 @@ class Machine(Dialogue[Request]):
         if arrival.found is not None and not arrival.counted and not self.known.asking:
             arrival.counted = True
             self.known.want(_COUNT)
-        if self.known.asking:
+        if self._may_ask(now):
             self._ask(self.known.next(), now)
+        elif self.known.asking:
+            self._line.next_at = self._reluctance.ask_at
         elif arrival.found is not None:
             self._report(arrival.found)
         else:
@@ -178,6 +229,8 @@ class Machine(Dialogue[Request]):
         if self._let_go:
             self._let_go = False
             self._line.next_at = self._untouched_until = now + self.timing.unheld
+        elif self.path.where is Where.ESCROW and not self._hold_first and now < self.path.unheld_until:
+            self._line.next_at = self.path.unheld_until
         elif self.path.where is Where.ESCROW or self._hold_first:
             self._ask(Request(Command.HOLD), now)
         else:
@@ -209,17 +262,21 @@ class Machine(Dialogue[Request]):
     def _receive(self, data: bytes, now: float) -> None:
         for request, payload in self._line.feed(data, now):
             self._hear(request, payload, now)
+            self._tell(self.path.kept_news(now, self.timing.kept))
 
     def _hear(self, request: Request, payload: bytes, now: float) -> None:
         try:
             answer = decode_answer(request.command, payload, self.known.version)
         except MessageError:
             answer = None
+        if self._outage.doubted:
+            self._is_lost(WRONG_KEY)
         if answer == Plain(Status.NO_KEY):
-            self._came_back(now)
+            self._without_key(now)
             return
         poll, readable = request.command is Command.POLL_WITH_ACK, is_readable(request, answer)
-        self._tell(self._troubles.read(poll=poll, readable=readable))
+        if readable or not self._outage.lasts:
+            self._tell(self._troubles.read(poll=poll, readable=readable))
         if self.known.asking and request == self.known.next():
             self._learn(request, answer, payload, now)
         else:
@@ -249,15 +306,11 @@ class Machine(Dialogue[Request]):
     # --- questions --------------------------------------------------------------------------------------------------
 
     def _learn(self, request: Request, answer: Answer | None, payload: bytes, now: float) -> None:
-        standing = self.known.learn(request, answer)
-        if (trouble := told(standing)) is not None:
-            self._emit(trouble)
-        if standing in (Standing.AGAIN, Standing.TOO_OFTEN):
-            self._line.next_at = now + self.timing.poll
-            self._look_first = self.phase is not Phase.KNOCKING
-            if begins_anew(request.command):
-                self.known.greet(self._line.wire.dice)
+        if not self.known.learn(request, answer):
+            self._refused(request.command, now)
             return
+        if not self.known.asking and (over := self._reluctance.ends()) is not None:
+            self._emit(over)
         match request.command, answer:
             case Command.HOLD, Plain(Status.OK):
                 self._arrival.held(payload)
@@ -272,6 +325,17 @@ class Machine(Dialogue[Request]):
                 self._counted(now)
             case _:
                 pass
+
+    def _refused(self, asked: Command, now: float) -> None:
+        self._line.next_at = now + self.timing.poll
+        self._look_first = self.phase is not Phase.KNOCKING
+        if asked is Command.SYNC:  # Whoever refuses that refuses everything.
+            self._useless(now)
+            return
+        if begins_anew(asked):
+            self.known.greet(self._line.wire.dice)
+        if (trouble := self._reluctance.refused(asked, now)) is not None:
+            self._tell([trouble])
 
     def _counted(self, now: float) -> None:
         """The count is always the last question of a round."""
@@ -289,7 +353,7 @@ class Machine(Dialogue[Request]):
     def _arrived(self, now: float) -> None:
         if self._arrival.in_escrow:
             self.path.go(Where.ESCROW, now)
-        if self.known.asking or self._arrival.found is not None:
+        if self._may_ask(now) or self._arrival.found is not None:
             self._line.next_at = now + self.timing.quiet
 
     def _report(self, found: Found) -> None:
@@ -308,6 +372,7 @@ class Machine(Dialogue[Request]):
             return
         self.phase = Phase.SETTLING
         self.path.go(self.path.where, now)
+        self._patience.begin(now)
         self._line.next_at = now + self.timing.quiet if self._line.asked is None else None
         self._tell(self._troubles.heard(self._arrival.events))
         if self._arrival.other is not None:
@@ -321,6 +386,8 @@ class Machine(Dialogue[Request]):
         self._hold_first, self._look_first, self._at_rest = bool(answer.rest), False, False
         self._holding.polled(events, whole=not answer.rest)
         self._closed = any(event.code in CLOSED for event in events)
+        self._outage.ends()
+        self._see_it_pass(answer, now)
         if self.phase is Phase.KNOCKING:
             if self._arrival.polled(answer, payload, self.known, now):
                 self._greet()
@@ -342,7 +409,7 @@ class Machine(Dialogue[Request]):
             self._holding.let_fraud_go(events)
         if self.path.where is Where.ESCROW:
             self._line.next_at = now + self.timing.hold
-        elif self._holding.due or self.known.asking:
+        elif self._holding.due or self._may_ask(now):
             self._line.next_at = now + self.timing.quiet
         if not answer.rest and is_at_rest(events):
             self._rest(now)
@@ -352,6 +419,13 @@ class Machine(Dialogue[Request]):
         if not self._at_rest:
             self._put_off_count()
 
+    def _see_it_pass(self, answer: Polled, now: float) -> None:
+        """What should pass by itself may last for ever. That is told, and nothing is done about it."""
+        self._patience.saw(passing(answer.events, self.path.where), now)
+        if (trouble := self._patience.news(now)) is not None:
+            self._sticks = trouble.kind is TroubleKind.JAM and not trouble.over
+            self._tell([trouble])
+
     def _not_polled(self, answer: Answer | None, payload: bytes, now: float) -> None:
         """It was not answered as a poll is; whether it was carried out is not known, so HOLD looks first."""
         self._line.next_at = now + self.timing.poll
@@ -360,7 +434,9 @@ class Machine(Dialogue[Request]):
         self._holding.polled((), whole=False)
         self._moves.polled(None)
         if answer != Plain(Status.SOFTWARE_ERROR):
+            self._useless(now)
             return
+        self._outage.ends()
         if self.phase is Phase.KNOCKING:
             self._arrival.failed(payload)
             self._arrived(now)
@@ -372,19 +448,32 @@ class Machine(Dialogue[Request]):
         asked_to_know, self._hold_first = self._hold_first, False
         self._line.next_at = now + self.timing.poll
         if answer == Plain(Status.OK):
+            self._outage.ends()
             if self.path.where is not Where.ESCROW:
                 self._found_in_escrow(now)
-            held_long = now - self.path.escrow_since > self.timing.hold_at_most
-            self._line.next_at = now + (self.timing.unheld if held_long else self.timing.hold)
+            if self._moves.returning:
+                self.path.is_kept(now)
             self._moves.held(in_escrow=True)
+            self._hold_again(now)
         elif answer == Plain(Status.CANNOT):
             if self.path.where is Where.ESCROW:
                 self.path.go(Where.RETURNING, now)
             self._line.next_at = now + self.timing.quiet
             self._moves.held(in_escrow=False)
-        elif asked_to_know:
-            self._let_go = True
-            self._moves.held(in_escrow=None)
+        else:
+            if asked_to_know:
+                self._let_go = True
+                self._moves.held(in_escrow=None)
+            self._useless(now)
+
+    def _hold_again(self, now: float) -> None:
+        """Every HOLD begins the time of escrow anew, after which the device gives the note back by itself."""
+        kept = self.path.kept_since is not None
+        if kept or now - self.path.escrow_since > self.timing.hold_at_most:
+            self.path.unheld_until = now + (self.timing.kept if self.path.sticks else self.timing.unheld)
+            self._line.next_at = self.path.unheld_until
+        else:
+            self._line.next_at = now + self.timing.hold
 
     def _found_in_escrow(self, now: float) -> None:
         """A note of which no poll could say anything, or one that was to be stacked and was not."""
@@ -414,7 +503,7 @@ class Machine(Dialogue[Request]):
             self.known.want(_COUNT)
         elif self.phase is Phase.RUNNING and self._closed and not self._slot:
             self._tell_shut()
-        if self.known.asking:
+        if self._may_ask(now):
             self._line.next_at = now + self.timing.quiet
 
     def _put_off_count(self) -> None:

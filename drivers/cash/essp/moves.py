@@ -19,6 +19,11 @@ class Moves(Orders):
         super().__init__(tell)
         self.stacking = False
 
+    @property
+    def returning(self) -> bool:
+        """Whether what is not confirmed is a RETURN: the device has refused it."""
+        return self.unconfirmed and not self.stacking
+
     def fail_all(self, refusal: Refusal) -> None:
         """None of them will be done any more."""
         self.stacking = False

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from drivers.api.cash import Accepting, CashEvent, Escrowed, Returned, Stacked, Stacking
+from dataclasses import replace
+
+from drivers.api.cash import Accepting, CashEvent, Escrowed, Returned, Stacked, Stacking, Trouble
 from drivers.cash.essp.events import Event, EventCode
 from drivers.cash.essp.knowledge import Knowledge
-from drivers.cash.essp.states import BACK_AT_RESET, MONEY, TAKES_TIME, WAS_IN_ESCROW, Where
+from drivers.cash.essp.states import BACK_AT_RESET, KEPT, MONEY, TAKES_TIME, WAS_IN_ESCROW, Where
 
 
 class Path:
     """Where the note is. ``clear_pending``: something was on the way, and that the path is empty is not yet told.
     ``reason_wanted``: a note was refused before escrow, and why must be asked. ``looked``: HOLD was asked after the
-    note, of which nothing was said any more.
+    note, of which nothing was said any more. ``kept_since``: a note that was to be given back is in escrow still;
+    ``sticks``: for so long that a person was told. ``unheld_until``: no HOLD before then: the time of escrow runs out.
     """
 
     def __init__(self) -> None:
@@ -20,6 +23,9 @@ class Path:
         self.clear_pending = False
         self.reason_wanted = False
         self.looked = False
+        self.kept_since: float | None = None
+        self.sticks = False
+        self.unheld_until = 0.0
         self._moved_at = 0.0
         self._stacking_told = False
 
@@ -29,6 +35,19 @@ class Path:
             self.escrow_since = now
         self.where, self._moved_at, self.looked = where, now, False
         self._stacking_told &= where is Where.STACKING
+        if where is not Where.ESCROW:
+            self.kept_since, self.unheld_until = None, 0.0
+
+    def is_kept(self, now: float) -> None:
+        """The device has refused to give it back, and holds it."""
+        self.kept_since = now if self.kept_since is None else self.kept_since
+
+    def kept_news(self, now: float, limit: float) -> list[Trouble]:
+        """What has to be told of a note that does not go back: that it sticks, after ``limit`` seconds, and that it no
+        longer does.
+        """
+        was_told, self.sticks = self.sticks, self.kept_since is not None and now - self.kept_since >= limit
+        return [] if was_told is self.sticks else [replace(KEPT, over=was_told)]
 
     def on_its_way(self, now: float, fate: float) -> bool:
         """Whether it moves still: one that is on its way may be silent for a moment; then it has arrived."""

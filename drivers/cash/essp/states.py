@@ -8,6 +8,8 @@ from enum import Enum, auto
 
 from drivers.api.cash import Trouble, TroubleKind
 from drivers.cash.essp.events import Event, EventCode
+from drivers.cash.essp.timing import Timing
+from drivers.cash.patience import Patience
 
 MONEY = frozenset({EventCode.CREDIT, EventCode.CLEARED_TO_BOX, EventCode.TO_STACKER_AT_RESET,
                    EventCode.TO_STORE_AT_RESET})  # fmt: skip
@@ -59,8 +61,38 @@ _TROUBLE: Mapping[EventCode, Trouble] = {
 _ENDS_SAFE_JAM = (MOVES - {EventCode.SAFE_JAM, EventCode.UNSAFE_JAM, EventCode.PATH_OPEN}) | MONEY | BACK_AT_RESET | {
     EventCode.REJECTED, EventCode.STACKED,
 }  # fmt: skip
+_LASTING: Mapping[EventCode | None, Trouble] = {
+    EventCode.SLAVE_RESET: Trouble(TroubleKind.FAILURE, "stays-reset"),
+    EventCode.INITIALISING: Trouble(TroubleKind.FAILURE, "stays-initialising"),
+    EventCode.JAM_RECOVERY: Trouble(TroubleKind.JAM, "recovery"),
+    EventCode.STACKING: Trouble(TroubleKind.JAM, "transport"),
+    EventCode.READ: Trouble(TroubleKind.JAM, "transport"),
+    EventCode.REJECTING: Trouble(TroubleKind.JAM, "mouth"),
+}
+_STUCK = frozenset({EventCode.UNSAFE_JAM, EventCode.SAFE_JAM, EventCode.PATH_OPEN})
+KEPT = Trouble(TroubleKind.JAM, "escrow")
+"""A note was to be given back, and is not."""
 FAILS = Trouble(TroubleKind.FAILURE, "software-error")
 """F6 to a poll: the device itself does not know."""
+
+
+def patience(timing: Timing) -> Patience[EventCode | None]:
+    """For what passes by itself, and what it means where it does not."""
+    moves = dict.fromkeys((EventCode.READ, EventCode.STACKING), timing.moves)
+    limits = {**dict.fromkeys(_LASTING, timing.starts), **moves, EventCode.REJECTING: timing.leaves}
+    return Patience(limits, timing.restless, _LASTING)
+
+
+def passing(events: Iterable[Event], where: Where) -> EventCode | None:
+    """What should pass by itself, of all that a poll said; None: nothing, or that it sticks is told already. A note
+    that is announced waits in escrow, unless it was to be stacked from ``where`` it is.
+    """
+    codes = {event.code for event in events if event.code is not EventCode.READ or not event.channel}
+    if where is Where.STACKING:
+        codes |= {event.code for event in events}
+    if codes & _STUCK:
+        return None
+    return next((code for code in _LASTING if code in codes), None)
 
 
 class Troubles:

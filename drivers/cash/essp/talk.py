@@ -24,11 +24,12 @@ class Talk(Exchange[Request]):
         self._sent = 0
         return self._put(request, self.wire.pack(request), now)
 
-    def again(self, now: float) -> bytes | None:
+    def again(self, now: float, *, in_vain: bool) -> bytes | None:
         """The identical bytes, which the device does not carry out twice; None: it has been asked often enough. One
-        that is lost is not asked the same again and again: it is greeted.
+        that is lost is not asked the same again and again: it is greeted. ``in_vain``: nothing of the kind is answered.
         """
-        if self.asked is None or self._sent > self._timing.repeats or self.lost:
+        repeats = self._timing.tries if in_vain else self._timing.repeats
+        if self.asked is None or self._sent > repeats or self.lost:
             self.finish(now, self._timing.quiet)
             return None
         return self._put(self.asked, self.wire.last, now)

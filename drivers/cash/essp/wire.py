@@ -23,10 +23,16 @@ class Wire:
         self._flag = True
         self._seal: Seal | None = None
         self._count = 0
+        self._proved = False
+
+    @property
+    def unproved(self) -> bool:
+        """Whether there is a key, and nothing was answered with it yet."""
+        return self._seal is not None and not self._proved
 
     def agree(self, key: bytes) -> None:
         """The key exchange is done; packets are counted from 0."""
-        self._seal, self._count = Seal(key), 0
+        self._seal, self._count, self._proved = Seal(key), 0, False
 
     def pack(self, request: Request) -> bytes:
         """The frame of a new command; :attr:`last` is the same bytes, for asking again."""
@@ -57,5 +63,5 @@ class Wire:
         expected = (self._count + 1) % COUNT_MODULUS
         if count != expected:
             return None
-        self._count = expected
+        self._count, self._proved = expected, True
         return data

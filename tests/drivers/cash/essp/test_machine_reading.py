@@ -141,17 +141,17 @@ def test_numbers_that_are_no_primes_to_the_device_are_exchanged_for_others() -> 
     assert len(set(shares)) == len(shares) > 1
 
 
-def test_a_device_that_will_not_agree_on_a_key_is_never_polled_and_told_once() -> None:
+def test_a_device_that_will_not_say_who_it_is_is_never_polled_and_told_once() -> None:
     b = bench()
     b.device.instead = lambda request, answer: (
         Plain(Status.UNKNOWN_COMMAND) if request.command is Command.SERIAL else answer
     )
     b.run(60)
     assert POLL not in b.commands()
-    assert b.troubles() == [Trouble(TroubleKind.FAILURE, "not-identified")]
+    assert b.troubles() == [Trouble(TroubleKind.FAILURE, "no-answer-0c")]
     b.device.instead = lambda _, answer: answer
     b.until(Ready)
-    assert b.troubles()[-1] == Trouble(TroubleKind.FAILURE, "not-identified", over=True)
+    assert b.troubles()[-1] == Trouble(TroubleKind.FAILURE, "no-answer-0c", over=True)
 
 
 def test_a_device_that_does_not_understand_hold_is_left_alone_until_no_note_can_be_in_escrow() -> None:

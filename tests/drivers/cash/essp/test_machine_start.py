@@ -104,7 +104,7 @@ def test_a_device_without_a_version_that_has_events_at_reset_is_not_polled() -> 
     b.device.highest_version = 5
     b.run(30)
     assert POLL not in b.commands()
-    assert b.troubles() == [Trouble(TroubleKind.FAILURE, "not-identified")]
+    assert b.troubles() == [Trouble(TroubleKind.FAILURE, "no-answer-06")]
 
 
 def test_a_firmware_without_counters_is_read_and_serves_all_the_same() -> None:

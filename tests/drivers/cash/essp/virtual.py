@@ -39,6 +39,11 @@ class Witnessed(Validator):
         """Events that it holds until they are acknowledged."""
         return list(self._held)
 
+    @property
+    def reject_code(self) -> int:
+        """What it would say if it were asked why it gave the last note back."""
+        return self._reject_code
+
     def _carry_out(self, request: Request) -> Answer | None:
         self.done.append((self._now, request.command))
         answer = self.instead(request, super()._carry_out(request))

@@ -314,6 +314,7 @@ class CashDesk:
             case Passed(mark):
                 self._book.read(self._read(b"", mark))
             case Lost(code):
+                self._kept = 0  # What it does with the note nobody can ask it now.
                 self._change(ready=False, stage=Stage.CLOSED, fault=code)
 
     def _answered(self, event: Answered) -> None:
@@ -344,8 +345,9 @@ class CashDesk:
             self._decide(presence, None, Read(), restart=True)
             self._close_orphan()
             presence = Presence.STACKED  # What it holds is a note of its own box, which nobody has on record.
-        if presence is Presence.STACKED:
-            self._begin_period_if_due(box_is_in=False)
+        if presence is Presence.STACKED and event.identity is not None and self._period_is_due(box_is_in=False):
+            # Also in mid-deposit: that one's notes lie in the other device, and it takes no more of them.
+            self._book.begin_period(event.identity, self._device.counter)
         self._resolve(presence, event.note_type, self._read(event.frame, event.mark), restart=True)
 
     def _ready(self, event: Ready) -> None:
@@ -364,7 +366,8 @@ class CashDesk:
     def _take_up(self) -> None:
         """The device is ready: for deposits, or why not."""
         self._begin_period_if_due(box_is_in=True)
-        if self._period_is_due(box_is_in=True):
+        deposit = self._book.fold.open_deposit
+        if self._period_is_due(box_is_in=True) or (deposit is not None and self._lies_elsewhere(deposit)):
             self._change(ready=False, fault=BOX_EXCHANGED)
         elif self._book.fold.count_due:
             self._change(ready=False, fault=COUNTER_DISAGREES)
@@ -381,7 +384,7 @@ class CashDesk:
             self._book.record(pb.NoteCleared(note_id=note.note_id, stacked_counter=self._device.counter))
             self._compare_count(note)
         if self.view.fault in (NOT_TAKEN, STUCK):
-            self._change(ready=not self._book.fold.count_due, fault="")
+            self._take_up()
         self._change(stage=stage, note=None)
 
     def _compare_count(self, note: Note) -> None:
@@ -437,7 +440,7 @@ class CashDesk:
         those before it.
         """
         note, left = self._book.fold.open_note, self.left
-        over, elsewhere = left is not None and left.minor < 0, self._period_is_due(box_is_in=True)
+        over, elsewhere = left is not None and left.minor < 0, self._lies_elsewhere(deposit)
         if note is None or (value in self._denominations and not over and not elsewhere):
             return
         if value.currency != deposit.currency:
@@ -508,6 +511,8 @@ class CashDesk:
             self._book.decided(note, situation, decision, read, restart=restart)
         else:
             self._book.read(read)
+        if situation.presence in (Presence.IN_ESCROW, Presence.OTHER_NOTE):
+            self._clear_last()  # A note in escrow is another one: the device is done with what is decided.
         return decision.action
 
     def _read(self, frame: bytes, mark: int | None) -> Read:
@@ -557,6 +562,13 @@ class CashDesk:
         fold, identity = self._book.fold, self._device.identity
         another = fold.box_period is None or (identity is not None and fold.box_period.device_serial != identity.serial)
         return another or (fold.box_was_out and box_is_in)
+
+    def _lies_elsewhere(self, deposit: Deposit) -> bool:
+        """Another box is in than the one with the notes of ``deposit``, or may be."""
+        period = self._book.fold.box_period
+        return self._period_is_due(box_is_in=True) or (
+            period is not None and period.box_period_id != deposit.box_period_id
+        )
 
     def _taking_deposit(self) -> Deposit | None:
         """The live deposit, once the slot was opened for it: what was drawn in before is not known to be its own."""

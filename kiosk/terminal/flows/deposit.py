@@ -212,11 +212,11 @@ def _decide_in_escrow(parts: Parts, progress: _Progress, now: float) -> None:
 def _end_what_takes_too_long(parts: Parts, progress: _Progress, now: float) -> None:
     """A note that nobody takes back, or that never arrives, must not hold what is in the box already."""
     since, timings = now - progress.stage_since, parts.config.timings
-    if not parts.desk.view.ready:
-        return
     if parts.desk.keeps_note and since >= _RETURN_AGAIN_SECONDS[progress.asked_again]:
         progress.asked_again = min(progress.asked_again + 1, len(_RETURN_AGAIN_SECONDS) - 1)
         parts.desk.return_again()
+    elif not parts.desk.view.ready:
+        return
     elif progress.stage is Stage.RETURNING and since >= timings.note_taken:
         progress.finish = progress.finish or Ended.DEVICE
         parts.desk.not_taken()
@@ -234,7 +234,7 @@ def _wait_for_device(parts: Parts, progress: _Progress, now: float) -> None:
     silent = now - progress.silent_since
     if view.fault or silent >= grace:
         progress.finish = progress.finish or Ended.DEVICE
-    if silent >= grace:
+    if silent >= grace and not parts.desk.keeps_note:
         parts.desk.no_answer()
 
 

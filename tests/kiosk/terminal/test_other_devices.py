@@ -11,6 +11,7 @@ from drivers.api.cash import Presence
 from guichet.ids import NO_SERIAL, DeviceSerial
 from guichet.v1 import journal_pb2 as pb
 from kiosk.journal.folds import NotePhase
+from kiosk.terminal.cash_desk import BOX_EXCHANGED
 from tests.kiosk.terminal.standing import OTHER_SERIAL, SERIAL, TEN, TWENTY, Rig, identity
 
 BASELINE = 7
@@ -149,7 +150,15 @@ def test_an_event_that_another_device_holds_is_not_of_the_deposit_that_is_open(t
     rig.one_note(counter=BASELINE + 1)
     rig.answered(Presence.STACKED, TEN, 1, identity(OTHER_SERIAL))
     (found,) = [fact for fact in rig.records("NoteFound") if isinstance(fact, pb.NoteFound)]
+    periods = [fact for fact in rig.records("BoxPeriodOpened") if isinstance(fact, pb.BoxPeriodOpened)]
     assert (found.device_serial, found.candidate_deposit_id) == (OTHER_SERIAL, "")
+    assert (periods[-1].device_serial, found.box_period_id) == (OTHER_SERIAL, periods[-1].box_period_id)
+    rig.ready(1, OTHER_SERIAL)
+    assert (rig.desk.view.ready, rig.desk.view.fault) == (False, BOX_EXCHANGED), (
+        "it takes no more notes of that deposit"
+    )
+    rig.desk.close_deposit(pb.DEPOSIT_END_DEVICE)
+    assert (rig.desk.view.ready, len(rig.records("BoxPeriodOpened"))) == (True, 2)
     rig.journal.close()
 
 
@@ -161,7 +170,7 @@ def test_an_event_that_another_device_holds_is_not_of_the_deposit_that_is_open(t
     [
         (None, NotePhase.IN_DOUBT),
         (BASELINE, NotePhase.RETURNED),
-        (BASELINE + 1, NotePhase.ACK_SENT),
+        (BASELINE + 1, NotePhase.CLEARED),
         (BASELINE + 2, NotePhase.IN_DOUBT),
     ],
 )
@@ -177,7 +186,7 @@ def test_another_note_in_escrow_is_not_the_one_that_was_to_be_stacked(
     assert told.index("return") < told.index("proceed")
     rig.returned()
 
-    assert rig.phases == [phase if phase is not NotePhase.ACK_SENT else NotePhase.STACKED]
+    assert rig.phases == [phase]
     assert rig.deposits[0].closed
     rig.journal.close()
 
@@ -191,6 +200,30 @@ def test_a_note_of_the_same_type_is_another_where_one_more_was_counted(tmp_path:
     assert rig.stated() == [[("CREDITED", 1, "2000 EUR")]]
     rig.returned()
     assert rig.stated() == [[("CREDITED", 1, "2000 EUR")]], "it is the other note that came back"
+    rig.journal.close()
+
+
+@pytest.mark.parametrize("presence", [Presence.IN_ESCROW, Presence.RETURNABLE])
+@pytest.mark.parametrize("counter", [0, BASELINE - 1])
+def test_a_count_that_began_anew_does_not_make_another_note_of_it(
+    tmp_path: Path, presence: Presence, counter: int
+) -> None:
+    rig = of(SERIAL, tmp_path)
+    stack_intended(rig)
+    rig = rig.restarted()
+    rig.answered(presence, TWENTY, counter, identity())
+    rig.returned()
+    assert rig.phases == [NotePhase.RETURNED]
+    rig.journal.close()
+
+
+def test_the_other_note_is_found_where_it_is_stacked_after_all(tmp_path: Path) -> None:
+    rig = of(SERIAL, tmp_path)
+    stack_intended(rig)
+    rig = rig.restarted()
+    rig.answered(Presence.IN_ESCROW, TEN, BASELINE + 1, identity())
+    rig.stacked(TEN)
+    assert rig.phases == [NotePhase.CLEARED, NotePhase.FOUND]
     rig.journal.close()
 
 

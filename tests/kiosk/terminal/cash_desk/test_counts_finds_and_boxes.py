@@ -17,6 +17,7 @@ from guichet.limits import MAX_NOTES_PER_ADVICE
 from guichet.v1 import journal_pb2 as pb
 from host.claims.periods import Periods
 from kiosk.journal.folds import COUNTER_DISAGREES, NotePhase
+from kiosk.terminal.cash_desk import NOT_TAKEN, STUCK
 from kiosk.terminal.paper import summarise
 from tests.kiosk.terminal.standing import (
     DOLLARS,
@@ -391,4 +392,23 @@ def test_an_exchange_that_was_not_seen_also_ends_a_disagreement_of_the_count(rig
     rig.desk.close_deposit(pb.DEPOSIT_END_CUSTOMER)
     assert rig.desk.view.fault == COUNTER_DISAGREES
     assert rig.desk.box_was_exchanged("Eva")
+    assert (periods(rig), rig.desk.view.ready, rig.desk.view.fault) == (2, True, "")
+
+
+@pytest.mark.parametrize("fault", [NOT_TAKEN, STUCK])
+def test_a_mouth_that_is_emptied_afterwards_begins_the_period_too(rig: Rig, fault: str) -> None:
+    """What comes in next lies in the new box."""
+    rig.begin()
+    rig.one_note()
+    if fault == NOT_TAKEN:
+        rig.escrowed()
+        rig.desk.give_back(pb.RETURN_REASON_CUSTOMER)
+        rig.desk.not_taken()
+    else:
+        rig.tell(Accepting())
+        rig.desk.stuck()
+    rig.desk.close_deposit(pb.DEPOSIT_END_DEVICE)
+    assert rig.desk.view.fault == fault
+    assert rig.desk.box_was_exchanged("Eva")
+    rig.cleared(8)
     assert (periods(rig), rig.desk.view.ready, rig.desk.view.fault) == (2, True, "")

@@ -12,6 +12,7 @@ from drivers.api.cash import (
     CashEvent,
     Completed,
     Escrowed,
+    Lost,
     Passed,
     Presence,
     Refusal,
@@ -241,7 +242,11 @@ def test_a_note_that_the_device_keeps_is_not_one_that_nobody_takes(rig: Rig) -> 
     assert rig.records("PresentedNotTaken") == []
 
 
-@pytest.mark.parametrize("event", [Returned(b""), Answered(identity(), Presence.PATH_EMPTY, b"")], ids=["back", "anew"])
+@pytest.mark.parametrize(
+    "event",
+    [Returned(b""), Answered(identity(), Presence.PATH_EMPTY, b""), Lost("silent")],
+    ids=["back", "anew", "lost"],
+)
 def test_what_the_device_kept_once_it_does_not_keep_for_ever(rig: Rig, event: CashEvent) -> None:
     kept(rig)
     rig.tell(event)

@@ -55,9 +55,12 @@ class Boxes:
         return (*self.told, *(one for counts in series.values() for one in recounted(counts)))
 
     def pieces(self) -> tuple[Pieces, ...]:
-        """The counts as a decision takes them, in the order of their periods."""
+        """The counts as a decision takes them, in the order of their periods. Not of a box that is in again: its
+        terminal was lost when it was counted.
+        """
         order = {name: index for index, name in enumerate(self.periods.found)}
-        counted = [count.as_pieces(order.get(name, len(order))) for name, count in self.counts.items()]
+        out = (name for name in self.counts if name not in order or self.periods.found[name].ended_at_us is not None)
+        counted = [self.counts[name].as_pieces(order.get(name, len(order))) for name in out]
         return tuple(sorted(counted, key=lambda count: (count.ordinal, count.box_period_id)))
 
 

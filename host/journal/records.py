@@ -269,6 +269,19 @@ def epochs_held(connection: Connection) -> tuple[tuple[TerminalId, int], ...]:
     return tuple((TerminalId(terminal), epoch) for terminal, epoch in rows)
 
 
+def readable_branches(
+    connection: Connection, terminal: TerminalId
+) -> Iterator[tuple[int, int, journal_pb2.JournalRecord]]:
+    """Epoch, sequence and record of what can be read of the branches that are kept beside a terminal's journal."""
+    c = journal_forks.c
+    query = select(c.epoch, c.sequence, c.record).where(c.terminal_id == terminal).order_by(c.epoch, c.sequence)
+    for epoch, sequence, record in connection.execute(query):
+        try:
+            yield epoch, sequence, decode(record)
+        except RecordError:
+            continue
+
+
 def received_at_us(connection: Connection, terminal: TerminalId, place: tuple[int, int]) -> int:
     """When the host took the entry of ``place`` in, by its own clock."""
     c = journal_entries.c

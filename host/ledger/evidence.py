@@ -190,10 +190,14 @@ def against_journals(connection: Connection, answer_key: bytes, kept: Sequence[K
         if _answered_otherwise(told.answered.get(stored.advice_hash, stored.answer), stored.answer):
             subject = f"deposit {advice.deposit_id}"
             yield Finding("answer", subject, "its terminal has an answer to the same advice that books it otherwise")
-        yield from _unlike_journal(advice, told.stories, doubts=_is_our_own(answer_key, stored))
+        yield from _unlike_journal(advice, told.stories, own=_is_our_own(answer_key, stored))
         on_the_way = {key for name, keys in told.advised.items() if name not in hashes for key in keys}
         taken = known.get((advice.terminal_id, advice.deposit_id), {}).keys() | on_the_way
         yield from _left_out(advice, told, taken)
+
+
+def _told(story: NoteStory) -> Set[Outcome]:
+    return {outcome for _, outcome in story.told}
 
 
 def _answered_otherwise(there: bytes, here: bytes) -> bool:
@@ -204,11 +208,11 @@ def _answered_otherwise(there: bytes, here: bytes) -> bool:
         return True
 
 
-def _unlike_journal(advice: Advice, stories: dict[str, NoteStory], *, doubts: bool) -> Iterator[Finding]:
+def _unlike_journal(advice: Advice, stories: dict[str, NoteStory], *, own: bool) -> Iterator[Finding]:
     for note in advice.notes:
-        if doubts and note.outcome is Outcome.IN_DOUBT:
-            continue
         story = stories.get(note.note_id)
+        if own and (story is None or note.outcome is Outcome.IN_DOUBT or note.outcome in _told(story)):
+            continue  # Of a branch, its own doubt, or what the journal says of it after all.
         outcome = None if story is None else story.outcomes.get(note.outcome_number)
         if story is None or outcome is None:
             text = f"outcome {note.outcome_number} was settled and is not in the journal"

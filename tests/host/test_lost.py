@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from guichet.ids import TerminalId
+from guichet.limits import MAX_NOTES_PER_ADVICE
 from guichet.v1 import journal_pb2, money_pb2
 from host.claims.books import boxes_of
-from host.claims.counting import CountError
+from host.claims.box import Verdict
+from host.claims.counting import CountError, look_again
 from host.claims.lost import left_open, settle_left_open
 from host.fleet.standing import withdraw
 from host.ledger.advice import Advice
@@ -38,7 +42,7 @@ from tests.host.terminal import (
     an_id,
     deposit_id,
 )
-from tests.host.test_settlement import CASH, IN_DOUBT, UNCONFIRMED, answer, balances, moved
+from tests.host.test_settlement import CASH, IN_DOUBT, SUSPENSE, UNCONFIRMED, answer, balances, moved
 from tests.host.test_verify import corrupt, findings
 
 T1 = TerminalId("T-1")
@@ -251,3 +255,80 @@ def test_a_count_stands_when_the_terminal_is_enrolled_again(bench: Bench) -> Non
     replicate(bench, again)
     assert findings(bench) == ()
     assert agrees(bench)
+
+
+# --- what comes later, and what stands beside -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fact", "outcome", "booked"),
+    [
+        (journal_pb2.NoteStacked(note_id=an_id(3), outcome_number=1), Outcome.CREDITED, 2_000),
+        (journal_pb2.NoteReturned(note_id=an_id(3), outcome_number=1), Outcome.RETURNED, 0),
+    ],
+    ids=["stacked", "returned"],
+)
+def test_what_the_journal_says_after_all_follows_the_hosts_own_doubt(
+    bench: Bench, fact: journal_pb2.NoteStacked | journal_pb2.NoteReturned, outcome: Outcome, booked: int
+) -> None:
+    """The disk is found after the terminal was given up, and knows a little more."""
+    terminal = burnt(bench)
+    settled(bench)
+    terminal.write(fact)
+    replicate(bench, terminal)
+    before = balances(bench)
+    assert settled(bench) == [(2_000, outcome)]
+    assert moved(bench, before).get(ANNA, 0) == booked
+    assert moved(bench, before)[IN_DOUBT] == -2_000, "the claim is closed"
+    assert (settled(bench), findings(bench), agrees(bench)) == ([], (), True)
+    made, _ = count(bench, {"50 EUR": 1, "20 EUR": booked // 2_000})
+    assert {line.verdict for line in made.lines} == {Verdict.EXACT}
+
+
+def test_a_count_of_a_box_that_is_in_again_decides_nothing(bench: Bench) -> None:
+    """The terminal was lost when it was counted, with a note over, and is found; its box goes on in the same period."""
+    terminal = burnt(bench)
+    settled(bench)
+    count(bench, {"50 EUR": 1, "20 EUR": 2})
+    bench.clock.now_us += 1_000_000
+    again = bench.enrol("T-1")
+    notes = [Note(8, outcome=OUTCOME_IN_DOUBT)]
+    place = again.write_deposit(4, notes, BORIS)
+    replicate(bench, again)
+    answer(bench, again.advice(4, notes, account=BORIS, place=place))
+    assert terminal.epoch < again.epoch
+    with bench.engine.begin() as connection:
+        assert look_again(connection, T1, bench.host.resolver) == ()
+
+
+def test_what_a_branch_left_open_goes_to_suspense(bench: Bench) -> None:
+    """The disk went back to an image of itself, took a note, and was exchanged with the deposit open."""
+    terminal = bench.enrol("T-1")
+    opened(terminal, BOX_PERIOD)
+    image = list(terminal.entries)
+    leaves_open(terminal, 1, Note(1))
+    replicate(bench, terminal)
+    branch = replace(terminal, entries=image)
+    leaves_open(branch, 2, Note(2), undecided=Note(3))
+    replicate(bench, branch)
+    revoke(bench)
+    before = balances(bench)
+    assert sorted(settled(bench), key=str) == [
+        (2_000, Outcome.CREDITED),
+        (2_000, Outcome.CREDITED),
+        (2_000, Outcome.IN_DOUBT),
+    ]
+    moves = moved(bench, before)
+    assert (moves[SUSPENSE], moves[IN_DOUBT], moves[CASH], ANNA in moves) == (4_000, 2_000, -4_000, False)
+    assert (found(bench), findings(bench)) == ((), ())
+
+
+def test_a_deposit_of_more_notes_than_an_advice_takes_is_settled_in_parts(bench: Bench) -> None:
+    terminal = bench.enrol("T-1")
+    opened(terminal, BOX_PERIOD)
+    leaves_open(terminal, 1, *(Note(1_000 + number, 500) for number in range(MAX_NOTES_PER_ADVICE + 1)))
+    replicate(bench, terminal)
+    revoke(bench)
+    assert [len(advice.notes) for advice in found(bench)] == [MAX_NOTES_PER_ADVICE, 1]
+    settled(bench)
+    assert (found(bench), findings(bench)) == ((), ())

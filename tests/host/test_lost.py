@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from guichet.ids import TerminalId
-from guichet.limits import MAX_NOTES_PER_ADVICE
+from guichet.limits import MAX_NOTES_PER_ADVICE, MAX_RECORDS_PER_BATCH
 from guichet.v1 import journal_pb2, money_pb2
 from host.claims.books import boxes_of
 from host.claims.box import Verdict
@@ -327,7 +327,8 @@ def test_a_deposit_of_more_notes_than_an_advice_takes_is_settled_in_parts(bench:
     terminal = bench.enrol("T-1")
     opened(terminal, BOX_PERIOD)
     leaves_open(terminal, 1, *(Note(1_000 + number, 500) for number in range(MAX_NOTES_PER_ADVICE + 1)))
-    replicate(bench, terminal)
+    for begin in range(0, len(terminal.entries), MAX_RECORDS_PER_BATCH):
+        replicate(bench, replace(terminal, entries=terminal.entries[begin : begin + MAX_RECORDS_PER_BATCH]))
     revoke(bench)
     assert [len(advice.notes) for advice in found(bench)] == [MAX_NOTES_PER_ADVICE, 1]
     settled(bench)

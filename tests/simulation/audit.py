@@ -122,7 +122,10 @@ class Audit:
 
     def _stacked_settled(self, kiosk: Kiosk, outcomes: Outcomes) -> Iterator[str]:
         """No record at the host tells of a stacked note that is not in the books, whichever disk wrote it (5)."""
-        query = "SELECT record FROM journal_entries WHERE terminal_id = ?"
+        query = (
+            "SELECT record FROM journal_entries WHERE terminal_id = ?1 "
+            "UNION ALL SELECT record FROM journal_forks WHERE terminal_id = ?1"
+        )
         for (record,) in self.database.execute(query, (kiosk.name,)):
             fact = pb.JournalRecord.FromString(record)
             if fact.HasField("note_stacked") and (kiosk.name, fact.note_stacked.note_id) not in outcomes:

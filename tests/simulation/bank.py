@@ -32,6 +32,7 @@ from host.config import HostConfig
 from host.customers.schema import CardState, cards, customers
 from host.ledger.kinds import AccountKind, AccountState, Ledger
 from host.ledger.schema import accounts
+from host.ledger.settlement import Answer
 from host.offline.limits import set_limits
 from host.pki.codes import new_code
 from host.pki.enrolment import Application, Enrolled
@@ -271,7 +272,8 @@ class Bank:
     def _settle_lost(self, terminal: TerminalId, connection: Connection) -> None:
         host = self.host
         found = left_open(connection, terminal, host.now_us())
-        settle_left_open(connection, found, host.settlement, host.keys.signer, host.now_us())
+        results = settle_left_open(connection, found, host.settlement, host.keys.signer, host.now_us())
+        assert all(isinstance(result, Answer) for result in results)
 
     def _places(self, terminal: str) -> set[tuple[int, int]]:
         query = "SELECT epoch, sequence FROM journal_entries WHERE terminal_id = ?"

@@ -49,7 +49,6 @@ class _Journal:
     deposits: dict[str, journal_pb2.DepositOpened] = field(default_factory=dict[str, journal_pb2.DepositOpened])
     since: dict[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
     devices: dict[str, str] = field(default_factory=dict[str, str])
-
     branched: set[str] = field(default_factory=set[str])
 
     def add_of_branch(self, epoch: int, sequence: int, record: journal_pb2.JournalRecord) -> None:

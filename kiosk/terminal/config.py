@@ -20,6 +20,7 @@ KEYS = (
 )  # fmt: skip
 DEVICES = ("cash", "card", "pinpad", "printer")
 _MOST_DAYS = 36_500
+_ESCROW_HOLD_LIMIT = 8
 
 
 class ConfigError(ValueError):
@@ -28,7 +29,8 @@ class ConfigError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Timings:
-    """Seconds. ``escrow_hold``: how long a note that will be taken can still be asked back. ``device_grace``: how long
+    """Seconds. ``escrow_hold``: how long a note that will be taken can still be asked back; 8 at most, for a validator
+    gives a note back by itself after 10 (CashCode NET 2.6, 80; ID-003, 17 with 79). ``device_grace``: how long
     a silent cash module may take to come back before an open note is in doubt. ``customer``: without a touch.
     ``late_delivery``: without a session, before what is signed is delivered without one. ``note_taken``: how long a
     note may stay in the mouth that was handed back. ``note_moves``: how long a movement may take, before it counts as
@@ -144,8 +146,9 @@ def _devices(table: Mapping[str, object]) -> dict[str, DeviceConfig]:
 def _timings(table: Mapping[str, object]) -> Timings:
     values: dict[str, float] = {}
     for key, value in table.items():
-        if key not in Timings.__dataclass_fields__ or not isinstance(value, int | float) or not 0 <= value <= 3600:
-            raise ConfigError(f"timings.{key}: one of {', '.join(Timings.__dataclass_fields__)}, 0 to 3600 seconds")
+        limit = _ESCROW_HOLD_LIMIT if key == "escrow_hold" else 3600
+        if key not in Timings.__dataclass_fields__ or not isinstance(value, int | float) or not 0 <= value <= limit:
+            raise ConfigError(f"timings.{key}: one of {', '.join(Timings.__dataclass_fields__)}, 0 to {limit} seconds")
         values[key] = float(value)
     return Timings(**values)
 

@@ -26,6 +26,7 @@ from drivers.cash.ccnet.messages import (
     decode_request,
     encode_answer,
 )
+from drivers.cash.ccnet.states import IN_ESCROW
 from drivers.simulation.cash_device import Order, SimulatedCash
 from drivers.simulation.mechanism import Box, Moved, Step, Verdict
 from drivers.simulation.notes import PhysicalNote, Place, Vault
@@ -74,6 +75,7 @@ class Validator(SimulatedCash):
         self._escrow: frozenset[int] = frozenset()
         self._enabled_at_the_mouth: frozenset[int] = frozenset()
         self._held: PollAnswer | None = None
+        self._on_hold = False
         self._told = False
         self._told_at = 0.0
         self._deframer = Deframer()
@@ -132,6 +134,8 @@ class Validator(SimulatedCash):
         step, note = self.metal.step, self.metal.note
         if step is Step.JAMMED:
             return State.JAM_BOX if note is not None and note.place is Place.TRANSPORT else State.JAM_VALIDATOR
+        if step is Step.ESCROW and self._on_hold:
+            return State.HOLDING
         if step is not Step.RESTING:
             return _STATES[step]
         if self.metal.box is Box.FULL:
@@ -176,6 +180,8 @@ class Validator(SimulatedCash):
     def moved(self, happened: Moved, note: PhysicalNote | None, now: float) -> None:
         """Events with money in them are held until they are acknowledged."""
         match happened:
+            case Moved.ESCROWED:
+                self._on_hold = False
             case Moved.STACKED | Moved.CLEARED_TO_BOX if note is not None:
                 self.vault.remember(_UNACKNOWLEDGED, note.note_type)
                 self._hold(PollAnswer(State.STACKED, note.note_type))
@@ -253,6 +259,7 @@ class Validator(SimulatedCash):
             case Command.STACK | Command.RETURN:
                 return self._decide(request.command, now)
             case Command.HOLD if self.metal.hold(now):
+                self._on_hold = True
                 return Acknowledged()
             case Command.SET_SECURITY:
                 return Acknowledged()
@@ -295,7 +302,7 @@ class Validator(SimulatedCash):
 
     def _decide(self, command: Command, now: float) -> Answer:
         self.on_order(Order.STACK if command is Command.STACK else Order.RETURN)
-        if self.state is not State.ESCROW:
+        if self.state not in IN_ESCROW:
             return Illegal()
         done = self.metal.stack(now) if command is Command.STACK else self.metal.give_back(now)
         if done:

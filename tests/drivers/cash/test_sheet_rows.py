@@ -1,18 +1,20 @@
 """Every row of the makers' descriptions that matters to a deposit has a test that claims it.
 
-A test claims rows with :func:`tests.drivers.cash.sheet.row`, or all keys of a table of its module with ``*TABLE``. Rows
-that are read the same whatever is on record stand once; those where the record decides stand with it. What a protocol
-has for recyclers, hoppers, tickets and downloads is not listed: no deposit is made of it.
+A test claims rows with :func:`tests.drivers.cash.sheet.row`, or one in each case with ``each_row``. Rows that are read
+the same whatever is on record stand once; those where the record decides stand with it. What a protocol has for
+recyclers, hoppers, tickets and downloads is not listed: no deposit is made of it.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
 import pytest
+
+from tests.drivers.cash.sheet import each_row, row
 
 HERE = Path(__file__).parent
 ROWS: dict[str, tuple[str, ...]] = {
@@ -22,7 +24,8 @@ ROWS: dict[str, tuple[str, ...]] = {
         "15 accepting", "17 stacking", "18 returning", "19 disabled", "1A holding", "1B busy", "1C rejecting",
         "30 is no RESET", "30 or FF to a question is no data", "37 and 41 are answered slowly", "41 box full",
         "42 box removed", "43 jam in validator", "44 jam in box", "45 cheated", "46 pause", "47 failure",
-        "5B counter of stacked notes", "80 escrow", "81 and 82 are repeated until they are acknowledged", "81 stacked",
+        "5B counter of stacked notes", "80 escrow", "81 and 82 are repeated until they are acknowledged",
+        "81 stacked",
         "81 without 80", "82 returned", "84 and 90 are not ours",
         # Sequences.
         "sequence: communication lost", "sequence: accept with escrow", "sequence: time-out", "sequence: reject",
@@ -35,10 +38,14 @@ ROWS: dict[str, tuple[str, ...]] = {
         # Acknowledgements, commands, tables.
         "record, then ACK", "ACK lost: the same event again", "silence counts as NAK", "NAK to a command",
         "a stale answer is none", "bad CRC: NAK, and the data at the next poll",
-        "an answer with data is acknowledged, an ACK is not", "STACK only in escrow", "RESET never while a note moves",
+        "an answer with data is acknowledged, an ACK is not", "STACK only in escrow",
+        "RESET never while a note moves",
         "addresses", "NAK to a poll", "the first poll on record before RESET", "masks: types 23 to 16 first",
         "note table: holes, and a first type that is not 0", "note table: scale", "note table: country",
         "note table: type 23 is a bar code",
+        # The line, and what else is said.
+        "STACK to 81 within 30 s", "37 part, serial and asset number", "late ACK: strict and lenient",
+        "38 hold leaves 1A",
     ),
     "id003": (
         # Status codes.
@@ -71,6 +78,8 @@ ROWS: dict[str, tuple[str, ...]] = {
         "STACK-2, never STACK-1", "escrow code 6F is a ticket", "escrow codes are the firmware's own",
         "settings are echoed, or refused by 4B", "currency table: value, exponent, empty slot",
         "currency table: any number of records",
+        # The line, and what else is said.
+        "91 serial number", "C0: a bit that is set disables", "escrow without a command: 17 79", "silence after RESET",
     ),
     "essp": (
         # Events.
@@ -102,11 +111,14 @@ ROWS: dict[str, tuple[str, ...]] = {
         "a new command inverts the flag", "06 protocol version: lower on F8", "CA, CB and CE at a reset",
         "0C serial number after each reconnect", "02 inhibits mask", "event lengths by version",
         "05 setup: channel values", "the same flag: not carried out again", "a packet of another count is ignored",
+        # The line, and what else is said.
+        "09 disable and 0A enable", "wrong key: packets dropped", "F3 and F4 to a command", "7F is sent twice",
     ),
     "cctalk": (
         # What is on record, and the events that were missed.
         "stack sent, (0,21)", "no number on record, counter not 0", "no number on record, counter 0",
-        "none, nothing new", "none, (3,0)", "none, counter 0", "escrowed, (0,1)", "escrowed, (3,0)", "escrowed, (2,0)",
+        "none, nothing new", "none, (3,0)", "none, counter 0", "escrowed, (0,1)", "escrowed, (3,0)",
+        "escrowed, (2,0)",
         "escrowed, nothing new and escrow empty", "escrowed, counter 0", "stack sent, (3,0)",
         "stack sent, (3,0) at number 1 after 255", "stack sent, (3,0) as the fifth event",
         "stack sent, (3,0) as the sixth event", "stack sent, (2,0)", "stack sent, (0,1)", "stack sent, (0,6)",
@@ -120,13 +132,18 @@ ROWS: dict[str, tuple[str, ...]] = {
         "154 answers 255: failed",
         # Counter, events, watchdogs, values.
         "a coin credit", "watchdog of a coin acceptor: 1 s", "counter 0: restarted", "the ring of 255",
-        "every bill event", "every coin event", "a pair that is in no table", "232 fault codes", "159 may be repeated",
+        "every bill event", "every coin event", "a pair that is in no table", "232 fault codes",
+        "159 may be repeated",
         "the simple checksum is weak", "BUSY and NAK", "the echo is read back", "note in escrow at reset",
         "reset injected by noise: a spontaneous restart is a memory lost", "host died between read and record",
         "note stacked while the host was down", "1 to 5 missed: oldest first", "more than 5 missed: lost",
         "another serial number", "(255,0) and (255,1) coupon", "(0,0) master inhibit active",
         "watchdog of a validator: 5 s", "249 polling priority", "reset has no data",
         "157 and 156: what a bill is worth", "184: what a coin is worth",
+        # The line, and what else is said.
+        "CRC-16", "no answer to a wrong checksum, address or header", "153 3: stacker and escrow", "248 coin status",
+        "213 CVF: a credit is a value", "three tries", "a start-up event", "the table is compared",
+        "227: is the slot as it should be",
     ),
 }  # fmt: skip
 
@@ -134,13 +151,7 @@ ROWS: dict[str, tuple[str, ...]] = {
 def claims(file: Path) -> Iterator[tuple[str, str]]:
     """Each row that a test of ``file`` claims, and the test."""
     tree = ast.parse(file.read_text(encoding="utf-8"))
-    tables = {
-        target.id: node.value
-        for node in tree.body
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict)
-        for target in node.targets
-        if isinstance(target, ast.Name)
-    }
+    tables = dict(_tables(tree))
     for node in tree.body:
         if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
             for decorator in node.decorator_list:
@@ -148,14 +159,42 @@ def claims(file: Path) -> Iterator[tuple[str, str]]:
                     yield claimed, node.name
 
 
-def _claimed(decorator: ast.expr, tables: dict[str, ast.Dict]) -> Iterator[str]:
-    if not (isinstance(decorator, ast.Call) and isinstance(decorator.func, ast.Name) and decorator.func.id == "row"):
+def _tables(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:
+    for node in tree.body:
+        match node:
+            case ast.Assign(targets=[ast.Name(id=name)], value=table):
+                yield name, table
+            case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as table):
+                yield name, table
+            case _:
+                pass
+
+
+def _claimed(decorator: ast.expr, tables: Mapping[str, ast.expr]) -> Iterator[str]:
+    if not (isinstance(decorator, ast.Call) and isinstance(decorator.func, ast.Name)):
         return
-    for argument in decorator.args:
-        if isinstance(argument, ast.Starred) and isinstance(argument.value, ast.Name):
-            yield from (str(ast.literal_eval(key)) for key in tables[argument.value.id].keys if key is not None)
-        else:
-            yield str(ast.literal_eval(argument))
+    if decorator.func.id == row.__name__:
+        yield from map(_text, decorator.args)
+    elif decorator.func.id == each_row.__name__:
+        yield from _first_of_each(decorator.args[1], tables)
+
+
+def _first_of_each(table: ast.expr, tables: Mapping[str, ast.expr]) -> Iterator[str]:
+    match table:
+        case ast.Name(id=name):
+            yield from _first_of_each(tables[name], tables)
+        case ast.Call(func=ast.Attribute(value=table, attr="items")):
+            yield from _first_of_each(table, tables)
+        case ast.Dict(keys=keys):
+            yield from (_text(key) for key in keys if key is not None)
+        case ast.List(elts=cases):
+            yield from (_text(case.elts[0]) for case in cases if isinstance(case, ast.Tuple))
+        case _:
+            raise AssertionError(f"line {table.lineno}: rows stand in a dict's keys, or first in a list's tuples")
+
+
+def _text(node: ast.expr) -> str:
+    return str(ast.literal_eval(node))
 
 
 @cache

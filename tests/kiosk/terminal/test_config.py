@@ -79,6 +79,7 @@ BAD = {
     "denominations: expected a list": ('["5 EUR", "20.00 EUR"]', "[]"),
     "unreplicated_cap": ('"300 EUR"', '"lots"'),
     "timings.escrow_hold": ("escrow_hold = 0.5", "escrow_hold = -1"),
+    "timings.escrow_hold: one of": ("escrow_hold = 0.5", "escrow_hold = 8.5"),
     "timings.customer": ("customer = 30", 'customer = "long"'),
     "timings.costumer": ("customer = 30", "costumer = 30"),
     "devices: unknown scanner": ("[devices.card]", "[devices.scanner]"),

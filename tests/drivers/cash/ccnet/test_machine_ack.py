@@ -66,6 +66,7 @@ def test_an_acknowledgement_that_is_lost_brings_the_event_again() -> None:
     assert b.device.vault.counter == 1
 
 
+@row("late ACK: strict and lenient")
 @pytest.mark.parametrize(("strict", "told"), [(0.01, 2), (None, 1)], ids=["strict", "lenient"])
 @pytest.mark.parametrize("command", [STACK, RETURN])
 def test_a_record_that_takes_longer_than_the_unit_waits_is_told_of_again_and_acknowledged_at_once(

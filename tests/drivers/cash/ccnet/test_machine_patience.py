@@ -35,7 +35,7 @@ from kiosk.terminal.recovery import LastRecord
 from tests.drivers.cash.bench import Disturb, On, nothing
 from tests.drivers.cash.books import intend, keep_books
 from tests.drivers.cash.ccnet.virtual import TWENTY, Bench, bench, device, refusal, say
-from tests.drivers.cash.sheet import row
+from tests.drivers.cash.sheet import each_row, row
 
 ENABLE, DISABLE, STACK, RETURN = CashCommand.ENABLE, CashCommand.DISABLE, CashCommand.STACK, CashCommand.RETURN
 INITIALIZE, BUSY, REJECTING = "02 03 06 13 D8 A0", "02 03 07 1B 05 D4 99", "02 03 07 1C 66 41 85"
@@ -65,14 +65,16 @@ class SlowBench(Bench):
 
 # --- a state that should pass ---------------------------------------------------------------------------------------
 
-FIRST = {
-    INITIALIZE: ("failure-stays-initialize", 40), BUSY: ("failure-stays-busy", 30), REJECTING: ("jam-mouth", 30),
-    CHEATED: ("failure-stays-cheated", 30), PAUSE: ("failure-stays-pause", 30),
-}  # fmt: skip
+FIRST = [
+    ("13 initialize", INITIALIZE, "failure-stays-initialize", 40),
+    ("1B busy", BUSY, "failure-stays-busy", 30),
+    ("1C rejecting", REJECTING, "jam-mouth", 30),
+    ("45 cheated", CHEATED, "failure-stays-cheated", 30),
+    ("46 pause", PAUSE, "failure-stays-pause", 30),
+]
 
 
-@row("13 initialize", "1B busy", "1C rejecting", "45 cheated", "46 pause")
-@pytest.mark.parametrize(("text", "code", "limit"), [(text, *rest) for text, rest in FIRST.items()], ids=FIRST)
+@each_row(["text", "code", "limit"], FIRST)
 def test_a_first_answer_that_does_not_pass_is_reported_as_a_jam_and_told_by_its_own_code(
     text: str, code: str, limit: float
 ) -> None:
@@ -89,13 +91,14 @@ def test_a_first_answer_that_does_not_pass_is_reported_as_a_jam_and_told_by_its_
     b.ready()
 
 
-LATER = {
-    ACCEPTING: ("jam-transport", 30), STACKING: ("jam-transport", 30), RETURNING: ("jam-mouth", 120),
-}  # fmt: skip
+LATER = [
+    ("15 accepting", ACCEPTING, "jam-transport", 30),
+    ("17 stacking", STACKING, "jam-transport", 30),
+    ("18 returning", RETURNING, "jam-mouth", 120),
+]
 
 
-@row("15 accepting", "17 stacking", "18 returning")
-@pytest.mark.parametrize(("text", "code", "limit"), [(text, *rest) for text, rest in LATER.items()], ids=LATER)
+@each_row(["text", "code", "limit"], LATER)
 def test_a_note_that_moves_for_ever_from_the_first_answer_on_is_told(text: str, code: str, limit: float) -> None:
     b = bench()
     from_now_on(b, text)
@@ -110,6 +113,7 @@ def test_a_note_that_moves_for_ever_from_the_first_answer_on_is_told(text: str, 
     assert b.codes() == [code, f"{code} over"]
 
 
+@row("STACK to 81 within 30 s")
 def test_a_note_that_moves_for_ever_stops_a_running_device_and_is_still_told_where_it_ends() -> None:
     b = bench()
     books = keep_books(b)

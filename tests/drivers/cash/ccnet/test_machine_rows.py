@@ -27,31 +27,34 @@ from kiosk.terminal.recovery import LastRecord
 from tests.drivers.cash.bench import On, nothing
 from tests.drivers.cash.books import intend, keep_books
 from tests.drivers.cash.ccnet.virtual import TWENTY, Bench, bench, say
-from tests.drivers.cash.sheet import row
+from tests.drivers.cash.sheet import each_row, row
 
 STACK, RETURN = CashCommand.STACK, CashCommand.RETURN
 
 # --- the first answer -----------------------------------------------------------------------------------------------
 
 FIRST = [
-    ("02 03 06 10 43 92", Presence.PATH_EMPTY, None), ("02 03 06 11 CA 83", Presence.RETURNABLE, None),
-    ("02 03 06 12 51 B1", Presence.MOVING, None), ("02 03 06 14 67 D4", Presence.PATH_EMPTY, None),
-    ("02 03 06 15 EE C5", Presence.MOVING, None), ("02 03 06 17 FC E6", Presence.MOVING, None),
-    ("02 03 06 18 0B 1E", Presence.RETURNABLE, None), ("02 03 06 19 82 0F", Presence.PATH_EMPTY, None),
-    ("02 03 06 1A 19 3D", Presence.IN_ESCROW, None), ("02 03 06 41 4F D1", Presence.PATH_EMPTY, None),
-    ("02 03 06 42 D4 E3", Presence.MOVING, None), ("02 03 06 43 5D F2", Presence.JAMMED, None),
-    ("02 03 06 44 E2 86", Presence.JAMMED, None), ("02 03 07 47 50 AB E6", Presence.JAMMED, None),
-    ("02 03 07 80 04 A8 75", Presence.IN_ESCROW, 4), ("02 03 07 81 04 70 6C", Presence.STACKED, 4),
-    ("02 03 07 82 04 18 46", Presence.RETURNABLE, 4),
-]  # fmt: skip
+    ("10 power up", "02 03 06 10 43 92", Presence.PATH_EMPTY, None),
+    ("11 power up, note in validator", "02 03 06 11 CA 83", Presence.RETURNABLE, None),
+    ("12 power up, note in stacker", "02 03 06 12 51 B1", Presence.MOVING, None),
+    ("14 idling", "02 03 06 14 67 D4", Presence.PATH_EMPTY, None),
+    ("15 accepting", "02 03 06 15 EE C5", Presence.MOVING, None),
+    ("17 stacking", "02 03 06 17 FC E6", Presence.MOVING, None),
+    ("18 returning", "02 03 06 18 0B 1E", Presence.RETURNABLE, None),
+    ("19 disabled", "02 03 06 19 82 0F", Presence.PATH_EMPTY, None),
+    ("1A holding", "02 03 06 1A 19 3D", Presence.IN_ESCROW, None),
+    ("41 box full", "02 03 06 41 4F D1", Presence.PATH_EMPTY, None),
+    ("42 box removed", "02 03 06 42 D4 E3", Presence.MOVING, None),
+    ("43 jam in validator", "02 03 06 43 5D F2", Presence.JAMMED, None),
+    ("44 jam in box", "02 03 06 44 E2 86", Presence.JAMMED, None),
+    ("47 failure", "02 03 07 47 50 AB E6", Presence.JAMMED, None),
+    ("80 escrow", "02 03 07 80 04 A8 75", Presence.IN_ESCROW, 4),
+    ("81 stacked", "02 03 07 81 04 70 6C", Presence.STACKED, 4),
+    ("82 returned", "02 03 07 82 04 18 46", Presence.RETURNABLE, 4),
+]
 
 
-@row(
-    "10 power up", "11 power up, note in validator", "12 power up, note in stacker", "14 idling", "15 accepting",
-    "17 stacking", "18 returning", "19 disabled", "1A holding", "41 box full", "42 box removed", "43 jam in validator",
-    "44 jam in box", "47 failure", "80 escrow", "81 stacked", "82 returned",
-)  # fmt: skip
-@pytest.mark.parametrize(("text", "presence", "note_type"), FIRST, ids=[first[0] for first in FIRST])
+@each_row(["text", "presence", "note_type"], FIRST)
 def test_a_first_answer_is_a_column_of_the_start_up_table(text: str, presence: Presence, note_type: int | None) -> None:
     b = bench()
     b.proceeds = b.acknowledges = False
@@ -62,11 +65,16 @@ def test_a_first_answer_is_a_column_of_the_start_up_table(text: str, presence: P
     assert b.commands(Command.RESET, Command.STACK, Command.RETURN, Command.ENABLE_NOTE_TYPES) == []
 
 
-@row("13 initialize", "1B busy", "1C rejecting", "45 cheated", "46 pause")
-@pytest.mark.parametrize(
-    "text",
-    ["02 03 06 13 D8 A0", "02 03 07 1B 05 D4 99", "02 03 07 1C 66 41 85", "02 03 06 45 6B 97", "02 03 06 46 F0 A5"],
-)
+PASSING = {
+    "13 initialize": "02 03 06 13 D8 A0",
+    "1B busy": "02 03 07 1B 05 D4 99",
+    "1C rejecting": "02 03 07 1C 66 41 85",
+    "45 cheated": "02 03 06 45 6B 97",
+    "46 pause": "02 03 06 46 F0 A5",
+}
+
+
+@each_row(["text"], PASSING.items())
 def test_a_first_answer_that_passes_is_waited_for(text: str) -> None:
     b = bench()
     say(b, *[text] * 20)

@@ -109,6 +109,7 @@ def test_a_firmware_that_never_says_its_count_in_any_words_serves_without(answer
     assert b.troubles() == []
 
 
+@row("37 part, serial and asset number")
 @pytest.mark.parametrize("asset", [0, 6, 13])
 def test_a_unit_whose_asset_number_has_another_length_is_known_all_the_same(asset: int) -> None:
     b = bench()

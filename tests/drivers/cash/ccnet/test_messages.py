@@ -154,6 +154,7 @@ def test_set_security_and_the_counter_are_commands_too() -> None:
     assert encode_answer(StackedCount(258)) == b"\x01\x02"
 
 
+@row("37 part, serial and asset number")
 def test_an_identification_sheds_its_padding_and_survives_what_is_no_ascii() -> None:
     raw = b"SM-1\0".ljust(15) + b"\xff12".ljust(12) + bytes(7)
     assert decode_answer(Command.IDENTIFICATION, raw) == Identification("SM-1", "\ufffd12", bytes(7))

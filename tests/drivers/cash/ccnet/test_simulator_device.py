@@ -24,6 +24,7 @@ from drivers.simulation.mechanism import Box
 from drivers.simulation.notes import Place
 from tests.drivers.cash.bench import damaged
 from tests.drivers.cash.ccnet.virtual import FIVE, TABLE, TWENTY, device, trouble
+from tests.drivers.cash.sheet import row
 
 POLL = frame(b"\x33")
 ACK = frame(b"\x00")
@@ -125,14 +126,30 @@ def test_a_type_that_is_not_enabled_is_rejected(hand: Hand) -> None:
     assert hand.device.vault.notes[0].place is Place.HAND
 
 
+@row("38 hold leaves 1A")
 def test_hold_buys_ten_seconds_more_in_escrow(hand: Hand) -> None:
     hand.in_escrow()
     hand.later(9.0)
     assert hand.ask(Command.HOLD) == Acknowledged()
     hand.later(9.0)
-    assert hand.poll() is State.ESCROW
+    assert hand.poll() is State.HOLDING
     hand.later(1.1)
     assert hand.poll() is State.RETURNING
+
+
+@row("38 hold leaves 1A")
+@pytest.mark.parametrize(("command", "then"), [(Command.STACK, State.STACKING), (Command.RETURN, State.RETURNING)])
+def test_a_note_that_is_held_can_still_be_decided_about_and_the_next_one_is_not(
+    hand: Hand, command: Command, then: State
+) -> None:
+    hand.in_escrow()
+    hand.ask(Command.HOLD)
+    assert hand.ask(command) == Acknowledged()
+    assert hand.poll() is then
+    hand.later(1.0)
+    assert hand.poll() in (State.STACKED, State.RETURNED)
+    hand.in_escrow()
+    assert hand.poll() is State.ESCROW
 
 
 def test_what_is_not_allowed_in_a_state_is_illegal(hand: Hand) -> None:

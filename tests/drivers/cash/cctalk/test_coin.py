@@ -183,6 +183,7 @@ def test_nothing_missed_is_an_empty_path() -> None:
     assert b.codes() == []
 
 
+@row("248 coin status")
 def test_the_return_lever_and_a_coin_on_a_string_are_told_by_the_status() -> None:
     b = Bench(coins())
     b.enabled()
@@ -412,6 +413,7 @@ def test_an_acceptor_that_knows_no_option_flags_credits_positions(said: str) -> 
     assert (b.codes(), b.heard(Lost)) == ([], [])
 
 
+@row("213 CVF: a credit is a value")
 @pytest.mark.parametrize("lost", [1, 2, 3, 4, 5])
 def test_option_flags_that_are_lost_make_no_positions_of_values(lost: int) -> None:
     b = valued()

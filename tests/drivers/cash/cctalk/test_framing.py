@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.cash.cctalk.framing import MAX_DATA, Checksum, Deframer, Frame, FramingError, Noise, crc16, frame
+from tests.drivers.cash.sheet import row
 
 # Sheet section 10, in hexadecimal: what is sent to a device, and what it answers.
 SIMPLE = {
@@ -50,6 +51,7 @@ def frames(found: list[Frame | Noise]) -> list[bytes]:
     return [item.raw for item in found if isinstance(item, Frame)]
 
 
+@row("CRC-16")
 @pytest.mark.parametrize(("data", "crc"), RAW_CRCS.items(), ids=RAW_CRCS.keys())
 def test_the_crc_is_that_of_xmodem(data: str, crc: int) -> None:
     assert crc16(bytes.fromhex(data)) == crc
@@ -63,6 +65,7 @@ def test_a_vector_with_the_simple_checksum_is_built_and_found_byte_for_byte(ques
         assert Deframer(frozenset({raw[0]})).feed(raw) == [Frame(raw[0], raw[2], raw[3], raw[4:-1], raw)]
 
 
+@row("CRC-16")
 @pytest.mark.parametrize("text", CRC.values(), ids=CRC.keys())
 def test_a_vector_with_the_crc_is_built_and_found_byte_for_byte(text: str) -> None:
     raw = bytes.fromhex(text)

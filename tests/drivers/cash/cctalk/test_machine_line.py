@@ -22,6 +22,7 @@ EVERY_QUESTION = [
 ]  # fmt: skip
 
 
+@row("three tries")
 @pytest.mark.parametrize("change", [nothing, damaged], ids=["lost", "damaged"])
 @pytest.mark.parametrize("times", [1, 2])
 @pytest.mark.parametrize("header", EVERY_QUESTION)

@@ -293,6 +293,7 @@ def test_more_than_5_events_between_two_reads_begin_everything_anew() -> None:
     b.until(Ready)
 
 
+@row("a start-up event")
 def test_statuses_before_the_first_answer_are_told_but_do_not_set_the_number_on_record_back() -> None:
     b = bench()
     stage(b, Step.STACKING)

@@ -13,7 +13,7 @@ from kiosk.terminal.recovery import LastRecord
 from tests.drivers.cash.bench import On
 from tests.drivers.cash.books import Books, intend, keep_books
 from tests.drivers.cash.cctalk.virtual import HOLD, RETURN, STACK, TWENTY, Bench, bench, reply
-from tests.drivers.cash.sheet import row
+from tests.drivers.cash.sheet import each_row, row
 
 NONE, ESCROWED, SENT = LastRecord.NONE, LastRecord.ESCROWED, LastRecord.STACK_INTENDED
 ON_RECORD, RETURN_SENT = LastRecord.STACKED, LastRecord.RETURN_INTENDED
@@ -76,8 +76,7 @@ def kept(b: Bench) -> Books:
     return books
 
 
-@row(*CASES)
-@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+@each_row(["case"], CASES.items())
 def test_what_is_on_record_and_the_events_that_were_missed_decide(case: Case) -> None:
     b = bench()
     b.enabled()

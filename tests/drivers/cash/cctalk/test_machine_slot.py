@@ -128,6 +128,7 @@ def test_a_device_that_says_that_it_has_shut_its_slot_and_has_not_is_caught(kind
     assert not b.device.master
 
 
+@row("227: is the slot as it should be")
 @KINDS
 def test_a_slot_that_is_as_it_should_be_is_asked_for_every_two_seconds_and_never_told_again(
     kind: Callable[[], Bench],

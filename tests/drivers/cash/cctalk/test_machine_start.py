@@ -52,6 +52,7 @@ def test_initialising_reads_the_table_and_leaves_the_slot_shut() -> None:
     assert not b.device.accepts
 
 
+@row("the table is compared")
 def test_the_hash_of_the_table_changes_with_what_is_in_it() -> None:
     first, other = Bench(device()).ready(), device()
     other.table[TEN] = parse_money("10 USD")
@@ -101,6 +102,7 @@ def test_a_device_that_never_says_who_it_is_is_not_used_and_a_person_hears_of_it
     assert b.codes() == ["failure-no-answer-242", "failure-no-answer-242 over"]
 
 
+@row("153 3: stacker and escrow")
 def test_a_validator_that_does_not_say_that_it_uses_escrow_lets_no_note_in() -> None:
     """It would stack whatever comes, and the customer could have nothing back."""
     b = bench()

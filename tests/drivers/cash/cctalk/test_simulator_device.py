@@ -11,6 +11,7 @@ from drivers.simulation.mechanism import Box, Moved, Step
 from drivers.simulation.notes import Place, Vault
 from drivers.simulation.script import Fault, What, parse
 from tests.drivers.cash.cctalk.virtual import TABLE, TEN, TWENTY, coins, device
+from tests.drivers.cash.sheet import row
 
 ACK = bytes.fromhex("01002800D7")
 READ = frame(40, 159)
@@ -73,6 +74,7 @@ def test_a_coin_acceptor_says_in_its_option_flags_what_a_credit_is(values: bool,
     assert device().receive(frame(40, 213), 0.0) == b"", "a validator's flags are others"
 
 
+@row("no answer to a wrong checksum, address or header")
 @pytest.mark.parametrize(
     "question",
     [

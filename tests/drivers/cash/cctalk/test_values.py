@@ -137,6 +137,7 @@ def test_a_coin_that_no_identifier_can_name_is_refused(face: str) -> None:
 # --- credits that are values ----------------------------------------------------------------------------------------
 
 
+@row("213 CVF: a credit is a value")
 @pytest.mark.parametrize(
     ("credit", "counts"),
     [(1, 1), (5, 5), (100, 100), (127, 127), (129, 10), (148, 200), (153, 250), (178, 500), (228, 1000), (254, 1260)],

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.cash.essp.framing import MAX_DATA, Deframer, Frame, FramingError, Noise, crc16, frame
+from tests.drivers.cash.sheet import row
 
 POLL = bytes.fromhex("7F8001071202")
 OK = bytes.fromhex("7F8001F02380")
@@ -100,6 +101,7 @@ def test_an_address_that_there_is_not_is_refused() -> None:
         frame(b"\x07", flag=True, address=0x7F)
 
 
+@row("7F is sent twice")
 def test_the_longest_data_comes_through_also_where_every_byte_is_stuffed() -> None:
     for data in (bytes(range(MAX_DATA)), b"\x7f" * MAX_DATA, b"\x7f" * 0x7F):
         (found,) = Deframer().feed(frame(data, flag=False))

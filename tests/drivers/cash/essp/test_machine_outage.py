@@ -94,7 +94,7 @@ def well_again(b: Bench) -> None:
 # --- another key ----------------------------------------------------------------------------------------------------
 
 
-@row("exchange: keys")
+@row("wrong key: packets dropped", "exchange: keys")
 def test_a_device_of_another_key_is_told_as_such_once_and_greeted_ever_more_seldom() -> None:
     """It answers all that is in clear, and ignores the rest."""
     b = OtherKey(device())
@@ -323,7 +323,7 @@ def test_a_question_that_is_refused_for_ever_is_told_by_its_number_and_asked_eve
     assert b.codes()[-1] == f"failure-no-answer-{command:02x} over"
 
 
-@row("0C serial number after each reconnect", "05 setup: channel values")
+@row("F3 and F4 to a command", "0C serial number after each reconnect", "05 setup: channel values")
 @pytest.mark.parametrize(("command", "code"), [(Command.SERIAL, "no-answer-0c"), (Command.SETUP, "no-answer-05")])
 @pytest.mark.parametrize("payload", ["F2", "F3", "F4", "F8", "F0 00"])
 def test_no_serial_number_and_no_table_have_each_its_code(command: Command, code: str, payload: str) -> None:

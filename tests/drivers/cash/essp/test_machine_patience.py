@@ -25,7 +25,7 @@ from kiosk.terminal.recovery import LastRecord
 from tests.drivers.cash.bench import On, nothing
 from tests.drivers.cash.books import intend, keep_books
 from tests.drivers.cash.essp.virtual import TWENTY, Bench, bench, quiet_device
-from tests.drivers.cash.sheet import row
+from tests.drivers.cash.sheet import each_row, row
 
 STACK, RETURN, ENABLE, DISABLE = CashCommand.STACK, CashCommand.RETURN, CashCommand.ENABLE, CashCommand.DISABLE
 POLL, HOLD, REJECT, ACK = Command.POLL_WITH_ACK, Command.HOLD, Command.REJECT, Command.EVENT_ACK
@@ -61,15 +61,20 @@ def kinds(b: Bench, *wanted: type[object]) -> Sequence[type[object]]:
 
 # --- a state that should pass ---------------------------------------------------------------------------------------
 
-BEFORE = {
-    "F0 B6": ("failure-stays-initialising", 40), "F0 B0": ("jam-recovery", 40), "F0 F1": ("failure-stays-reset", 40),
-    "F0 F1 B6 E8": ("failure-stays-reset", 40),
-}  # fmt: skip
-AFTER = {"F0 CC": ("jam-transport", 30), "F0 EF 00": ("jam-transport", 30), "F0 ED": ("jam-mouth", 120)}
+BEFORE = [
+    ("B6 initialising", "F0 B6", "failure-stays-initialising", 40),
+    ("B0 jam recovery", "F0 B0", "jam-recovery", 40),
+    ("F1 slave reset", "F0 F1", "failure-stays-reset", 40),
+    ("F1 slave reset", "F0 F1 B6 E8", "failure-stays-reset", 40),
+]
+AFTER = [
+    ("CC stacking", "F0 CC", "jam-transport", 30),
+    ("EF 00 is no note in escrow", "F0 EF 00", "jam-transport", 30),
+    ("ED rejecting and EC rejected", "F0 ED", "jam-mouth", 120),
+]
 
 
-@row("B6 initialising", "B0 jam recovery", "F1 slave reset")
-@pytest.mark.parametrize(("text", "code", "limit"), [(text, *rest) for text, rest in BEFORE.items()], ids=BEFORE)
+@each_row(["text", "code", "limit"], BEFORE)
 def test_a_device_that_never_says_where_a_note_is_is_told_and_nothing_is_decided(
     text: str, code: str, limit: float
 ) -> None:
@@ -86,8 +91,7 @@ def test_a_device_that_never_says_where_a_note_is_is_told_and_nothing_is_decided
     assert b.codes() == [code, f"{code} over"]
 
 
-@row("CC stacking", "EF 00 is no note in escrow", "ED rejecting and EC rejected")
-@pytest.mark.parametrize(("text", "code", "limit"), [(text, *rest) for text, rest in AFTER.items()], ids=AFTER)
+@each_row(["text", "code", "limit"], AFTER)
 def test_a_note_that_moves_for_ever_from_the_first_answer_on_is_told(text: str, code: str, limit: float) -> None:
     b = quiet_device()
     polls_say(b, text)

@@ -13,7 +13,7 @@ from kiosk.terminal.recovery import LastRecord
 from tests.drivers.cash.bench import Disturb, On, damaged, nothing
 from tests.drivers.cash.books import Books, intend, keep_books
 from tests.drivers.cash.essp.virtual import TWENTY, Bench, bench, quiet_device, say
-from tests.drivers.cash.sheet import row
+from tests.drivers.cash.sheet import each_row, row
 
 STACK = CashCommand.STACK
 POLL, HOLD, ACK = Command.POLL_WITH_ACK, Command.HOLD, Command.EVENT_ACK
@@ -98,8 +98,7 @@ def ends(books: Books) -> tuple[int, int, int, int]:
     return books.credited, books.returned, books.doubts, books.found
 
 
-@row(*CASES)
-@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+@each_row(["case"], CASES.items())
 def test_what_is_on_record_and_what_a_unit_says_first_decide(case: Case) -> None:
     b = quiet_device()
     books = keep_books(b)

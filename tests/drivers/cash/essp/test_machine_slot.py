@@ -15,6 +15,7 @@ STACK, RETURN, ENABLE, DISABLE = CashCommand.STACK, CashCommand.RETURN, CashComm
 POLL, HOLD, REJECT, ACK = Command.POLL_WITH_ACK, Command.HOLD, Command.REJECT, Command.EVENT_ACK
 
 
+@row("09 disable and 0A enable")
 def test_a_slot_that_the_device_does_not_open_is_refused() -> None:
     b = bench()
     b.ready()

@@ -26,7 +26,7 @@ from tests.drivers.cash.essp.virtual import (
     quiet_device,
     say,
 )
-from tests.drivers.cash.sheet import row
+from tests.drivers.cash.sheet import each_row, row
 
 STACK, RETURN, ENABLE, DISABLE = CashCommand.STACK, CashCommand.RETURN, CashCommand.ENABLE, CashCommand.DISABLE
 POLL, HOLD, REJECT, ACK = Command.POLL_WITH_ACK, Command.HOLD, Command.REJECT, Command.EVENT_ACK
@@ -130,57 +130,37 @@ def test_a_device_that_will_not_be_set_up_is_polled_meanwhile() -> None:
     b.until(Ready)
 
 
-FIRST_EVENTS: list[tuple[tuple[EventCode | tuple[EventCode, int], ...], Presence, int | None]] = [
-    (((EventCode.CREDIT, TEN),), Presence.STACKED, TEN),
-    (((EventCode.CREDIT, TEN), EventCode.STACKED), Presence.STACKED, TEN),
-    ((EventCode.STACKING, (EventCode.CREDIT, TEN)), Presence.STACKED, TEN),
-    (((EventCode.CLEARED_TO_BOX, TEN),), Presence.STACKED, TEN),
-    (((EventCode.CLEARED_TO_BOX, 0),), Presence.STACKED, 0),
-    ((EventCode.TO_STACKER_AT_RESET,), Presence.STACKED, 0),
-    ((EventCode.TO_STORE_AT_RESET,), Presence.STACKED, 0),
-    (((EventCode.CLEARED_FROM_FRONT, TEN),), Presence.RETURNABLE, None),
-    (((EventCode.CLEARED_FROM_FRONT, 0),), Presence.RETURNABLE, None),
-    ((EventCode.HELD_IN_BEZEL,), Presence.RETURNABLE, None),
-    ((EventCode.REJECTING,), Presence.RETURNABLE, None),
-    ((EventCode.REJECTED,), Presence.RETURNABLE, None),
-    (((EventCode.READ, TEN),), Presence.IN_ESCROW, TEN),
-    (((EventCode.READ, 0),), Presence.MOVING, None),
-    ((EventCode.STACKING,), Presence.MOVING, None),
-    ((EventCode.UNSAFE_JAM,), Presence.JAMMED, None),
-    ((EventCode.SAFE_JAM,), Presence.JAMMED, None),
-    ((EventCode.PATH_OPEN,), Presence.JAMMED, None),
-    ((EventCode.STACKED,), Presence.PATH_EMPTY, None),
-    ((EventCode.DISABLED,), Presence.PATH_EMPTY, None),
-    ((EventCode.ALL_DISABLED,), Presence.PATH_EMPTY, None),
-    ((EventCode.STACKER_FULL,), Presence.PATH_EMPTY, None),
-    ((EventCode.BOX_REMOVED,), Presence.MOVING, None),
-    ((EventCode.BOX_REMOVED, EventCode.BOX_REPLACED), Presence.PATH_EMPTY, None),
-    ((EventCode.BOX_REPLACED,), Presence.PATH_EMPTY, None),
-    (((EventCode.FRAUD, 0),), Presence.PATH_EMPTY, None),
+FIRST_EVENTS: list[tuple[str, tuple[EventCode | tuple[EventCode, int], ...], Presence, int | None]] = [
+    ("EE credit", ((EventCode.CREDIT, TEN),), Presence.STACKED, TEN),
+    ("EE credit", ((EventCode.CREDIT, TEN), EventCode.STACKED), Presence.STACKED, TEN),
+    ("EE credit", (EventCode.STACKING, (EventCode.CREDIT, TEN)), Presence.STACKED, TEN),
+    ("E2 cleared to the box", ((EventCode.CLEARED_TO_BOX, TEN),), Presence.STACKED, TEN),
+    ("E2 cleared to the box", ((EventCode.CLEARED_TO_BOX, 0),), Presence.STACKED, 0),
+    ("CA, CB and CE at a reset", (EventCode.TO_STACKER_AT_RESET,), Presence.STACKED, 0),
+    ("CA, CB and CE at a reset", (EventCode.TO_STORE_AT_RESET,), Presence.STACKED, 0),
+    ("E1 cleared from the front", ((EventCode.CLEARED_FROM_FRONT, TEN),), Presence.RETURNABLE, None),
+    ("E1 cleared from the front", ((EventCode.CLEARED_FROM_FRONT, 0),), Presence.RETURNABLE, None),
+    ("CA, CB and CE at a reset", (EventCode.HELD_IN_BEZEL,), Presence.RETURNABLE, None),
+    ("ED rejecting and EC rejected", (EventCode.REJECTING,), Presence.RETURNABLE, None),
+    ("ED rejecting and EC rejected", (EventCode.REJECTED,), Presence.RETURNABLE, None),
+    ("EF 03", ((EventCode.READ, TEN),), Presence.IN_ESCROW, TEN),
+    ("EF 00 is no note in escrow", ((EventCode.READ, 0),), Presence.MOVING, None),
+    ("CC stacking", (EventCode.STACKING,), Presence.MOVING, None),
+    ("E9 unsafe jam", (EventCode.UNSAFE_JAM,), Presence.JAMMED, None),
+    ("EA safe jam is no credit", (EventCode.SAFE_JAM,), Presence.JAMMED, None),
+    ("E0 path open", (EventCode.PATH_OPEN,), Presence.JAMMED, None),
+    ("EB stacked is no credit", (EventCode.STACKED,), Presence.PATH_EMPTY, None),
+    ("E8 disabled and B5 all disabled", (EventCode.DISABLED,), Presence.PATH_EMPTY, None),
+    ("E8 disabled and B5 all disabled", (EventCode.ALL_DISABLED,), Presence.PATH_EMPTY, None),
+    ("E7 full", (EventCode.STACKER_FULL,), Presence.PATH_EMPTY, None),
+    ("E3 and E4 box", (EventCode.BOX_REMOVED,), Presence.MOVING, None),
+    ("E3 and E4 box", (EventCode.BOX_REMOVED, EventCode.BOX_REPLACED), Presence.PATH_EMPTY, None),
+    ("E3 and E4 box", (EventCode.BOX_REPLACED,), Presence.PATH_EMPTY, None),
+    ("E6 fraud", ((EventCode.FRAUD, 0),), Presence.PATH_EMPTY, None),
 ]
 
 
-@row(
-    "EE credit",
-    "E2 cleared to the box",
-    "E1 cleared from the front",
-    "CA, CB and CE at a reset",
-    "ED rejecting and EC rejected",
-    "EF 00 is no note in escrow",
-    "EF 03",
-    "CC stacking",
-    "E9 unsafe jam",
-    "EA safe jam is no credit",
-    "E0 path open",
-    "EB stacked is no credit",
-    "E8 disabled and B5 all disabled",
-    "E7 full",
-    "E3 and E4 box",
-    "E6 fraud",
-)
-@pytest.mark.parametrize(
-    ("codes", "presence", "channel"), FIRST_EVENTS, ids=[str(row[0]).replace("EventCode.", "") for row in FIRST_EVENTS]
-)
+@each_row(["codes", "presence", "channel"], FIRST_EVENTS)
 def test_a_first_answer_is_a_column_of_the_start_up_table(
     codes: tuple[EventCode | tuple[EventCode, int], ...], presence: Presence, channel: int | None
 ) -> None:

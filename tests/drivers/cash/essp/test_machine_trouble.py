@@ -10,7 +10,7 @@ from drivers.cash.essp.messages import Command
 from drivers.simulation.mechanism import Box, Spot
 from drivers.simulation.notes import Place
 from tests.drivers.cash.essp.virtual import bench, polled, quiet_device, say
-from tests.drivers.cash.sheet import row
+from tests.drivers.cash.sheet import each_row, row
 
 STACK, RETURN, ENABLE, DISABLE = CashCommand.STACK, CashCommand.RETURN, CashCommand.ENABLE, CashCommand.DISABLE
 POLL, HOLD, REJECT, ACK = Command.POLL_WITH_ACK, Command.HOLD, Command.REJECT, Command.EVENT_ACK
@@ -37,14 +37,15 @@ def test_a_jam_is_told_and_lasts_until_the_path_is_free(spot: Spot, where: str) 
     assert not b.heard(Stacked)
 
 
-@row("E7 full", "E9 unsafe jam", "E0 path open", "E6 fraud")
-@pytest.mark.parametrize(
-    ("code", "word"),
-    [
-        (EventCode.STACKER_FULL, "box-full"), (EventCode.UNSAFE_JAM, "jam-head"), (EventCode.PATH_OPEN,
-        "failure-path-open"), ((EventCode.FRAUD, 2), "cheated"),
-    ],
-)  # fmt: skip
+REPEATED: list[tuple[str, EventCode | tuple[EventCode, int], str]] = [
+    ("E7 full", EventCode.STACKER_FULL, "box-full"),
+    ("E9 unsafe jam", EventCode.UNSAFE_JAM, "jam-head"),
+    ("E0 path open", EventCode.PATH_OPEN, "failure-path-open"),
+    ("E6 fraud", (EventCode.FRAUD, 2), "cheated"),
+]
+
+
+@each_row(["code", "word"], REPEATED)
 def test_trouble_that_a_poll_repeats_is_told_once_and_over_when_it_is_gone(
     code: EventCode | tuple[EventCode, int], word: str
 ) -> None:

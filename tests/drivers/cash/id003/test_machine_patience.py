@@ -32,7 +32,7 @@ from kiosk.terminal.recovery import LastRecord
 from tests.drivers.cash.bench import Disturb, On, nothing
 from tests.drivers.cash.books import intend, keep_books
 from tests.drivers.cash.id003.virtual import Bench, bench, communication_error, device, invalid, say
-from tests.drivers.cash.sheet import row
+from tests.drivers.cash.sheet import each_row, row
 
 ENABLE, DISABLE, STACK, RETURN = CashCommand.ENABLE, CashCommand.DISABLE, CashCommand.STACK, CashCommand.RETURN
 INITIALIZE, BUSY, POWER_UP = "FC 05 1B 7D F9", "FC 05 1C C2 8D", "FC 05 40 2B 15"
@@ -60,14 +60,16 @@ class SlowBench(Bench):
 
 # --- a state that should pass ---------------------------------------------------------------------------------------
 
-FIRST = {
-    "1B": "failure-stays-initialize", "1C": "failure-stays-busy", "1D": "failure-stays-end",
-    "1E": "failure-stays-returned", "47": "failure-stays-pause",
-}  # fmt: skip
+FIRST = [
+    ("1B initialize", "1B", "failure-stays-initialize"),
+    ("1C busy, 1D end, 1E returned", "1C", "failure-stays-busy"),
+    ("1C busy, 1D end, 1E returned", "1D", "failure-stays-end"),
+    ("1C busy, 1D end, 1E returned", "1E", "failure-stays-returned"),
+    ("47 pause", "47", "failure-stays-pause"),
+]
 
 
-@row("1B initialize", "1C busy, 1D end, 1E returned", "47 pause")
-@pytest.mark.parametrize(("state", "code"), FIRST.items())
+@each_row(["state", "code"], FIRST)
 def test_a_first_answer_that_does_not_pass_is_told_by_its_own_code_after_the_report(state: str, code: str) -> None:
     b = bench()
     from_now_on(b, frame(bytes.fromhex(state)).hex())
@@ -81,14 +83,16 @@ def test_a_first_answer_that_does_not_pass_is_told_by_its_own_code_after_the_rep
     b.ready()
 
 
-LATER = {
-    "12": ("jam-transport", 30), "14": ("jam-transport", 30), "16": ("jam-transport", 30),
-    "17 71": ("jam-mouth", 120), "18": ("jam-mouth", 120),
-}  # fmt: skip
+LATER = [
+    ("12 accepting", "12", "jam-transport", 30),
+    ("14 stacking", "14", "jam-transport", 30),
+    ("16 stacked", "16", "jam-transport", 30),
+    ("17 rejecting", "17 71", "jam-mouth", 120),
+    ("18 returning", "18", "jam-mouth", 120),
+]
 
 
-@row("12 accepting", "14 stacking", "16 stacked", "17 rejecting", "18 returning")
-@pytest.mark.parametrize(("state", "code", "limit"), [(state, *rest) for state, rest in LATER.items()], ids=LATER)
+@each_row(["state", "code", "limit"], LATER)
 def test_a_note_that_moves_for_ever_from_the_first_answer_on_is_told(state: str, code: str, limit: float) -> None:
     b = bench()
     from_now_on(b, frame(bytes.fromhex(state)).hex())

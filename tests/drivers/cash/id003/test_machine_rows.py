@@ -14,7 +14,7 @@ from drivers.simulation.notes import Place
 from kiosk.terminal.recovery import LastRecord
 from tests.drivers.cash.books import Books, intend, keep_books
 from tests.drivers.cash.id003.virtual import TWENTY, Bench, bench, old_life, say
-from tests.drivers.cash.sheet import row
+from tests.drivers.cash.sheet import each_row, row
 
 STACK = CashCommand.STACK
 IDLING, VEND_VALID, STACKED = "FC 05 11 27 56", "FC 05 15 03 10", "FC 05 16 98 22"
@@ -82,8 +82,7 @@ def ends(books: Books) -> tuple[int, int, int, int]:
     return books.credited, books.returned, books.doubts, books.found
 
 
-@row(*CASES)
-@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+@each_row(["case"], CASES.items())
 def test_what_is_on_record_and_what_a_unit_says_first_decide(case: Case) -> None:
     old = bench()
     old.ready()

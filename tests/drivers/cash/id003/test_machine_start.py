@@ -26,7 +26,7 @@ from drivers.cash.steps import Acknowledge, Proceed
 from drivers.simulation.notes import Place
 from tests.drivers.cash.bench import Disturb, On, damaged, nothing
 from tests.drivers.cash.id003.virtual import SERIAL, TABLE, TWENTY, Bench, bench, communication_error, device, old_life
-from tests.drivers.cash.sheet import row
+from tests.drivers.cash.sheet import each_row, row
 
 STACK, RETURN = CashCommand.STACK, CashCommand.RETURN
 FAST, SLOW = Firmware(shows_transients=True), Firmware(shows_transients=False)
@@ -35,6 +35,20 @@ FAST, SLOW = Firmware(shows_transients=True), Firmware(shows_transients=False)
 def test_what_the_protocol_can_do() -> None:
     """VEND VALID carries no denomination; there is no count of stacked notes, and no event has a number."""
     assert bench().machine.capabilities == CashCapabilities(names_type=False)
+
+
+@row("silence after RESET")
+def test_a_unit_that_says_nothing_for_seven_seconds_after_its_reset_is_not_lost() -> None:
+    b = bench()
+    b.until(Answered)
+    b.wait("the reset", lambda: bool(b.commands(Command.RESET)))
+    b.run(0.05)  # Until it is answered.
+    b.device.line.mute = True
+    b.run(7)
+    b.device.line.mute = False
+    b.until(Ready)
+    assert b.heard(Lost) == []
+    assert len(b.commands(Command.RESET)) == 1
 
 
 def test_nothing_but_questions_is_sent_before_the_first_answer_is_on_record() -> None:
@@ -122,6 +136,7 @@ def test_a_unit_that_tells_nothing_after_power_up_says_so_to_a_new_process() -> 
     assert [trouble.code for trouble in b.troubles()] == ["failure-not-identified"]
 
 
+@row("91 serial number")
 def test_a_unit_that_does_not_know_the_serial_number_command_is_unknown_and_serves() -> None:
     b = bench(Firmware(knows_serial=False))
     answered = b.until(Answered)
@@ -226,21 +241,18 @@ def test_a_device_that_takes_its_time_over_its_identity_is_waited_for() -> None:
 
 
 FIRST_ANSWERS = [
-    ("drawn in", State.ACCEPTING, Presence.MOVING),
-    ("in escrow", State.ESCROW, Presence.IN_ESCROW),
-    ("held", State.HOLDING, Presence.IN_ESCROW),
-    ("stacking", State.STACKING, Presence.MOVING),
-    ("vend valid", State.VEND_VALID, Presence.STACKED),
-    ("returning", State.RETURNING, Presence.RETURNABLE),
-    ("rejecting", State.REJECTING, Presence.RETURNABLE),
+    ("12 accepting", State.ACCEPTING, Presence.MOVING),
+    ("13 escrow", State.ESCROW, Presence.IN_ESCROW),
+    ("19 holding", State.HOLDING, Presence.IN_ESCROW),
+    ("14 stacking", State.STACKING, Presence.MOVING),
+    ("15 vend valid", State.VEND_VALID, Presence.STACKED),
+    ("18 returning", State.RETURNING, Presence.RETURNABLE),
+    ("17 rejecting", State.REJECTING, Presence.RETURNABLE),
 ]
 
 
-@row("12 accepting", "13 escrow", "14 stacking", "18 returning", "19 holding")
-@pytest.mark.parametrize(("_name", "state", "presence"), FIRST_ANSWERS, ids=[row[0] for row in FIRST_ANSWERS])
-def test_a_new_process_reports_where_the_note_is_and_touches_nothing(
-    _name: str, state: State, presence: Presence
-) -> None:
+@each_row(["state", "presence"], FIRST_ANSWERS)
+def test_a_new_process_reports_where_the_note_is_and_touches_nothing(state: State, presence: Presence) -> None:
     old = old_life(state)
     old.device.metal.stage_seconds = 1000.0
     b = Bench(old.device, now=old.now, proceeds=False, acknowledges=False)
@@ -253,33 +265,24 @@ def test_a_new_process_reports_where_the_note_is_and_touches_nothing(
 
 
 SHOWN = [
-    (State.POWER_UP, b"", Presence.PATH_EMPTY), (State.DISABLED, b"", Presence.PATH_EMPTY),
-    (State.IDLING, b"", Presence.PATH_EMPTY), (State.POWER_UP_NOTE_IN_ACCEPTOR, b"", Presence.RETURNABLE),
-    (State.POWER_UP_NOTE_IN_STACKER, b"", Presence.MOVING), (State.STACKED, b"", Presence.MOVING),
-    (State.VEND_VALID, b"\x64", Presence.STACKED), (State.REJECTING, b"\x79", Presence.RETURNABLE),
-    (State.JAM_ACCEPTOR, b"", Presence.JAMMED), (State.JAM_STACKER, b"", Presence.JAMMED),
-    (State.FAILURE, b"\xab", Presence.JAMMED), (State.RECYCLER_FAILURE, b"", Presence.JAMMED),
-    (State.BOX_FULL, b"", Presence.PATH_EMPTY), (State.BOX_REMOVED, b"", Presence.MOVING),
-]  # fmt: skip
+    ("11 idling", State.IDLING, b"", Presence.PATH_EMPTY),
+    ("15 with a byte", State.VEND_VALID, b"\x64", Presence.STACKED),
+    ("16 stacked", State.STACKED, b"", Presence.MOVING),
+    ("17 rejecting", State.REJECTING, b"\x79", Presence.RETURNABLE),
+    ("1A disabled", State.DISABLED, b"", Presence.PATH_EMPTY),
+    ("40 power up", State.POWER_UP, b"", Presence.PATH_EMPTY),
+    ("41 power up, note in acceptor", State.POWER_UP_NOTE_IN_ACCEPTOR, b"", Presence.RETURNABLE),
+    ("42 power up, note in stacker", State.POWER_UP_NOTE_IN_STACKER, b"", Presence.MOVING),
+    ("43 stacker full", State.BOX_FULL, b"", Presence.PATH_EMPTY),
+    ("44 stacker open", State.BOX_REMOVED, b"", Presence.MOVING),
+    ("45 jam in acceptor", State.JAM_ACCEPTOR, b"", Presence.JAMMED),
+    ("46 jam in stacker", State.JAM_STACKER, b"", Presence.JAMMED),
+    ("49 failure", State.FAILURE, b"\xab", Presence.JAMMED),
+    ("4C recycler failure", State.RECYCLER_FAILURE, b"", Presence.JAMMED),
+]
 
 
-@row(
-    "11 idling",
-    "1A disabled",
-    "16 stacked",
-    "15 vend valid",
-    "17 rejecting",
-    "40 power up",
-    "41 power up, note in acceptor",
-    "42 power up, note in stacker",
-    "43 stacker full",
-    "44 stacker open",
-    "45 jam in acceptor",
-    "46 jam in stacker",
-    "49 failure",
-    "4C recycler failure",
-)
-@pytest.mark.parametrize(("state", "data", "presence"), SHOWN, ids=[row[0].name for row in SHOWN])
+@each_row(["state", "data", "presence"], SHOWN)
 def test_every_first_answer_is_a_column_of_the_start_up_table(state: State, data: bytes, presence: Presence) -> None:
     validator = device()
     validator.show(state, data)
@@ -291,10 +294,17 @@ def test_every_first_answer_is_a_column_of_the_start_up_table(state: State, data
     assert b.now < 105
 
 
-@row("1B initialize", "1C busy, 1D end, 1E returned", "47 pause", "48 cheated")
-@pytest.mark.parametrize(
-    "state", [State.INITIALIZE, State.BUSY, State.END, State.RETURNED, State.PAUSE, State.CHEATED]
-)  # fmt: skip
+PASSING = [
+    ("1B initialize", State.INITIALIZE),
+    ("1C busy, 1D end, 1E returned", State.BUSY),
+    ("1C busy, 1D end, 1E returned", State.END),
+    ("1C busy, 1D end, 1E returned", State.RETURNED),
+    ("47 pause", State.PAUSE),
+    ("48 cheated", State.CHEATED),
+]
+
+
+@each_row(["state"], PASSING)
 def test_a_first_answer_that_passes_is_waited_for_and_one_that_stays_is_as_good_as_a_jam(state: State) -> None:
     validator = device()
     validator.show(state)

@@ -147,6 +147,7 @@ TEXTS = {
 }
 
 
+@row("91 serial number")
 @pytest.mark.parametrize(("asked", "answer"), TEXTS.items(), ids=[command.name for command in TEXTS])
 def test_a_text_sheds_its_padding_and_survives_what_is_no_ascii(asked: Command, answer: Answer) -> None:
     assert decode_answer(asked, encode_answer(answer)) == answer

@@ -25,6 +25,7 @@ from drivers.simulation.notes import Place
 from drivers.simulation.script import parse
 from tests.drivers.cash.bench import damaged
 from tests.drivers.cash.id003.virtual import FIVE, SERIAL, TABLE, TWENTY, device
+from tests.drivers.cash.sheet import row
 
 POLL = frame(b"\x11")
 
@@ -107,6 +108,7 @@ def test_the_inhibit_alone_does_not_enable_a_denomination(hand: Hand) -> None:
     assert hand.ask(Command.STATUS) == Status(State.REJECTING, b"\x79")
 
 
+@row("C0: a bit that is set disables")
 def test_a_bit_that_is_set_disables_its_escrow_code(hand: Hand) -> None:
     hand.enabled()
     hand.set(Command.SET_DENOMINATIONS, b"\x02\x00")  # 62h.
@@ -209,6 +211,7 @@ def test_hold_buys_ten_seconds_more_in_escrow_and_the_note_can_still_be_decided_
     assert hand.ask(Command.RETURN) == Invalid(), "a second RETURN while it goes back"
 
 
+@row("escrow without a command: 17 79")
 def test_escrow_without_a_command_ends_in_17_79(hand: Hand) -> None:
     hand.in_escrow()
     hand.later(10.1)

@@ -26,6 +26,7 @@ class Engineer:
         self._rig = rig
         self._since: float | None = None
         self._boxes = 1
+        self._empty_box: str | None = None
 
     def look(self) -> None:
         """Mend what has needed it for a while."""
@@ -46,9 +47,13 @@ class Engineer:
             metal.take(now)
         elif metal.step is Step.JAMMED:
             device.free_jam(now)
-        elif metal.box is not Box.IN:
-            self._boxes += metal.box is Box.FULL
-            device.change_box(Box.IN, now, f"BOX-{self._boxes}" if metal.box is Box.FULL else None)
+        elif metal.box is Box.FULL:
+            self._boxes += 1
+            self._empty_box = f"BOX-{self._boxes}"
+            device.change_box(Box.OUT, now)
+        elif metal.box is Box.OUT:
+            device.change_box(Box.IN, now, self._empty_box)
+            self._empty_box = None
         else:
             device.cut_power(now)
             device.restore_power(now)

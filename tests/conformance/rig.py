@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -24,7 +25,7 @@ from drivers.transport.api import ByteTransport, OpenTransport
 from drivers.transport.memory import MemoryTransport, memory_pair
 from drivers.transport.recorder import Tape, recorded
 from drivers.transport.recording import Header, Moment, Recording
-from guichet.ids import DepositId, SessionId, TerminalId, make_id
+from guichet.ids import BoxPeriodId, DepositId, SessionId, TerminalId, make_id
 from guichet.journal.chain import Entry
 from guichet.journal.records import Fact, decode, fact_of
 from guichet.money import Money, parse_money
@@ -36,6 +37,7 @@ from kiosk.journal.store import Journal, Writer
 from kiosk.terminal.cash_desk import CashDesk
 from kiosk.terminal.desk_view import Stage
 from kiosk.terminal.note_book import NoteBook
+from tests.conformance.boxes import Boxes, PhysicalBox, WatchedVault
 from tests.conformance.conduct import Conduct, WatchedLine, WatchedModule
 from tests.conformance.subject import Subject
 
@@ -45,6 +47,7 @@ _TAKEN = ("0.20 EUR", "0.50 EUR", "1 EUR", "2 EUR", "5 EUR", "10 EUR", "20 EUR",
 TAKEN = frozenset(parse_money(face) for face in _TAKEN)
 ACCOUNT = customer_pb2.Account(account_id="ACC", masked_number="**** 1", currency="EUR", product="Current")
 _LATENCY = 0.002
+_CREDITED = (NotePhase.STACKED, NotePhase.ACK_SENT, NotePhase.CLEARED)
 
 
 class Dead(BaseException):
@@ -75,6 +78,7 @@ class Ids:
 class MortalJournal(Journal):
     """A journal whose process can die right before or right after a certain record."""
 
+    on_period: Callable[[BoxPeriodId], None] | None = None
     dies_before: Callable[[Fact], bool] | None = None
     dies_after: Callable[[Fact], bool] | None = None
 
@@ -82,6 +86,9 @@ class MortalJournal(Journal):
         if self.dies_before is not None and any(self.dies_before(fact) for fact in facts):
             raise Dead
         entry = super().append(*facts)
+        for fact in facts:
+            if isinstance(fact, pb.BoxPeriodOpened) and self.on_period is not None:
+                self.on_period(BoxPeriodId(fact.box_period_id))
         if self.dies_after is not None and any(self.dies_after(fact) for fact in facts):
             raise Dead
         return entry
@@ -113,8 +120,9 @@ class Rig:
     def __init__(self, subject: Subject, place: Path, script: Path | None = None, *, record: bool = False) -> None:
         self.subject = subject
         self.recorder = Recorder() if record else None
-        self.vault = Vault(None)
+        self.boxes = Boxes()
         self._others: list[Vault] = []
+        self.vault = self._new_vault()
         self._before = 0
         self.conduct = Conduct(acknowledges=subject.acknowledges)
         self.device = self._watched(subject.device(self.vault, script))
@@ -148,6 +156,7 @@ class Rig:
         journal = MortalJournal.open(self.path, Writer(TERMINAL, 1, bytes(32)), Clock())
         assert isinstance(journal, MortalJournal)
         self.journal = journal
+        journal.on_period = lambda period: self.boxes.opened(period, self._box)
         context = DriverContext(lambda: self.now, self._random, self._recorded())
         self.conduct.begin()
         self.module = WatchedModule(self.subject.module(context), self.conduct)
@@ -390,24 +399,46 @@ class Rig:
         prove a note if it were believed.
         """
         self._others.append(self.vault)
-        self.vault = Vault(None, box="OTHER-BOX", counter=self.vault.counter + 1)
+        self.vault = self._new_vault(box="OTHER-BOX", counter=self.vault.counter + 1)
         self.device = self._watched(self.subject.device(self.vault, serial="OTHER-000001"))
+
+    # --- the boxes --------------------------------------------------------------------------------------------------
+
+    def _new_vault(self, **what: Any) -> Vault:
+        vault = WatchedVault(None, **what)
+        number = len(self._others)
+        vault.on_stacked = lambda: self.boxes.stacked((number, vault.box))
+        vault.on_exchanged = lambda: self.boxes.exchanged((number, vault.box), hidden=self._sees_nothing)
+        return vault
+
+    @property
+    def _vaults(self) -> tuple[Vault, ...]:
+        return *self._others, self.vault
+
+    @property
+    def _box(self) -> PhysicalBox:
+        """The one that stands there now."""
+        return len(self._others), self.vault.box
+
+    @property
+    def _sees_nothing(self) -> bool:
+        return self.dead or not self.plugged or not self.device.powered or self.device.line.mute
 
     # --- the count --------------------------------------------------------------------------------------------------
 
     def paper(self) -> Counter[Money]:
         """What physically lies in the boxes, by value; an unreadable paper has none."""
-        notes = [note for vault in (self.vault, *self._others) for note in vault.notes]
+        notes = [note for vault in self._vaults for note in vault.notes]
         return Counter(parse_money(note.face) for note in notes if note.place is Place.BOX)
 
     def notes_by(self, *phases: NotePhase) -> Counter[Money]:
         """Notes of the journal, by value."""
-        return Counter(n.value for n in self.fold.notes.values() if n.phase in phases and n.value is not None)
+        return by_value(self.fold.notes.values(), *phases)
 
     @property
     def credited(self) -> Counter[Money]:
         """Notes for which a customer gets money."""
-        return self.notes_by(NotePhase.STACKED, NotePhase.ACK_SENT, NotePhase.CLEARED)
+        return self.notes_by(*_CREDITED)
 
     def _swallowed(self) -> int:
         """How many coins may have fallen untold. Of what is taken without escrow, one may fall as the power goes, and
@@ -417,17 +448,41 @@ class Rig:
         return 0 if self.subject.escrow else incidents.count(TroubleKind.EVENTS_MISSED.value)
 
     def conserve(self) -> None:
-        """credited + found <= notes in the box <= credited + found + in doubt, by value (design, section 1); and the
-        driver did nothing that it may not do (:class:`tests.conformance.conduct.Conduct`).
+        """credited + found <= notes in the box <= credited + found + in doubt, for each box by itself and by value
+        (design, section 1); and the driver did nothing that it may not do (:class:`tests.conformance.conduct.Conduct`).
         """
         self.check_life()
         assert not self.conduct.wrongs, f"{self.subject.name}: {self.conduct.wrongs}"
-        box, certain = self.paper(), self.credited + self.notes_by(NotePhase.FOUND)
-        doubt = self.notes_by(NotePhase.IN_DOUBT)
+        assert not self.boxes.wrongs, f"{self.subject.name}: {self.boxes.wrongs}"
+        over = Counter[Money]()
+        for name, notes, paper in self._by_box():
+            certain = by_value(notes, *_CREDITED, NotePhase.FOUND)
+            assert not certain - paper, f"{self.subject.name}: on record and not in {name}: {certain - paper}"
+            over += paper - certain - by_value(notes, NotePhase.IN_DOUBT)
         unknown = sum(1 for n in self.fold.notes.values() if n.phase is NotePhase.FOUND and n.value is None)
-        assert not certain - box, f"{self.subject.name}: on record and not in the box: {certain - box}"
-        over = box - certain - doubt
         assert over.total() <= unknown + self._swallowed(), f"{self.subject.name}: in the box and nobody's: {over}"
+
+    def _by_box(self) -> Iterator[tuple[str, list[Note], Counter[Money]]]:
+        """Each box, or those that only together can be counted: the notes of its periods, and the paper."""
+        papers = {
+            (number, note.box): Counter[Money]() for number, vault in enumerate(self._vaults) for note in vault.notes
+        }
+        for number, vault in enumerate(self._vaults):
+            for note in vault.notes:
+                if note.place is Place.BOX:
+                    papers[number, note.box][parse_money(note.face)] += 1
+        for periods, boxes in self.boxes.groups(set(papers)):
+            notes = [note for note in self.fold.notes.values() if note.box_period_id in periods]
+            yield (
+                " and ".join(name for _, name in sorted(boxes)),
+                notes,
+                sum((papers[box] for box in boxes), Counter[Money]()),
+            )
+
+
+def by_value(notes: Iterable[Note], *phases: NotePhase) -> Counter[Money]:
+    """How many of ``notes`` are in one of ``phases``, by value; one of unknown value has none."""
+    return Counter(note.value for note in notes if note.phase in phases and note.value is not None)
 
 
 def _check(life: asyncio.Task[None]) -> None:

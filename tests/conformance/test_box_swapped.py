@@ -32,7 +32,7 @@ def test_a_terminal_whose_period_goes_on_over_an_exchange_is_seen(monkeypatch: p
     """Every note is on record and in a box; each of the two counts would be wrong."""
 
     def only_the_first(desk: CashDesk, *, box_is_in: bool) -> bool:
-        return box_is_in and desk._book.fold.box_period is None
+        return box_is_in and desk._book.fold.box_period is None  # pyright: ignore[reportPrivateUsage]
 
     monkeypatch.setattr(CashDesk, "_period_is_due", only_the_first)
     with pytest.raises(AssertionError, match=r"a note fell into .*BOX-2.* in the period of .*BOX-1"):

@@ -40,11 +40,12 @@ from guichet.v1 import customer_pb2
 from guichet.v1 import journal_pb2 as pb
 from kiosk.journal.faults import JournalError
 from kiosk.journal.folds import BOX_REMOVED, COUNTER_DISAGREES, Deposit, Note, NotePhase
+from kiosk.terminal.count_check import CountCheck
 from kiosk.terminal.desk_view import Back, DeskView, Stage
 from kiosk.terminal.note_book import PRESENCES, NoteBook, Read, cell_name
 from kiosk.terminal.offline import Opening
-from kiosk.terminal.recovery import Action, Count, Outcome, decide
-from kiosk.terminal.situation import KnownDevice, column_of, count_of, situation_of
+from kiosk.terminal.recovery import Action, Outcome, decide
+from kiosk.terminal.situation import KnownDevice, column_of, situation_of
 
 RETURN_TRIES = 4
 """So often a device is told to give a note back before it counts as stuck: a hand may shut the mouth for a while."""
@@ -64,6 +65,7 @@ class CashDesk:
         self._cash = cash
         self._book = book
         self._device = KnownDevice(cash.capabilities)
+        self._count = CountCheck(book, self._device)
         self._live: DepositId | None = None
         self._denominations: frozenset[Money] = frozenset()
         self._most: Money | None = None
@@ -319,6 +321,7 @@ class CashDesk:
 
     def _answered(self, event: Answered) -> None:
         self._kept = 0
+        self._count.forget()
         period, presence = self._book.fold.box_period, column_of(self._book.fold, event)
         self._device.identity = event.identity or self._device.identity
         if event.identity is None or not event.identity.numbered:
@@ -361,6 +364,7 @@ class CashDesk:
             types = [pb.NoteTypeValue(note_type=kind, value=to_wire(value)) for kind, value in event.values.items()]
             self._book.record(pb.NoteTableRead(device_serial=serial, table_hash=event.table_hash, types=types))
         self._path_is_empty(Stage.CLOSED)
+        self._count.ready()
         self._take_up()
 
     def _take_up(self) -> None:
@@ -382,19 +386,12 @@ class CashDesk:
             note = self._book.fold.last
         if note is not None and note.phase in (NotePhase.STACKED, NotePhase.ACK_SENT):
             self._book.record(pb.NoteCleared(note_id=note.note_id, stacked_counter=self._device.counter))
-            self._compare_count(note)
+            self._count.cleared(note)
+            if self._book.fold.count_due:
+                self._change(ready=False, fault=COUNTER_DISAGREES)
         if self.view.fault in (NOT_TAKEN, STUCK):
             self._take_up()
         self._change(stage=stage, note=None)
-
-    def _compare_count(self, note: Note) -> None:
-        """A counter that disagrees never takes a credit away: it stops the next note until someone has counted, which
-        the next box period shows.
-        """
-        if count_of(self._book.fold, self._device, note) in (Count.SAME, Count.OTHER):
-            text = f"baseline {note.counter_baseline}, now {self._device.counter}"
-            self._book.incident(COUNTER_DISAGREES, text, note)
-            self._change(ready=False, fault=COUNTER_DISAGREES)
 
     def _escrowed(self, event: Escrowed) -> None:
         self._clear_last()
@@ -511,6 +508,8 @@ class CashDesk:
             self._book.decided(note, situation, decision, read, restart=restart)
         else:
             self._book.read(read)
+        if restart and decision.outcome is Outcome.UNCHANGED and presence is Presence.STACKED:
+            self._count.taken_for_repeat(note_type, read)
         if situation.presence in (Presence.IN_ESCROW, Presence.OTHER_NOTE):
             self._clear_last()  # A note in escrow is another one: the device is done with what is decided.
         return decision.action

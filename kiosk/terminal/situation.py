@@ -55,7 +55,7 @@ def situation_of(
     note, row, count = fold.last, row_of(fold.last), count_of(fold, device, fold.last)
     if note is not None and note.undecided and presence in (Presence.IN_ESCROW, Presence.RETURNABLE):
         another_type = note_type is not None and note_type != note.note_type
-        if another_type or _has_gone_on(device, note, count):
+        if another_type or has_gone_on(device, note, count):
             presence, count = Presence.OTHER_NOTE, count if counted_now else Count.UNKNOWN
     if presence is Presence.STACKED and row in _DECIDED and is_of_another(device, note):
         row = LastRecord.NONE  # It says nothing about our note, and a note lies in its box.
@@ -85,8 +85,10 @@ def is_of_another(device: KnownDevice, note: Note | None) -> bool:
     return note is not None and device.identity is not None and device.identity.serial != note.device_serial
 
 
-def _has_gone_on(device: KnownDevice, note: Note, count: Count) -> bool:
-    """Whether more was counted since. One that counts less has begun anew, and says nothing."""
+def has_gone_on(device: KnownDevice, note: Note, count: Count) -> bool:
+    """Whether the device has counted on since ``note`` was sent to the box, where its ``count`` says anything. One that
+    counts less has begun anew, and says nothing.
+    """
     now, before = device.counter, note.counter_baseline
     return count in (Count.ONE_MORE, Count.OTHER) and now is not None and before is not None and now > before
 

@@ -321,7 +321,7 @@ class CashDesk:
 
     def _answered(self, event: Answered) -> None:
         self._kept = 0
-        self._count.forget()
+        self._count.comes_back()
         period, presence = self._book.fold.box_period, column_of(self._book.fold, event)
         self._device.identity = event.identity or self._device.identity
         if event.identity is None or not event.identity.numbered:
@@ -508,7 +508,7 @@ class CashDesk:
             self._book.decided(note, situation, decision, read, restart=restart)
         else:
             self._book.read(read)
-        if restart and decision.outcome is Outcome.UNCHANGED and presence is Presence.STACKED:
+        if decision.outcome is Outcome.UNCHANGED and presence is Presence.STACKED:
             self._count.taken_for_repeat(note_type, read)
         if situation.presence in (Presence.IN_ESCROW, Presence.OTHER_NOTE):
             self._clear_last()  # A note in escrow is another one: the device is done with what is decided.

@@ -10,6 +10,7 @@ from kiosk.terminal.recovery import Count
 from kiosk.terminal.situation import KnownDevice, count_of, has_gone_on, is_of_another
 
 REPEAT_UNPROVED = "repeat-unproved"
+_UNPROVED = "a stacked event that is the last note's again, or of one more of its kind: only a count of the box can say"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +31,20 @@ class CountCheck:
         self._book = book
         self._device = device
         self._repeat: _Repeat | None = None
+        self._is_coming_back = False
+
+    def comes_back(self) -> None:
+        """The device answers after a silence. What it held before another one is still to be compared."""
+        self._is_coming_back = True
 
     def taken_for_repeat(self, note_type: int | None, read: Read) -> None:
-        """The event that the device held has changed nothing: it may be the last note's."""
+        """A stacked event has changed nothing: it may be the last note's. While the terminal lives, it is."""
+        if not self._is_coming_back:
+            return
+        note, never_counts = self._book.fold.last, self._device.capabilities.counter_modulus is None
+        if never_counts and self._repeat is None and note is not None and note.phase is NotePhase.CLEARED:
+            self._book.incident(REPEAT_UNPROVED, _UNPROVED, note)  # Now: nothing later will tell of it.
         self._repeat = _Repeat(note_type, read)
-
-    def forget(self) -> None:
-        """The device comes back anew: what it says now is all that there is."""
-        self._repeat = None
 
     def cleared(self, note: Note) -> None:
         """``note`` is in the box and done with. A count that disagrees never takes a credit away: it stops the next
@@ -51,7 +58,8 @@ class CountCheck:
     def ready(self) -> None:
         """The device is known whole, and nothing is in its path."""
         note, device, repeat = self._book.fold.last, self._device, self._take_repeat()
-        if note is None or note.phase is not NotePhase.CLEARED:
+        self._is_coming_back = False
+        if note is None or note.phase is not NotePhase.CLEARED or self._book.fold.count_due:
             return
         count = count_of(self._book.fold, device, note)
         if repeat is not None and is_of_another(device, note):
@@ -60,9 +68,8 @@ class CountCheck:
             if not self._find(note, repeat):
                 text = f"baseline {note.counter_baseline}, now {device.counter}: more than the notes on record"
                 self._book.incident(COUNTER_DISAGREES, text, note)
-        elif repeat is not None and count is Count.UNKNOWN:
-            text = "a stacked event that is the last note's again, or of one more of its kind: only a count can say"
-            self._book.incident(REPEAT_UNPROVED, text, note)
+        elif repeat is not None and count is Count.UNKNOWN and device.capabilities.counter_modulus is not None:
+            self._book.incident(REPEAT_UNPROVED, _UNPROVED, note)
 
     def _take_repeat(self) -> _Repeat | None:
         repeat, self._repeat = self._repeat, None

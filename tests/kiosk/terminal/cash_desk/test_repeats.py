@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from drivers.api.cash import Accepting, Lost, Presence, Stacked
+from drivers.api.cash import Accepting, CashCapabilities, Lost, Presence, Stacked
 from guichet.v1 import journal_pb2 as pb
 from kiosk.journal.folds import COUNTER_DISAGREES, NotePhase
 from kiosk.terminal.count_check import REPEAT_UNPROVED
@@ -38,6 +38,13 @@ def test_where_the_count_has_gone_on_by_one_the_event_was_of_another_note_which_
     assert (again.notes[1].value, again.notes[1].device_serial) == (VALUES[TWENTY], SERIAL)
     assert (incidents(again), again.desk.view.ready) == ([], True)
     assert again.stated()[-1] == [("FOUND", 1, "2000 EUR")]
+
+
+def test_an_event_that_the_device_tells_only_as_it_initialises_is_looked_at_alike(again: Rig) -> None:
+    again.answered(Presence.PATH_EMPTY, who=identity())
+    again.stacked(TWENTY)
+    again.ready(CLEARED_AT + 1)
+    assert again.phases == [NotePhase.CLEARED, NotePhase.FOUND]
 
 
 def test_where_the_count_has_not_gone_on_it_was_the_last_notes_own(again: Rig) -> None:
@@ -83,13 +90,35 @@ def test_an_event_of_a_device_that_only_says_later_that_it_is_another_is_found_i
     assert len(again.records("BoxPeriodOpened")) == 2
 
 
-def test_what_a_device_said_before_it_was_lost_again_accounts_for_nothing(again: Rig) -> None:
+def test_what_a_device_said_before_it_was_lost_again_is_not_forgotten(again: Rig) -> None:
     again.answered(Presence.STACKED, TWENTY)
     again.tell(Lost("silent"))
     again.answered(Presence.PATH_EMPTY, who=identity())
     again.ready(CLEARED_AT + 1)
-    assert again.phases == [NotePhase.CLEARED]
-    assert (incidents(again), again.desk.view.ready) == ([COUNTER_DISAGREES], False)
+    assert again.phases == [NotePhase.CLEARED, NotePhase.FOUND]
+    assert (incidents(again), again.desk.view.ready) == ([], True)
+
+
+def test_what_a_device_said_to_a_terminal_that_died_before_the_count_stops_the_next_note(again: Rig) -> None:
+    again.answered(Presence.STACKED, TWENTY)
+    third = again.restarted()
+    try:
+        third.answered(Presence.PATH_EMPTY, who=identity())
+        third.ready(CLEARED_AT + 1)
+        assert third.phases == [NotePhase.CLEARED]
+        assert (incidents(third), third.desk.view.ready) == ([COUNTER_DISAGREES], False)
+    finally:
+        third.journal.close()
+
+
+def test_a_device_that_never_counts_has_a_person_look_before_its_event_is_let_go(again: Rig) -> None:
+    again.cash.capabilities = CashCapabilities(counter_modulus=None)
+    assert again.answered(Presence.STACKED, TWENTY)[:3] == ["DeviceAnswered", "Incident", "acknowledge"]
+    again.stacked(TWENTY)
+    again.tell(Lost("silent"))
+    again.answered(Presence.STACKED, TWENTY)
+    again.ready(None)
+    assert (incidents(again), again.desk.view.ready) == ([REPEAT_UNPROVED], True)
 
 
 def test_a_find_that_is_told_again_is_no_other_note_and_says_nothing_of_the_next_one(again: Rig) -> None:
@@ -153,5 +182,22 @@ def test_the_event_that_credits_a_note_accounts_for_no_second_one(rig: Rig) -> N
         again.ready(CLEARED_AT + 1)
         assert again.phases == [NotePhase.CLEARED]
         assert incidents(again) == [COUNTER_DISAGREES]
+    finally:
+        again.journal.close()
+
+
+def test_a_repeat_is_what_is_to_be_expected_of_a_note_that_is_not_done_with(rig: Rig) -> None:
+    rig.begin(None)
+    rig.tell(Accepting())
+    rig.escrowed(TWENTY)
+    rig.desk.take()
+    rig.stacked(TWENTY)
+    again = rig.restarted()
+    try:
+        again.cash.capabilities = CashCapabilities(counter_modulus=None)
+        again.answered(Presence.STACKED, TWENTY)
+        again.ready(None)
+        assert again.phases == [NotePhase.CLEARED]
+        assert incidents(again) == []
     finally:
         again.journal.close()

@@ -1,4 +1,4 @@
-"""What a run has reached: cells of the start-up table, and what was going on when somebody died."""
+"""Which cells of the start-up table a run has reached."""
 
 from __future__ import annotations
 

@@ -32,8 +32,8 @@ def each_script(*scripts: str) -> pytest.MarkDecorator:
 
 
 def each_row() -> pytest.MarkDecorator:
-    """Every record that a note of a subject's can come to, as ``row``."""
-    return each("row", lambda subject: [row for row in Row if subject.has(row)])
+    """Every record that a note of a subject's can come to, as ``row``; none where its events are not always true."""
+    return each("row", lambda subject: [row for row in Row if subject.truthful and subject.has(row)])
 
 
 def each_file() -> pytest.MarkDecorator:

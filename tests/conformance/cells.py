@@ -4,34 +4,26 @@ what became of the device before the next life began.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from drivers.simulation.mechanism import Spot, Step
+from drivers.simulation.notes import Place
+from drivers.simulation.script import Fault, What
 from guichet.journal.records import Fact
 from guichet.v1 import journal_pb2 as pb
 from kiosk.journal.folds import Note, NotePhase
 from tests.conformance.people import Engineer
 from tests.conformance.rig import Dead, Rig
-from tests.conformance.rows import Row
+from tests.conformance.rows import IN_DOUBT, Row, Then
 from tests.conformance.subject import Subject
+from tests.start_up_table import watched_cells
 
 PATIENCE = 40.0
-_COMES_TO_REST = 30.0
+_COMES_TO_REST = 40.0
 _DRAWN_IN = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """What happens between two lives of the terminal. ``certain``: a device that counts its notes still knows all of it
-    afterwards. ``powered``: so does one that does not, as it never lost its power.
-    """
-
-    name: str
-    happen: Callable[[Rig], Awaitable[None]]
-    certain: bool = True
-    powered: bool = False
 
 
 async def _nothing(rig: Rig) -> None:
@@ -72,30 +64,78 @@ async def _silence(rig: Rig) -> None:
     rig.device.cut_power(rig.now)
 
 
-async def _another_note(rig: Rig) -> None:
+async def _slips(rig: Rig) -> None:
+    """What is held, or goes back, slips towards the box, and the next life begins meanwhile."""
+    rig.device.advance(rig.now)
+    rig.device.metal.slip(rig.now)
+    await _nothing(rig)
+
+
+async def _slips_into_the_box(rig: Rig) -> None:
+    await _slips(rig)
+    await rig.sleep(_COMES_TO_REST)
+
+
+async def _fails(rig: Rig) -> None:
+    """An engineer switches it off and on in the end."""
+    rig.device.act(What(Fault.FAIL), rig.now)
+    await _nothing(rig)
+
+
+async def _another_note_comes(rig: Rig) -> None:
     """The device comes to rest. Then its head draws in a note that somebody holds to the slot, though it is shut."""
+    await rig.sleep(_COMES_TO_REST)
+    rig.push_unasked(rig.subject.faces[1])
+    await _nothing(rig)
+
+
+async def _another_note(rig: Rig) -> None:
+    await _another_note_comes(rig)
+    await rig.sleep(_DRAWN_IN)
+
+
+async def _one_more(rig: Rig) -> None:
     await rig.sleep(_COMES_TO_REST)
     rig.push_unasked(rig.subject.faces[0])
     await rig.sleep(_DRAWN_IN)
 
 
-async def _another_note_and_back(rig: Rig) -> None:
-    await _another_note(rig)
+async def _one_more_going_back(rig: Rig) -> None:
+    await _one_more(rig)
+    rig.device.advance(rig.now)
+    rig.device.metal.give_back(rig.now)
+    await _nothing(rig)
+
+
+async def _one_more_gone_back(rig: Rig) -> None:
+    await _one_more(rig)
     await rig.sleep(_COMES_TO_REST)
 
 
-EVENTS = (
-    Event("the device goes on", _nothing, powered=True),
-    Event("half a minute passes", _half_a_minute, powered=True),
-    Event("its power is cut at once", _power_cut),
-    Event("its power is cut half a movement later", _power_cut_on_the_way),
-    Event("its power is cut when it has come to rest", _power_cut_at_rest),
-    Event("a note that moves to the box sticks", _jam, certain=False),
-    Event("another device stands in its place", _another_device, certain=False),
-    Event("it does not answer", _silence, certain=False),
-    Event("it draws in another note by itself", _another_note, certain=False),
-    Event("it does, and nobody comes for it", _another_note_and_back, certain=False),
-)
+async def _one_more_stacked(rig: Rig) -> None:
+    await _one_more(rig)
+    await _slips_into_the_box(rig)
+
+
+HAPPENS: Mapping[Then, Callable[[Rig], Awaitable[None]]] = {
+    Then.GOES_ON: _nothing,
+    Then.HALF_A_MINUTE: _half_a_minute,
+    Then.POWER_CUT: _power_cut,
+    Then.POWER_CUT_ON_THE_WAY: _power_cut_on_the_way,
+    Then.POWER_CUT_AT_REST: _power_cut_at_rest,
+    Then.SLIPS: _slips,
+    Then.HAS_SLIPPED: _slips_into_the_box,
+    Then.STICKS: _jam,
+    Then.FAILS: _fails,
+    Then.ANOTHER_DEVICE: _another_device,
+    Then.SILENCE: _silence,
+    Then.ANOTHER_COMES: _another_note_comes,
+    Then.ANOTHER_IN_ESCROW: _another_note,
+    Then.ONE_MORE: _one_more,
+    Then.ONE_MORE_GOING_BACK: _one_more_going_back,
+    Then.ONE_MORE_GONE_BACK: _one_more_gone_back,
+    Then.ONE_MORE_STACKED: _one_more_stacked,
+}
 
 
 def _is(kind: type[Fact]) -> Callable[[Fact], bool]:
@@ -109,6 +149,9 @@ async def die_in(rig: Rig, row: Row) -> None:
         await rig.kill()
         return
     journal = rig.journal
+    if row in IN_DOUBT:
+        await _come_to_doubt(rig, row)
+        return
     match row:
         case Row.ESCROWED:
             journal.dies_after = _is(pb.NoteEscrowed)
@@ -136,6 +179,11 @@ async def _one_note(rig: Rig, row: Row) -> None:
         await rig.until(lambda: rig.dead, f"the death at {row.value}")
         return
     await rig.escrowed()
+    if row is Row.ACKNOWLEDGED:
+        before = rig.device.acknowledgements
+        rig.desk.take()
+        await rig.until(lambda: rig.device.acknowledgements > before, "an acknowledgement")
+        return
     try:
         if row in (Row.RETURN_INTENDED, Row.RETURN_SENT):
             rig.desk.give_back(pb.RETURN_REASON_CUSTOMER)
@@ -151,51 +199,70 @@ async def _one_note(rig: Rig, row: Row) -> None:
         await rig.until(lambda: rig.dead, f"the death at {row.value}")
 
 
+async def _come_to_doubt(rig: Rig, row: Row) -> None:
+    """The line goes right after the decision, or once the note moves; nobody waits for it, and the terminal dies."""
+    await rig.insert(rig.subject.faces[0])
+    await rig.escrowed()
+    rig.desk.take()
+    if row is Row.DOUBT_SENT:
+        await rig.until(lambda: rig.device.metal.step is Step.STACKING, "the way to the box")
+    rig.unplug()
+    await rig.until(lambda: not rig.desk.view.ready, "a line that is missed")
+    rig.desk.no_answer()
+    assert rig.fold.in_doubt
+    await rig.kill()
+    rig.plug()
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of a cell. ``presences``: what the device answered first, in each life after the death."""
+    """What came of a cell. ``reached``: what was asked of the start-up table after the death; ``in_box``: the note lies
+    there; ``incidents``: codes of what a person should look at.
+    """
 
-    presences: tuple[str, ...]
+    reached: frozenset[str]
     phase: NotePhase | None
     was_in_doubt: bool
     in_box: bool
+    incidents: tuple[str, ...]
 
     def word(self) -> str:
         """For the matrix."""
         if self.phase is None:
             return "-"
-        if self.phase is NotePhase.CLEARED:
-            return "credited" if not self.was_in_doubt else "in doubt, then credited"
-        return {NotePhase.RETURNED: "returned", NotePhase.IN_DOUBT: "in doubt", NotePhase.FOUND: "found"}.get(
-            self.phase, self.phase.name.lower()
-        )
+        words = {NotePhase.CLEARED: "credited", NotePhase.IN_DOUBT: "in doubt"}
+        word = words.get(self.phase, self.phase.name.lower())
+        return f"in doubt, then {word}" if self.was_in_doubt and self.phase is not NotePhase.IN_DOUBT else word
 
 
-async def play(subject: Subject, place: Path, row: Row, event: Event) -> Result:
-    """One cell: a first note in peace, the death, the event, the next life until all rests; the paper counted."""
+async def play(subject: Subject, place: Path, row: Row, then: Then) -> Result:
+    """A first note in peace, the death, what happens then, the next life until all rests; the paper counted."""
     rig = Rig(subject, place)
     rig.begin()
     await rig.ready()
     await rig.deposit(subject.faces[-1])
     await rig.ready()
     await die_in(rig, row)
-    await event.happen(rig)
-    rig.begin()
-    await _come_to_rest(rig)
-    rig.conserve()
-    last = _the_note(rig)
-    facts = rig.facts()
+    vault, number = rig.vault, rig.device.inserted
+    await HAPPENS[then](rig)
+    reached = Counter[str]()
+    with watched_cells(reached):
+        rig.begin()
+        await _come_to_rest(rig)
+        rig.conserve(hidden=subject.hides(row, then))
+        last = _the_note(rig)
+        facts = rig.facts()
+        await rig.kill()
     doubted = last is not None and any(
         isinstance(fact, pb.NoteInDoubt) and fact.note_id == last.note_id for fact in facts
     )
-    presences = tuple(
-        pb.DevicePresence.Name(fact.presence).removeprefix("DEVICE_PRESENCE_").lower().replace("_", " ")
-        for fact in facts
-        if isinstance(fact, pb.DeviceAnswered)
+    return Result(
+        frozenset(reached),
+        last.phase if last is not None else None,
+        doubted,
+        row is not Row.NO_NOTE and vault.notes[number - 1].place is Place.BOX,
+        tuple(fact.code for fact in facts if isinstance(fact, pb.Incident)),
     )
-    in_box = rig.paper().total() > 1
-    await rig.kill()
-    return Result(presences[1:], last.phase if last is not None else None, doubted, in_box)
 
 
 def _the_note(rig: Rig) -> Note | None:

@@ -9,20 +9,26 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from enum import Enum
 from pathlib import Path
+from typing import TypeVar
 
 from tests.conformance import choice
-from tests.conformance.cells import EVENTS, Event
 from tests.conformance.results import cell, scripted
-from tests.conformance.rows import Row
+from tests.conformance.rows import Row, Then
 from tests.conformance.subject import SUBJECTS, Subject
 from tests.conformance.test_faults import CERTAIN, LEAVES_A_DOUBT
+from tests.start_up_table import CELLS
+
+T = TypeVar("T")
+K = TypeVar("K", bound=Enum)
 
 PAGE = Path(__file__).resolve().parents[2] / "drivers" / "README.md"
 BEGIN = "<!-- conformance matrix: written by python -m tests.conformance.matrix -->"
 END = "<!-- end of the conformance matrix -->"
 
+THEN = tuple(Then)
 _NOTE_ROWS = tuple(row for row in Row if row is not Row.NO_NOTE)
 
 
@@ -32,10 +38,11 @@ def matrix(subjects: Sequence[Subject]) -> str:
 
 
 def _lines(subjects: Sequence[Subject]) -> Iterator[str]:
-    yield "| the terminal dies with a note at each of nine moments, and then ... | " + _heads(subjects)
+    yield "| the terminal dies with a note at each of twelve moments, and then ... | " + _heads(subjects)
     yield "|---" * (len(subjects) + 1) + "|"
-    for event in EVENTS:
-        yield _line(event.name, [_after(subject, event) for subject in subjects])
+    for then in THEN:
+        yield _line(then.value, [_after(subject, then) for subject in subjects])
+    yield _line(f"cells of the start-up table reached, of {len(CELLS)}", [_reached(subject) for subject in subjects])
     yield ""
     yield "| in mid-deposit, as a fault script says it | " + _heads(subjects)
     yield "|---" * (len(subjects) + 1) + "|"
@@ -54,13 +61,46 @@ def cells(subjects: Sequence[Subject]) -> str:
 def _cell_lines(subjects: Sequence[Subject]) -> Iterator[str]:
     yield "| the terminal dies, and then ... | with the note at | " + _heads(subjects) + " in doubt |"
     yield "|---" * (len(subjects) + 3) + "|"
-    for event in EVENTS:
+    for then in THEN:
         for row in _NOTE_ROWS:
             having = [subject for subject in subjects if subject.has(row)]
-            words = {subject.name: cell(subject, row, event).word() for subject in having}
+            words = {subject.name: cell(subject, row, then).word() for subject in having}
             doubts = sum(word.startswith("in doubt") for word in words.values())
             told = [words.get(subject.name, "-") for subject in subjects]
-            yield _line(event.name, [row.value, *told, f"{doubts} of {len(having)}"])
+            yield _line(then.value, [row.value, *told, f"{doubts} of {len(having)}"])
+
+
+def reasons(subjects: Sequence[Subject]) -> str:
+    """Why anything is left in doubt, or hidden, or never reached: a row for a reason, and whose it is."""
+    return "\n".join(_reason_lines(subjects))
+
+
+def _reason_lines(subjects: Sequence[Subject]) -> Iterator[str]:
+    yield "| in doubt, because ... | after ... | with the note at | with |"
+    yield "|---|---|---|---|"
+    for reason in _once(reason for subject in subjects for reason in subject.reasons):
+        whose = [subject.name for subject in subjects if reason in subject.reasons]
+        then, rows = _in_order(Then, reason.then), _in_order(Row, reason.rows)
+        yield _line(reason.why, ["; ".join(then), "; ".join(rows), _all_or(whose, subjects)])
+    yield ""
+    yield "| not reached, because ... | cells | by |"
+    yield "|---|---|---|"
+    for never in _once(never for subject in subjects for never in subject.never):
+        whose = [subject.name for subject in subjects if never in subject.never]
+        found = [table_cell for table_cell in CELLS if table_cell in never.cells]
+        yield _line(never.why, [", ".join(found), _all_or(whose, subjects)])
+
+
+def _once(things: Iterable[T]) -> list[T]:
+    return list(dict.fromkeys(things))
+
+
+def _in_order(kind: type[K], some: frozenset[K]) -> list[str]:
+    return [str(one.value) for one in kind if one in some]
+
+
+def _all_or(whose: Sequence[str], subjects: Sequence[Subject]) -> str:
+    return "all" if len(whose) == len(subjects) else ", ".join(whose)
 
 
 def _heads(subjects: Sequence[Subject]) -> str:
@@ -71,14 +111,19 @@ def _line(name: str, cells: list[str]) -> str:
     return "| " + " | ".join([name, *cells]) + " |"
 
 
-def _after(subject: Subject, event: Event) -> str:
+def _after(subject: Subject, then: Then) -> str:
     """How many of the rows ended how."""
-    words = Counter(cell(subject, row, event).word() for row in _NOTE_ROWS if subject.has(row))
+    words = Counter(cell(subject, row, then).word() for row in _NOTE_ROWS if subject.has(row))
     return ", ".join(f"{count} {word}" for word, count in sorted(words.items(), key=_order))
 
 
+def _reached(subject: Subject) -> str:
+    results = [cell(subject, row, then) for row in Row if subject.has(row) for then in THEN]
+    return str(len(frozenset[str]().union(*(result.reached for result in results))))
+
+
 def _order(item: tuple[str, int]) -> tuple[int, str]:
-    words = ("credited", "returned", "in doubt, then credited", "in doubt", "found")
+    words = ("credited", "returned", "in doubt, then credited", "in doubt, then returned", "in doubt", "found")
     return (words.index(item[0]) if item[0] in words else len(words)), item[0]
 
 
@@ -98,11 +143,13 @@ def page_with_matrix(page: str) -> str:
     _, end, after = rest.partition(END)
     if not begin or not end:
         raise ValueError(f"{PAGE}: the marks of the matrix are missing")
-    return f"{before}{BEGIN}\n\n{matrix(SUBJECTS)}\n\n{_folded(cells(SUBJECTS))}\n\n{END}{after}"
+    why = _folded("Why anything is in doubt, and which cells are never reached", reasons(SUBJECTS))
+    each = _folded("Every cell by itself, and the rate of doubt", cells(SUBJECTS))
+    return f"{before}{BEGIN}\n\n{matrix(SUBJECTS)}\n\n{why}\n\n{each}\n\n{END}{after}"
 
 
-def _folded(table: str) -> str:
-    return f"<details>\n<summary>Every cell by itself, and the rate of doubt</summary>\n\n{table}\n\n</details>"
+def _folded(title: str, table: str) -> str:
+    return f"<details>\n<summary>{title}</summary>\n\n{table}\n\n</details>"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -128,7 +175,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _print(places: Sequence[str]) -> int:
     try:
         chosen = choice.chosen(places)
-        print(f"{matrix(chosen)}\n\n{cells(chosen)}")
+        print(f"{matrix(chosen)}\n\n{reasons(chosen)}\n\n{cells(chosen)}")
     except choice.NoSuchSubjectError as error:
         print(error, file=sys.stderr)
         return 2

@@ -10,10 +10,10 @@ from pathlib import Path
 from drivers.simulation.cash_device import Order
 from drivers.transport.recording import Recording
 from kiosk.journal.folds import NotePhase
-from tests.conformance.cells import Event, Result, play
+from tests.conformance.cells import Result, play
 from tests.conformance.people import Customer
 from tests.conformance.rig import Rig
-from tests.conformance.rows import Row
+from tests.conformance.rows import Row, Then
 from tests.conformance.subject import Subject
 from tests.virtual_time import run_virtually
 
@@ -38,10 +38,10 @@ class Tally:
 
 
 @cache
-def cell(subject: Subject, row: Row, event: Event) -> Result:
+def cell(subject: Subject, row: Row, then: Then) -> Result:
     """One cell of the start-up table."""
     with tempfile.TemporaryDirectory(prefix="cell-") as place:
-        return run_virtually(play(subject, Path(place), row, event))
+        return run_virtually(play(subject, Path(place), row, then))
 
 
 @cache

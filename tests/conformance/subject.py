@@ -16,11 +16,38 @@ from drivers.context import DriverContext
 from drivers.registry import open_device
 from drivers.simulation.cash_device import SimulatedCash
 from drivers.simulation.notes import Vault
-from tests.conformance.rows import Row
+from tests.conformance.doubts import (
+    ALWAYS,
+    ANOTHER_DEVICE,
+    CCTALK_COUNTER_0,
+    CCTALK_SLIPS,
+    HIDDEN,
+    HIDDEN_UNNAMED,
+    ID003_GIVES_BACK_NAMELESS,
+    ID003_GIVES_BACK_UNSEEN,
+    ID003_NO_RECOVERY,
+    ID003_NO_TRANSIENTS,
+    ID003_REMEMBERS,
+    MISTAKEN,
+    NEVER_A_COIN,
+    NEVER_ANOTHER_NOTE,
+    NEVER_CCTALK,
+    NEVER_FORGOTTEN,
+    NEVER_NAMELESS,
+    NEVER_SSP_JAMMED,
+    ONE_IN_THE_BOX,
+    SILENCE,
+    SLIPPED_BACKWARDS,
+    SSP_NO_CHANNEL,
+    STICKS,
+    WITHOUT_A_COUNT,
+    WITHOUT_A_NAME,
+    Never,
+    Reason,
+)
+from tests.conformance.rows import IN_DOUBT, UNDECIDED, Row, Then
 
 _VECTORS = Path(__file__).parent / "vectors"
-_STACK_ROWS = (Row.STACK_INTENDED, Row.STACK_SENT, Row.EVENT_HEARD)
-
 MakeDevice = Callable[[Vault, argparse.Namespace], SimulatedCash]
 AddArguments = Callable[[argparse.ArgumentParser], None]
 
@@ -28,12 +55,14 @@ AddArguments = Callable[[argparse.ArgumentParser], None]
 @dataclass(frozen=True, slots=True)
 class Subject:
     """``driver`` by its registered name; ``simulator`` is a module with ``add_arguments`` and ``make``; ``words`` are
-    further words of the simulator's command line; ``options`` are the driver's own. ``certain``: the protocol still
-    says what became of a note after a power cut at any moment. ``escrow``: a note waits to be decided about.
-    ``ambiguous``: cells, by row and event, in which the protocol leaves a doubt though the device never lost its power.
-    ``acknowledges``: events are acknowledged on the wire. ``numbered``: its units have serial numbers. ``faces``: what
-    a customer pushes in; the first and the last are taken. ``vectors``: a file with published frames of the protocol
-    (:mod:`tests.conformance.test_vectors`).
+    further words of the simulator's command line; ``options`` are the driver's own. ``escrow``: a note waits to be
+    decided about. ``acknowledges``: events are acknowledged on the wire. ``numbered``: its units have serial numbers.
+    ``truthful``: a note is in the box when its event says so. ``faces``: what a customer pushes in; the first and the
+    last are taken. ``vectors``: a file with published frames of the protocol (:mod:`tests.conformance.test_vectors`).
+
+    What its protocol cannot do, each with its reason (:mod:`tests.conformance.doubts`): ``doubts``, say what became of
+    a note; ``hidden``, tell of one more note in the box; ``mistaken``, tell that one from the one on record; ``never``,
+    come to a cell of the start-up table.
     """
 
     name: str
@@ -41,17 +70,39 @@ class Subject:
     simulator: str
     words: tuple[str, ...] = ()
     options: Mapping[str, str] = field(default_factory=dict[str, str], hash=False)
-    certain: bool = True
     escrow: bool = True
-    ambiguous: frozenset[tuple[Row, str]] = frozenset()
     acknowledges: bool = True
     numbered: bool = True
+    doubts: tuple[Reason, ...] = ALWAYS
+    hidden: tuple[Reason, ...] = ()
+    mistaken: tuple[Reason, ...] = ()
+    never: tuple[Never, ...] = (NEVER_FORGOTTEN,)
+    truthful: bool = True
     faces: tuple[str, ...] = ("20 EUR", "50 EUR", "20 USD", "5 EUR", "10 EUR")
     vectors: Path | None = None
 
+    def doubt(self, row: Row, then: Then) -> str:
+        """Why that cell is left in doubt; empty where it is not."""
+        return next((reason.why for reason in self.doubts if reason.covers(row, then)), "")
+
+    def hides(self, row: Row, then: Then) -> bool:
+        """Whether one more note may lie in the box then, of which nobody can tell."""
+        return any(reason.covers(row, then) for reason in self.hidden)
+
+    def mistakes(self, row: Row, then: Then) -> bool:
+        """Whether another note is taken for the one on record then, and nobody can tell."""
+        return any(reason.covers(row, then) for reason in self.mistaken)
+
+    @property
+    def reasons(self) -> tuple[Reason, ...]:
+        """For all that is not known."""
+        return (*self.doubts, *self.hidden, *self.mistaken)
+
     def has(self, row: Row) -> bool:
         """Whether a note of this device comes to such a record in a way of its own: a coin is never in escrow."""
-        return self.escrow or row not in (Row.ESCROWED, Row.RETURN_INTENDED, Row.RETURN_SENT, *_STACK_ROWS)
+        if row is Row.ACKNOWLEDGED:
+            return self.acknowledges
+        return self.escrow or row not in UNDECIDED | IN_DOUBT
 
     def applies(self, script: str) -> bool:
         """Whether such a fault can happen to this device at all."""
@@ -84,46 +135,75 @@ def _of(name: str, *words: str, called: str = "", **more: Any) -> Subject:
 
 _CRC = ("--checksum", "crc16")
 _COINS = ("0.50 EUR", "2 EUR", "0.20 EUR", "1 EUR")
-# A note that was never stacked and that ID-003 gave back by itself leaves no trace: sheet 8.4, "ambiguous".
-_UNSEEN = frozenset({(Row.STACK_INTENDED, "half a minute passes")})
+_UNCOUNTED = (*ALWAYS, *WITHOUT_A_COUNT)
+
+# What is true of every device of a protocol, unless something else is said of one.
+_CCNET: dict[str, Any] = {"never": (NEVER_FORGOTTEN, NEVER_ANOTHER_NOTE)}
+_ID003: dict[str, Any] = {
+    "doubts": (*_UNCOUNTED, *ID003_GIVES_BACK_UNSEEN, ONE_IN_THE_BOX),
+    "hidden": (HIDDEN_UNNAMED,),
+    "mistaken": (MISTAKEN,),
+}
+_SSP: dict[str, Any] = {
+    "doubts": (*ALWAYS, ONE_IN_THE_BOX),
+    "mistaken": (MISTAKEN,),
+    "never": (NEVER_FORGOTTEN, NEVER_ANOTHER_NOTE, NEVER_SSP_JAMMED),
+}
+_CCTALK: dict[str, Any] = {
+    "doubts": (SILENCE, ANOTHER_DEVICE, STICKS, SLIPPED_BACKWARDS, CCTALK_SLIPS, CCTALK_COUNTER_0),
+    "never": NEVER_CCTALK,
+    "acknowledges": False,
+}
+_COIN: dict[str, Any] = {
+    "doubts": (), "never": NEVER_A_COIN, "escrow": False, "acknowledges": False, "faces": _COINS,
+}  # fmt: skip
+
+
+def _but(usual: dict[str, Any], **more: tuple[Any, ...]) -> dict[str, Any]:
+    """The same, and ``more`` of some of it."""
+    return usual | {name: (*usual.get(name, ()), *values) for name, values in more.items()}
+
 
 SUBJECTS: tuple[Subject, ...] = (
-    _of("ccnet"),
-    _of("ccnet", "--no-counter", called="ccnet, no counter", certain=False),
-    _of("ccnet", "--remembers", called="ccnet, remembers"),
-    _of("id003", certain=False, ambiguous=_UNSEEN),
-    _of("id003", "--no-recovery", called="id003, no recovery", certain=False, ambiguous=_UNSEEN),
-    _of("essp"),
-    _of("cctalk", certain=False, acknowledges=False),
-    _of("cctalk-coin", certain=False, escrow=False, acknowledges=False, faces=_COINS),
+    _of("ccnet", **_CCNET),
+    _of("ccnet", "--no-counter", called="ccnet, no counter", doubts=_UNCOUNTED, hidden=(HIDDEN,), **_CCNET),
+    _of("ccnet", "--remembers", called="ccnet, remembers", **_CCNET),
+    _of("id003", **_ID003),
+    _of("id003", "--no-recovery", called="id003, no recovery", **_but(_ID003, doubts=(ID003_NO_RECOVERY,))),
+    _of("essp", **_SSP),
+    _of("cctalk", **_CCTALK),
+    _of("cctalk-coin", **_COIN),
 )
 
 EARLY_CREDIT = "essp, early credit"
+_CCNET_NAMELESS = _but(_CCNET, never=NEVER_NAMELESS, doubts=(*ALWAYS, *WITHOUT_A_NAME), hidden=(HIDDEN,))
+_SSP_NAMELESS = _but(_SSP, never=NEVER_NAMELESS, doubts=WITHOUT_A_NAME, hidden=(HIDDEN,))
+_ID003_NAMELESS = _but(
+    _ID003, never=(NEVER_FORGOTTEN, *NEVER_NAMELESS), doubts=(*WITHOUT_A_NAME, *ID003_GIVES_BACK_NAMELESS)
+)
+_ID003_REMEMBERS = _ID003 | {"doubts": (*ALWAYS, ID003_REMEMBERS, *ID003_GIVES_BACK_UNSEEN, ONE_IN_THE_BOX)}
 
 VARIANTS: tuple[Subject, ...] = (
-    _of("ccnet", "--strict", called="ccnet, strict"),
-    _of("ccnet", called="ccnet, no serial", certain=False, numbered=False),
-    _of("id003", "--no-serial", called="id003, no serial", certain=False, numbered=False, ambiguous=_UNSEEN),
-    _of("id003", "--no-serial", "--silent", called="id003, silent", certain=False, numbered=False, ambiguous=_UNSEEN),
-    _of("id003", "--remembers", called="id003, remembers", certain=False, ambiguous=_UNSEEN),
-    _of("id003", "--no-transients", called="id003, no transients", certain=False, ambiguous=_UNSEEN),
-    _of("id003", "--ack-patience", "2", called="id003, impatient", certain=False, ambiguous=_UNSEEN),
-    _of("essp", "--highest-version", "6", called="essp, version 6"),
-    _of("essp", "--no-counter", called="essp, no counter", certain=False),
-    _of("essp", called="essp, no serial", certain=False, numbered=False),
-    _of("essp", "--remembers", called="essp, remembers"),
-    _of("essp", "--forgets-channel", called="essp, forgets channel", certain=False),
-    _of("essp", "--early-credit", called=EARLY_CREDIT),
-    _of("cctalk", *_CRC, called="cctalk, crc16", certain=False, acknowledges=False, options={"checksum": "crc16"}),
-    _of("cctalk", "--echo", called="cctalk, echo", certain=False, acknowledges=False, options={"echo": "yes"}),
-    _of("cctalk", "--silent-start", called="cctalk, silent start", certain=False, acknowledges=False),
+    _of("ccnet", "--strict", called="ccnet, strict", **_CCNET),
+    _of("ccnet", called="ccnet, no serial", numbered=False, **_CCNET_NAMELESS),
+    _of("id003", "--no-serial", called="id003, no serial", numbered=False, **_ID003_NAMELESS),
+    _of("id003", "--no-serial", "--silent", called="id003, silent", numbered=False, **_ID003_NAMELESS),
+    _of("id003", "--remembers", called="id003, remembers", **_ID003_REMEMBERS),
+    _of("id003", "--no-transients", called="id003, no transients", **_but(_ID003, doubts=(ID003_NO_TRANSIENTS,))),
+    _of("id003", "--ack-patience", "2", called="id003, impatient", **_ID003),
+    _of("essp", "--highest-version", "6", called="essp, version 6", **_SSP),
+    _of("essp", "--no-counter", called="essp, no counter", **_but(_SSP, doubts=WITHOUT_A_COUNT, hidden=(HIDDEN,))),
+    _of("essp", called="essp, no serial", numbered=False, **_SSP_NAMELESS),
+    _of("essp", "--remembers", called="essp, remembers", **_SSP),
+    _of("essp", "--forgets-channel", called="essp, forgets channel", **_but(_SSP, doubts=(SSP_NO_CHANNEL,))),
+    _of("essp", "--early-credit", called=EARLY_CREDIT, truthful=False, **_SSP),
+    _of("cctalk", *_CRC, called="cctalk, crc16", options={"checksum": "crc16"}, **_CCTALK),
+    _of("cctalk", "--echo", called="cctalk, echo", options={"echo": "yes"}, **_CCTALK),
+    _of("cctalk", "--silent-start", called="cctalk, silent start", **_CCTALK),
+    _of("cctalk-coin", "--value-credits", called="cctalk-coin, value credits", **_COIN),
     _of(
-        "cctalk-coin", "--value-credits", called="cctalk-coin, value credits", certain=False, escrow=False,
-        acknowledges=False, faces=_COINS,
-    ),
-    _of(
-        "cctalk-coin", *_CRC, "--echo", called="cctalk-coin, crc16, echo", certain=False, escrow=False,
-        acknowledges=False, faces=_COINS, options={"checksum": "crc16", "echo": "yes"},
+        "cctalk-coin", *_CRC, "--echo", called="cctalk-coin, crc16, echo",
+        options={"checksum": "crc16", "echo": "yes"}, **_COIN,
     ),
 )  # fmt: skip
 """Other kinds of the same devices. The suite runs a few things with them (``test_variants.py``), and everything with

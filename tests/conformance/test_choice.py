@@ -100,16 +100,19 @@ def test_the_matrix_of_somebody_elses_driver_is_printed_and_the_page_is_left_as_
     acme: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(matrix, "PAGE", tmp_path / "no-page")
-    monkeypatch.setattr(matrix, "EVENTS", matrix.EVENTS[:1])
+    monkeypatch.setattr(matrix, "THEN", matrix.THEN[:1])
     monkeypatch.setattr(matrix, "CERTAIN", matrix.CERTAIN[:1])
     monkeypatch.setattr(matrix, "LEAVES_A_DOUBT", ())
     for more in ([], ["--stdout"]):
         assert matrix.main(["--subject", "acme_two:ACME", *more]) == 0
         lines = capsys.readouterr().out.splitlines()
         assert lines[0].endswith(" and then ... | acme two |")
-        assert lines[2] == "| the device goes on | 5 credited, 4 returned |"
+        assert (
+            lines[2]
+            == "| the device goes on | 6 credited, 4 returned, 1 in doubt, then credited, 1 in doubt, then returned |"
+        )
         assert "| `ack 2: lose` | 4 credited |" in lines
-        assert lines[-1] == "| the device goes on | note_cleared | credited | 0 of 1 |"
+        assert lines[-1] == "| the device goes on | note_in_doubt, stack sent | in doubt, then credited | 1 of 1 |"
     assert not (tmp_path / "no-page").exists()
     with pytest.raises(SystemExit) as end:
         matrix.main(["--subject", "acme_two:ACME", "--check"])
@@ -122,7 +125,7 @@ def test_our_matrix_is_printed_too(
     monkeypatch.setattr(matrix, "PAGE", tmp_path / "no-page")
     monkeypatch.setattr(matrix, "SUBJECTS", SUBJECTS[:1])
     monkeypatch.setattr(choice, "SUBJECTS", SUBJECTS[:1])
-    monkeypatch.setattr(matrix, "EVENTS", ())
+    monkeypatch.setattr(matrix, "THEN", ())
     monkeypatch.setattr(matrix, "CERTAIN", ("note 2: cheat",))
     monkeypatch.setattr(matrix, "LEAVES_A_DOUBT", ())
     assert matrix.main(["--stdout"]) == 0

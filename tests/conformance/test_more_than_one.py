@@ -11,12 +11,11 @@ import pytest
 from drivers import registry
 from guichet.v1 import journal_pb2 as pb
 from kiosk.journal.folds import NotePhase
-from tests.conformance.cells import EVENTS
 from tests.conformance.choice import chosen
 from tests.conformance.people import Customer
 from tests.conformance.results import cell, scripted
 from tests.conformance.rig import Rig
-from tests.conformance.rows import Row
+from tests.conformance.rows import Row, Then
 from tests.conformance.subject import Subject
 from tests.elsewhere import installed
 from tests.virtual_time import run_virtually
@@ -85,6 +84,6 @@ def acme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_driver_from_outside_of_the_package_runs_through_the_suite(acme: Path) -> None:
     assert "acme" in registry.names()
     (subject,) = chosen(["acme_driver:ACME"])
-    assert cell(subject, Row.STACK_SENT, EVENTS[3]).word() == "credited"
+    assert cell(subject, Row.STACK_SENT, Then.POWER_CUT_ON_THE_WAY).word() == "credited"
     tally = scripted(subject, "note 2 in stacking: power off 2")
     assert (tally.credited, tally.in_doubt, tally.over) == (4, 0, True)

@@ -14,21 +14,16 @@ from drivers.simulation.mechanism import Box
 from drivers.simulation.notes import Place
 from guichet.money import parse_money
 from tests.conformance.cases import name
-from tests.conformance.cells import EVENTS
 from tests.conformance.people import Customer
 from tests.conformance.results import cell, scripted
 from tests.conformance.rig import Rig
-from tests.conformance.rows import Row
+from tests.conformance.rows import POWER_CUTS, UNDECIDED, Row, Then
 from tests.conformance.subject import EARLY_CREDIT, VARIANTS, Subject
 from tests.conformance.test_faults import CERTAIN
 from tests.virtual_time import run_virtually
 
 SCRIPTS = ("ack 2: lose", "note 2: lose 5", "note 2 in stacking: power off 2", "note 2: jam in transport")
 ROWS = (Row.STACK_SENT, Row.EVENT_HEARD)
-UNDECIDED = (
-    Row.ESCROWED, Row.RETURN_INTENDED, Row.RETURN_SENT, Row.STACK_INTENDED, Row.STACK_SENT, Row.EVENT_HEARD,
-)  # fmt: skip
-HAPPEN = tuple(event for event in EVENTS if "power is cut" in event.name)
 
 each_variant = pytest.mark.parametrize("variant", VARIANTS, ids=name)
 
@@ -73,15 +68,14 @@ async def _credited_early(variant: Subject, place: Path) -> None:
 @each_variant
 def test_a_power_cut_while_the_terminal_is_dead_leaves_a_doubt_only_where_the_protocol_does(variant: Subject) -> None:
     for row in filter(variant.has, ROWS):
-        for event in HAPPEN:
-            result = cell(variant, row, event)
-            assert not (variant.certain and result.was_in_doubt), f"{row.value}, {event.name}"
+        for then in POWER_CUTS:
+            result = cell(variant, row, then)
+            assert result.was_in_doubt is (variant.doubt(row, then) != ""), f"{row.value}, {then.value}"
 
 
 @pytest.mark.parametrize("variant", [one for one in VARIANTS if not one.numbered], ids=name)
-@pytest.mark.parametrize("row", UNDECIDED, ids=name)
+@pytest.mark.parametrize("row", [row for row in Row if row in UNDECIDED], ids=name)
 def test_another_device_says_nothing_of_a_note_where_none_has_a_serial_number(variant: Subject, row: Row) -> None:
     """Its path is empty, and its count would prove the note if it were the same one."""
-    (event,) = [event for event in EVENTS if event.name == "another device stands in its place"]
-    result = cell(variant, row, event)
+    result = cell(variant, row, Then.ANOTHER_DEVICE)
     assert (result.word(), result.was_in_doubt) == ("in doubt", True)

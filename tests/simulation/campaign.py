@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from multiprocessing import get_context
 
-from tests.simulation.coverage import CELLS
+from tests.start_up_table import CELLS
 from tests.simulation.world import Outcome, Stage, plan_for
 
 _CHUNK = 4

@@ -25,7 +25,7 @@ from tests.simulation.bank import CUSTOMERS, Bank, Customer
 from tests.simulation.book import JournalPlace
 from tests.simulation.checker import Checker
 from tests.simulation.counting import count_boxes
-from tests.simulation.coverage import watched_cells
+from tests.start_up_table import watched_cells
 from tests.simulation.disk import Disk, Disks
 from tests.simulation.engineer import Engineer
 from tests.simulation.kiosk import Kiosk

@@ -29,10 +29,18 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Never:
-    """Cells of the start-up table that no device of a protocol comes to, and ``why``."""
+    """Each of these rows of the start-up table in each of these columns: no device of a protocol comes there, and
+    ``why``.
+    """
 
     why: str
-    cells: frozenset[str]
+    rows: frozenset[LastRecord]
+    columns: frozenset[Presence]
+
+    @property
+    def cells(self) -> list[str]:
+        """By their names."""
+        return [f"{row.name} / {column.name}" for row in self.rows for column in self.columns]
 
 
 def because(why: str, then: Then | Iterable[Then], rows: Row | Iterable[Row]) -> Reason:
@@ -46,7 +54,7 @@ def because(why: str, then: Then | Iterable[Then], rows: Row | Iterable[Row]) ->
 
 def never(why: str, rows: Iterable[LastRecord], *columns: Presence) -> Never:
     """Every cell of ``rows`` in ``columns``."""
-    return Never(why, frozenset(f"{row.name} / {column.name}" for row in rows for column in columns))
+    return Never(why, frozenset(rows), frozenset(columns))
 
 
 # --- what is left in doubt ------------------------------------------------------------------------------------------

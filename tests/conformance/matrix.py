@@ -14,9 +14,11 @@ from enum import Enum
 from pathlib import Path
 from typing import TypeVar
 
+from drivers.api.cash import Presence
+from kiosk.terminal.recovery import LastRecord
 from tests.conformance import choice
 from tests.conformance.results import cell, scripted
-from tests.conformance.rows import Row, Then
+from tests.conformance.rows import IN_DOUBT, POWER_CUTS, UNDECIDED, Row, Then
 from tests.conformance.subject import SUBJECTS, Subject
 from tests.conformance.test_faults import CERTAIN, LEAVES_A_DOUBT
 from tests.start_up_table import CELLS
@@ -29,7 +31,9 @@ BEGIN = "<!-- conformance matrix: written by python -m tests.conformance.matrix 
 END = "<!-- end of the conformance matrix -->"
 
 THEN = tuple(Then)
+_CUTS = frozenset(POWER_CUTS)
 _NOTE_ROWS = tuple(row for row in Row if row is not Row.NO_NOTE)
+_KNOWN_ROWS = tuple(row for row in _NOTE_ROWS if row not in IN_DOUBT)
 
 
 def matrix(subjects: Sequence[Subject]) -> str:
@@ -38,7 +42,7 @@ def matrix(subjects: Sequence[Subject]) -> str:
 
 
 def _lines(subjects: Sequence[Subject]) -> Iterator[str]:
-    yield "| the terminal dies with a note at each of twelve moments, and then ... | " + _heads(subjects)
+    yield "| the terminal dies with a note at each of ten moments, and then ... | " + _heads(subjects)
     yield "|---" * (len(subjects) + 1) + "|"
     for then in THEN:
         yield _line(then.value, [_after(subject, then) for subject in subjects])
@@ -76,31 +80,37 @@ def reasons(subjects: Sequence[Subject]) -> str:
 
 
 def _reason_lines(subjects: Sequence[Subject]) -> Iterator[str]:
-    yield "| in doubt, because ... | after ... | with the note at | with |"
+    yield "| not known, because ... | after ... | with the note at | with |"
     yield "|---|---|---|---|"
     for reason in _once(reason for subject in subjects for reason in subject.reasons):
         whose = [subject.name for subject in subjects if reason in subject.reasons]
-        then, rows = _in_order(Then, reason.then), _in_order(Row, reason.rows)
-        yield _line(reason.why, ["; ".join(then), "; ".join(rows), _all_or(whose, subjects)])
+        then = _in_order(Then, reason.then, (_CUTS, "its power is cut"))
+        rows = _in_order(Row, reason.rows, (UNDECIDED, "anything that is not decided"))
+        yield _line(reason.why, [then, rows, _all_or(whose, subjects)])
     yield ""
-    yield "| not reached, because ... | cells | by |"
-    yield "|---|---|---|"
+    yield "| not reached, because ... | on record | the device | by |"
+    yield "|---|---|---|---|"
     for never in _once(never for subject in subjects for never in subject.never):
         whose = [subject.name for subject in subjects if never in subject.never]
-        found = [table_cell for table_cell in CELLS if table_cell in never.cells]
-        yield _line(never.why, [", ".join(found), _all_or(whose, subjects)])
+        rows, columns = _in_order(LastRecord, never.rows), _in_order(Presence, never.columns)
+        yield _line(never.why, [rows, columns, _all_or(whose, subjects)])
 
 
 def _once(things: Iterable[T]) -> list[T]:
     return list(dict.fromkeys(things))
 
 
-def _in_order(kind: type[K], some: frozenset[K]) -> list[str]:
-    return [str(one.value) for one in kind if one in some]
+def _in_order(kind: type[K], some: frozenset[K], *together: tuple[frozenset[K], str]) -> str:
+    words: list[str] = []
+    for group, word in together:
+        if group <= some:
+            words.append(word)
+            some -= group
+    return "; ".join([*words, *(str(one.value) for one in kind if one in some)])
 
 
 def _all_or(whose: Sequence[str], subjects: Sequence[Subject]) -> str:
-    return "all" if len(whose) == len(subjects) else ", ".join(whose)
+    return "all" if len(whose) == len(subjects) else "; ".join(whose)
 
 
 def _heads(subjects: Sequence[Subject]) -> str:
@@ -113,7 +123,7 @@ def _line(name: str, cells: list[str]) -> str:
 
 def _after(subject: Subject, then: Then) -> str:
     """How many of the rows ended how."""
-    words = Counter(cell(subject, row, then).word() for row in _NOTE_ROWS if subject.has(row))
+    words = Counter(cell(subject, row, then).word() for row in _KNOWN_ROWS if subject.has(row))
     return ", ".join(f"{count} {word}" for word, count in sorted(words.items(), key=_order))
 
 
@@ -143,7 +153,7 @@ def page_with_matrix(page: str) -> str:
     _, end, after = rest.partition(END)
     if not begin or not end:
         raise ValueError(f"{PAGE}: the marks of the matrix are missing")
-    why = _folded("Why anything is in doubt, and which cells are never reached", reasons(SUBJECTS))
+    why = _folded("Why anything is not known, and which cells are never reached", reasons(SUBJECTS))
     each = _folded("Every cell by itself, and the rate of doubt", cells(SUBJECTS))
     return f"{before}{BEGIN}\n\n{matrix(SUBJECTS)}\n\n{why}\n\n{each}\n\n{END}{after}"
 

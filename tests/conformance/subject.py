@@ -128,9 +128,10 @@ class Subject:
         return device
 
 
-def _of(name: str, *words: str, called: str = "", **more: Any) -> Subject:
-    vectors = None if called else _VECTORS / f"{name}.txt"
-    return Subject(called or name, name, simulators()[name].module, words, vectors=vectors, **more)
+def _of(name: str, *words: str, called: str = "", vectors: str = "", **more: Any) -> Subject:
+    file = vectors or ("" if called else name)
+    path = _VECTORS / f"{file}.txt" if file else None
+    return Subject(called or name, name, simulators()[name].module, words, vectors=path, **more)
 
 
 _CRC = ("--checksum", "crc16")
@@ -161,7 +162,8 @@ _COIN: dict[str, Any] = {
 
 def _but(usual: dict[str, Any], **more: tuple[Any, ...]) -> dict[str, Any]:
     """The same, and ``more`` of some of it."""
-    return usual | {name: (*usual.get(name, ()), *values) for name, values in more.items()}
+    besides: dict[str, Any] = {name: (*usual.get(name, ()), *values) for name, values in more.items()}
+    return usual | besides
 
 
 SUBJECTS: tuple[Subject, ...] = (
@@ -181,7 +183,9 @@ _SSP_NAMELESS = _but(_SSP, never=NEVER_NAMELESS, doubts=WITHOUT_A_NAME, hidden=(
 _ID003_NAMELESS = _but(
     _ID003, never=(NEVER_FORGOTTEN, *NEVER_NAMELESS), doubts=(*WITHOUT_A_NAME, *ID003_GIVES_BACK_NAMELESS)
 )
-_ID003_REMEMBERS = _ID003 | {"doubts": (*ALWAYS, ID003_REMEMBERS, *ID003_GIVES_BACK_UNSEEN, ONE_IN_THE_BOX)}
+_ID003_REMEMBERS: dict[str, Any] = _ID003 | {
+    "doubts": (*ALWAYS, ID003_REMEMBERS, *ID003_GIVES_BACK_UNSEEN, ONE_IN_THE_BOX)
+}
 
 VARIANTS: tuple[Subject, ...] = (
     _of("ccnet", "--strict", called="ccnet, strict", **_CCNET),
@@ -197,7 +201,9 @@ VARIANTS: tuple[Subject, ...] = (
     _of("essp", "--remembers", called="essp, remembers", **_SSP),
     _of("essp", "--forgets-channel", called="essp, forgets channel", **_but(_SSP, doubts=(SSP_NO_CHANNEL,))),
     _of("essp", "--early-credit", called=EARLY_CREDIT, truthful=False, **_SSP),
-    _of("cctalk", *_CRC, called="cctalk, crc16", options={"checksum": "crc16"}, **_CCTALK),
+    _of(
+        "cctalk", *_CRC, called="cctalk, crc16", vectors="cctalk-crc16", options={"checksum": "crc16"}, **_CCTALK,
+    ),
     _of("cctalk", "--echo", called="cctalk, echo", options={"echo": "yes"}, **_CCTALK),
     _of("cctalk", "--silent-start", called="cctalk, silent start", **_CCTALK),
     _of("cctalk-coin", "--value-credits", called="cctalk-coin, value credits", **_COIN),

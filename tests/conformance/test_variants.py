@@ -20,6 +20,7 @@ from tests.conformance.rig import Rig
 from tests.conformance.rows import POWER_CUTS, UNDECIDED, Row, Then
 from tests.conformance.subject import EARLY_CREDIT, VARIANTS, Subject
 from tests.conformance.test_faults import CERTAIN
+from tests.conformance.test_vectors import every_frame_is_found_and_read, no_frame_with_one_bit_wrong_is_taken_for_one
 from tests.virtual_time import run_virtually
 
 SCRIPTS = ("ack 2: lose", "note 2: lose 5", "note 2 in stacking: power off 2", "note 2: jam in transport")
@@ -37,6 +38,13 @@ def test_a_deposit_under_faults_comes_to_its_end_and_the_next_customer_is_served
         assert (tally.over, tally.served) == (True, True), script
         assert tally.in_doubt <= (script not in CERTAIN), script
         assert tally.credited >= 2, script
+
+
+@pytest.mark.parametrize("variant", [one for one in VARIANTS if one.vectors is not None], ids=name)
+def test_what_is_published_of_a_variant_is_found_and_read_and_nothing_else_is(variant: Subject) -> None:
+    assert variant.vectors is not None
+    every_frame_is_found_and_read(variant, variant.vectors)
+    no_frame_with_one_bit_wrong_is_taken_for_one(variant, variant.vectors)
 
 
 def test_a_note_that_was_credited_early_and_sticks_stays_credited_and_stops_the_next(tmp_path: Path) -> None:

@@ -53,15 +53,24 @@ def said(subject: Subject, vectors: Iterable[Vector], pieces: Callable[[bytes], 
 
 @each_vector_file()
 def test_every_published_frame_is_found_and_read(subject: Subject, file: Path) -> None:
+    every_frame_is_found_and_read(subject, file)
+
+
+def every_frame_is_found_and_read(subject: Subject, file: Path) -> None:
+    """In one piece, and byte by byte."""
     vectors = list(vectors_of(file))
     expected = [Saying(vector.raw, vector.words) for vector in vectors]
     assert said(subject, vectors, lambda raw: [raw]) == expected
     assert said(subject, vectors, lambda raw: [raw[at : at + 1] for at in range(len(raw))]) == expected
-    assert len(vectors) >= 10
+    assert len(vectors) >= 6
 
 
 @each_vector_file()
 def test_a_published_frame_with_one_bit_wrong_is_not_taken_for_one(subject: Subject, file: Path) -> None:
+    no_frame_with_one_bit_wrong_is_taken_for_one(subject, file)
+
+
+def no_frame_with_one_bit_wrong_is_taken_for_one(subject: Subject, file: Path) -> None:
     """Neither for itself nor for another message: a checksum finds every single bit. What it becomes may be the
     beginning of something longer, which does not come.
     """

@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from multiprocessing import get_context
 
-from tests.start_up_table import CELLS
 from tests.simulation.world import Outcome, Stage, plan_for
+from tests.start_up_table import CELLS
 
 _CHUNK = 4
 _SHOW_SECONDS = 5.0

@@ -15,9 +15,9 @@ from drivers.simulation import notes
 from drivers.simulation.notes import Place
 from tests.simulation import __main__ as command
 from tests.simulation.campaign import MANY_SEEDS, Tally
-from tests.start_up_table import CELLS
 from tests.simulation.plan import Kind
 from tests.simulation.world import LEAST_DEPOSITS, LEAST_NOTES, Outcome, Stage, plan_for
+from tests.start_up_table import CELLS
 
 SEEDS = range(1, 17)
 REGRESSIONS = (

@@ -25,7 +25,6 @@ from tests.simulation.bank import CUSTOMERS, Bank, Customer
 from tests.simulation.book import JournalPlace
 from tests.simulation.checker import Checker
 from tests.simulation.counting import count_boxes
-from tests.start_up_table import watched_cells
 from tests.simulation.disk import Disk, Disks
 from tests.simulation.engineer import Engineer
 from tests.simulation.kiosk import Kiosk
@@ -33,6 +32,7 @@ from tests.simulation.loop import Life, NothingLeft, WorldLoop, bury_world, sile
 from tests.simulation.network import Exchange, Weather
 from tests.simulation.people import Person, mend
 from tests.simulation.plan import Kind, Mishap, Moment, Plan, plan_of
+from tests.start_up_table import watched_cells
 
 NAMES = ("SIM-0001", "SIM-0002", "SIM-0003")
 BY_NAME = {subject.name: subject for subject in SUBJECTS}

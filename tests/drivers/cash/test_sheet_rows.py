@@ -222,3 +222,11 @@ def test_every_row_that_a_test_claims_is_listed_once(protocol: str) -> None:
 
 def test_every_row_that_is_claimed_for_all_protocols_is_listed_for_one() -> None:
     assert common() - {listed for rows in ROWS.values() for listed in rows} == set()
+
+
+def test_every_row_that_the_page_points_to_is_listed(repository: Path) -> None:
+    page = (repository / "drivers" / "README.md").read_text(encoding="utf-8")
+    table = page.partition("| what a driver does |")[2].partition("\n\n")[0]
+    held_by = [line.split("|")[4].strip().partition(": ") for line in table.splitlines()[2:]]
+    assert len(held_by) > 15
+    assert [text for protocol, _, text in held_by if text not in ROWS[protocol]] == []

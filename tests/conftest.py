@@ -27,16 +27,24 @@ settings.load_profile("untimed")
 
 _COUNTED = "counted"
 _KIOSKS = "tests/e2e"
+_SABOTAGES = "tests/simulation/test_sabotages.py"
+_CELLS = ("tests/conformance/test_start_up_table.py", "tests/conformance/test_matrix.py")
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
 class SideBySide(LoadScopeScheduling):
     """Each process of the suite takes a file at a time. Whole kiosks stand in one of them, one after the other: two at
-    once would be slow to come up, and each would see what the other leaves running.
+    once would be slow to come up, and each would see what the other leaves running. Each sabotage is one of its own, or
+    their file would be all that is left at the end; and what is computed for two files stays in one process.
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        return _KIOSKS if nodeid.startswith(f"{_KIOSKS}/") else nodeid.partition("::")[0]
+        file = nodeid.partition("::")[0]
+        if nodeid.startswith(f"{_KIOSKS}/"):
+            return _KIOSKS
+        if file in _CELLS:
+            return _CELLS[0]
+        return nodeid if file == _SABOTAGES else file
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -46,8 +54,15 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> SideByS
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes longest begins first."""
-    items.sort(key=lambda item: not item.nodeid.startswith(f"{_KIOSKS}/"))
+    """What takes longest begins first, and what fills the gaps comes last."""
+    items.sort(key=lambda item: _turn(item.nodeid))
+
+
+def _turn(nodeid: str) -> int:
+    file = nodeid.partition("::")[0]
+    if nodeid.startswith(f"{_KIOSKS}/"):
+        return 0
+    return 1 if file in _CELLS else 3 if file == _SABOTAGES else 2
 
 
 @pytest.fixture(scope="session")

@@ -40,7 +40,7 @@ SEEN = {
     "journal-gap-at-the-host": 1,
     "later-outcome-adds-up": 8,
     "moving-note-taken-for-returned": 101,
-    "next-deposit-before-all-is-told": 3108,
+    "next-deposit-before-all-is-told": 3561,
     "next-event-taken-for-a-repeat": 5754,
     "note-over-the-limit-taken": 2,
     "offline-expiry-not-looked-at": 15,

@@ -13,6 +13,7 @@ import pytest
 
 from kiosk.journal.folds import NotePhase
 from tests.conformance.people import Customer
+from tests.conformance.results import run_scripted, scripted
 from tests.conformance.rig import Rig
 from tests.conformance.subject import Subject
 from tests.virtual_time import run_virtually
@@ -53,3 +54,16 @@ def test_answers_that_come_very_late_hide_no_note_and_double_none(
         longest /= 2  # Beyond a second ccTalk's driver believes nothing any more, and takes the device out of service.
     found = [found for _, found in outcomes(subject, tmp_path, longest, 10)]
     assert not subject.escrow or not any(found)
+
+
+@pytest.mark.parametrize("seconds", [3, 6, 9])
+def test_a_line_that_stands_still_and_brings_all_at_once_lets_no_event_go_that_is_not_on_record(
+    subject: Subject, seconds: int
+) -> None:
+    """Longer than a driver waits, at some forty moments of a deposit: what it acknowledges may be another answer."""
+    count = scripted(subject, "").bytes_sent
+    for byte in range(1, count, max(1, count // 40)):
+        tally = run_scripted(subject, f"before byte {byte}: late {seconds}")
+        assert tally.over
+        assert tally.served
+        assert tally.in_doubt <= 1

@@ -104,6 +104,7 @@ class Machine(Dialogue[Request]):
         self._first: tuple[PollAnswer, Frame] | None = None
         self._holding = False
         self._state_is_old = False
+        self._missed_at: float | None = None
         self._note = NoteWatch()
         self._unreadable = False
         self._tries = 0
@@ -123,6 +124,8 @@ class Machine(Dialogue[Request]):
         self._deframer.clear()
         self._holding = False
         self._state_is_old = True
+        if late is None:
+            self._missed_at = now
         self._line.give_up(now, self.timing.poll if asked.command is Command.POLL else self.timing.quiet, late)
         if asked.command in (Command.STACK, Command.RETURN):
             self._orders.unconfirmed = True
@@ -240,13 +243,23 @@ class Machine(Dialogue[Request]):
             case PollAnswer():
                 self._polled(answer, found, now)
             case Identification() | NoteTable() | StackedCount():
-                self._out.append(_ACK)
+                self._confirm_receipt(now)
                 self._line.finish(now, self.timing.quiet)
                 self._learn(answer, now)
             case Acknowledged() | NotAcknowledged() | Illegal():
                 self._confirmed(request.command, answer, now)
             case _:
                 self._line.finish(now, self.timing.quiet)
+
+    def _confirm_receipt(self, now: float) -> None:
+        """Of an answer that holds nothing. The device takes it for its latest answer, whatever we think that we have
+        read: that may be an event which is still on its way. It repeats what is not acknowledged.
+        """
+        if not self._may_be_stale(now):
+            self._out.append(_ACK)
+
+    def _may_be_stale(self, now: float) -> bool:
+        return self._missed_at is not None and now - self._missed_at < self.timing.stale
 
     def _not_understood(self, request: Request, now: float) -> None:
         """It may have been an event with money in it, so it is not acknowledged: the device holds it. What was asked
@@ -330,7 +343,7 @@ class Machine(Dialogue[Request]):
             pause = max(pause, (answer.detail or 0) / 10)
         self._line.finish(now, self.timing.quiet if self._may_do_next() else pause)
         if not self._holding:
-            self._out.append(_ACK)
+            self._confirm_receipt(now)
         match self.phase:
             case Phase.KNOCKING:
                 self._first_answer(answer, found, now)
@@ -345,7 +358,7 @@ class Machine(Dialogue[Request]):
             case Phase.REPORTED | Phase.READING:
                 pass
         at_rest = answer.state is State.IDLING or (answer.state is State.DISABLED and not self._slot.wanted)
-        if self.phase is Phase.RUNNING and at_rest and self._nothing_waits:
+        if self.phase is Phase.RUNNING and at_rest and self._nothing_waits and not self._may_be_stale(now):
             poll = Turn(_POLL, (_ASKING,), found.raw)
             self.rest = Rest(poll, self._deframer.clear, self.timing.answer, (_ACK,), pause, now)
 

@@ -10,7 +10,9 @@ class Timing:
     """Seconds. ``answer``: how long an answer may take: 10 ms by the specification, but converters stall, and units in
     the field take more than a second over their note table. ``quiet``: between the end of one exchange and the next.
     ``late``: how much longer an answer may still be under way; it does not say what it answers. ``after_damage``: the
-    same where a damaged frame came, which was the answer, or noise before it. ``lost``: silence after which the device
+    same where a damaged frame came, which was the answer, or noise before it. ``stale``: after an answer that did not
+    come, for so long any that comes may be to an earlier question, for a line that stands still gives back all at once.
+    ``lost``: silence after which the device
     counts as gone (protocols/ccnet, section 3); polls that it refuses or garbles count as silence. ``refused``: the
     longest pause between such polls once it is gone; ``reluctant``: between two questions who it is, to one that will
     not say.
@@ -28,6 +30,7 @@ class Timing:
     quiet: float = 0.02
     late: float = 1.0
     after_damage: float = 0.25
+    stale: float = 10.0
     lost: float = 5.0
     refused: float = 5.0
     reluctant: float = 60.0

@@ -222,12 +222,17 @@ class Machine(Dialogue[Request]):
             elif found.damaged and self._line.asked is not None:
                 self._unanswered(self._line.asked, now, self.timing.after_damage)
             elif found.damaged:
-                self._line.late_answer(now, self.timing.quiet)
+                self._heard_late(now)
+
+    def _heard_late(self, now: float) -> None:
+        """To nothing that is asked now; but whoever says that is alive."""
+        self._line.late_answer(now, self.timing.quiet)
+        self._resets.heard()
 
     def _hear(self, found: Frame, now: float) -> None:
         request = self._line.asked
         if request is None:
-            self._line.late_answer(now, self.timing.quiet)
+            self._heard_late(now)
             return
         self._line.heard(now)
         self._resets.heard()

@@ -270,6 +270,25 @@ def test_a_late_answer_is_waited_for_and_not_taken_for_the_next_one(lateness: fl
     assert b.places() == [Place.BOX]
 
 
+def test_what_comes_later_than_anybody_waits_may_be_an_older_answer_and_only_an_event_on_record_is_acknowledged() -> (
+    None
+):
+    """A line that stood still brings 17 as the answer to the third poll, and the device has said 81 to the second."""
+    b = bench()
+    b.escrowed()
+    b.command(STACK)
+    b.until(Completed)
+    b.device.act(What(Fault.LATE, seconds=6.0), b.now)
+    b.sent.clear()
+    assert b.until(Stacked).frame[3] == 0x81
+    assert b.commands(Command.ACK) == [Command.ACK], "that of the event, and none before it"
+    b.cleared()
+    b.run(9)
+    b.sent.clear()
+    b.run(3)
+    assert b.commands(Command.ACK), "ten seconds after an answer was missed, nothing older is on its way"
+
+
 def test_what_comes_too_late_is_discarded_and_the_line_is_left_alone_until_then() -> None:
     b = bench()
     b.enabled()

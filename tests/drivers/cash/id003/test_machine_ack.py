@@ -9,6 +9,7 @@ from drivers.cash.id003.messages import Command, Request, State
 from drivers.cash.id003.simulator_device import Firmware
 from drivers.cash.steps import Acknowledge
 from drivers.simulation.notes import Place
+from drivers.simulation.script import Fault, What
 from tests.drivers.cash.id003.virtual import bench
 from tests.drivers.cash.sheet import row
 
@@ -184,6 +185,20 @@ def test_a_device_that_stays_silent_after_its_ack_is_reset_three_times_and_no_mo
     resets = len(b.commands(Command.RESET))
     b.run(120)
     assert len(b.commands(Command.RESET)) - resets == 3
+
+
+def test_a_device_whose_answers_come_later_than_anybody_waits_is_alive_and_not_reset() -> None:
+    """The first one comes right as the silence after its ack has lasted too long."""
+    b = bench()
+    b.escrowed()
+    b.command(STACK)
+    b.until(Stacked)
+    b.run(0.05)
+    b.device.act(What(Fault.LATE, seconds=9.0), b.now)
+    resets = len(b.commands(Command.RESET))
+    b.until(Lost)
+    b.run(20)
+    assert len(b.commands(Command.RESET)) == resets
 
 
 def test_a_wish_does_not_hurry_past_a_vend_valid_that_waits_for_its_record() -> None:

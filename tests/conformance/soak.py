@@ -35,8 +35,9 @@ NOTES_A_FAULT = 20
 _FAULTS = (
     "power off 2", "power off 20", "mute 3", "mute 12", "lose 1", "lose 4", "wrong crc 1", "wrong crc 4",
     "noise 7F FC 02 03 28 55", "jam in head", "jam in transport", "jam in box", "box full", "box removed", "cheat",
-    "second note", "fail", "not taken", "slips", "late 1.5", "late 6", "late 9", "mouth shut 5", "mouth shut 60", "unasked",
-    "unknown denomination", "box swapped BOX", "serial SOAK", "ack lose", "ack repeat", "ack late 0.4", "ack late 3",
+    "second note", "fail", "not taken", "slips", "late 1.5", "late 6", "late 9", "mouth shut 5", "mouth shut 60",
+    "unasked", "unknown denomination", "box swapped BOX", "serial SOAK", "ack lose", "ack repeat", "ack late 0.4",
+    "ack late 3",
 )  # fmt: skip
 _NAMED = ("box swapped", "serial")
 _DEATHS: tuple[type[Fact], ...] = (

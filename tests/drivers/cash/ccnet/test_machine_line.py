@@ -289,6 +289,19 @@ def test_what_comes_later_than_anybody_waits_may_be_an_older_answer_and_only_an_
     assert b.commands(Command.ACK), "ten seconds after an answer was missed, nothing older is on its way"
 
 
+@pytest.mark.parametrize(("disturb", "acknowledged"), [(nothing, False), (damaged, True)], ids=["lost", "damaged"])
+def test_after_an_answer_that_never_came_none_is_acknowledged_for_a_while_and_after_a_damaged_one_the_next_is(
+    disturb: Disturb, acknowledged: bool
+) -> None:
+    b = bench()
+    b.from_device = On(Command.POLL, b, 1, disturb)
+    b.ready()
+    assert b.now < 109
+    assert (Command.ACK in b.commands()) is acknowledged
+    b.run(15)
+    assert Command.ACK in b.commands()
+
+
 def test_what_comes_too_late_is_discarded_and_the_line_is_left_alone_until_then() -> None:
     b = bench()
     b.enabled()

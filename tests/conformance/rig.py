@@ -152,6 +152,7 @@ class Rig:
 
     def begin(self) -> None:
         """A life of the terminal begins."""
+        self.device.advance(self.now)  # What happened to it meanwhile, nobody saw.
         self.lives += 1
         journal = MortalJournal.open(self.path, Writer(TERMINAL, 1, bytes(32)), Clock())
         assert isinstance(journal, MortalJournal)
@@ -256,6 +257,7 @@ class Rig:
 
     def plug(self) -> None:
         """The cable is back."""
+        self.device.advance(self.now)
         self.plugged = True
 
     # --- waiting ----------------------------------------------------------------------------------------------------

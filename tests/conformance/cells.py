@@ -217,13 +217,14 @@ async def _come_to_doubt(rig: Rig, row: Row) -> None:
 @dataclass(frozen=True, slots=True)
 class Result:
     """What came of a cell. ``reached``: what was asked of the start-up table after the death; ``in_box``: the note lies
-    there; ``incidents``: codes of what a person should look at.
+    there; ``another``: so does one that nobody put in; ``incidents``: codes of what a person should look at.
     """
 
     reached: frozenset[str]
     phase: NotePhase | None
     was_in_doubt: bool
     in_box: bool
+    another: bool
     incidents: tuple[str, ...]
 
     def word(self) -> str:
@@ -250,17 +251,18 @@ async def play(subject: Subject, place: Path, row: Row, then: Then) -> Result:
         rig.begin()
         await _come_to_rest(rig)
         rig.conserve(hidden=subject.hides(row, then))
-        last = _the_note(rig)
-        facts = rig.facts()
+        last, facts, lying = _the_note(rig), rig.facts(), rig.paper().total()
         await rig.kill()
     doubted = last is not None and any(
         isinstance(fact, pb.NoteInDoubt) and fact.note_id == last.note_id for fact in facts
     )
+    in_box = row is not Row.NO_NOTE and vault.notes[number - 1].place is Place.BOX
     return Result(
         frozenset(reached),
         last.phase if last is not None else None,
         doubted,
-        row is not Row.NO_NOTE and vault.notes[number - 1].place is Place.BOX,
+        in_box,
+        lying > 1 + in_box,
         tuple(fact.code for fact in facts if isinstance(fact, pb.Incident)),
     )
 

@@ -21,6 +21,9 @@ def test_a_death_and_what_happens_then_lose_and_double_nothing(subject: Subject,
     if row in CREDITED:
         assert result.word() == "credited", "nothing takes a credit away"
         return
+    if row is Row.NO_NOTE:
+        known = result.another and not subject.hides(row, then)
+        assert result.phase is (NotePhase.FOUND if known else None)
     assert result.was_in_doubt is (row in IN_DOUBT or subject.doubt(row, then) != ""), result
     if row in UNDECIDED and not result.was_in_doubt:
         in_box = result.in_box or subject.mistakes(row, then)

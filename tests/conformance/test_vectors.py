@@ -53,16 +53,16 @@ def said(subject: Subject, vectors: Iterable[Vector], pieces: Callable[[bytes], 
 
 @each_vector_file()
 def test_every_published_frame_is_found_and_read(subject: Subject, file: Path) -> None:
-    every_frame_is_found_and_read(subject, file)
+    assert every_frame_is_found_and_read(subject, file) >= 10
 
 
-def every_frame_is_found_and_read(subject: Subject, file: Path) -> None:
-    """In one piece, and byte by byte."""
+def every_frame_is_found_and_read(subject: Subject, file: Path) -> int:
+    """In one piece, and byte by byte; how many there are."""
     vectors = list(vectors_of(file))
     expected = [Saying(vector.raw, vector.words) for vector in vectors]
     assert said(subject, vectors, lambda raw: [raw]) == expected
     assert said(subject, vectors, lambda raw: [raw[at : at + 1] for at in range(len(raw))]) == expected
-    assert len(vectors) >= 6
+    return len(vectors)
 
 
 @each_vector_file()

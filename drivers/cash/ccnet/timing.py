@@ -12,10 +12,9 @@ class Timing:
     ``late``: how much longer an answer may still be under way; it does not say what it answers. ``after_damage``: the
     same where a damaged frame came, which was the answer, or noise before it. ``stale``: after an answer that did not
     come, for so long any that comes may be to an earlier question, for a line that stands still gives back all at once.
-    ``lost``: silence after which the device
-    counts as gone (protocols/ccnet, section 3); polls that it refuses or garbles count as silence. ``refused``: the
-    longest pause between such polls once it is gone; ``reluctant``: between two questions who it is, to one that will
-    not say.
+    ``lost``: silence after which the device counts as gone (protocols/ccnet, section 3); polls that it refuses or
+    garbles count as silence. ``refused``: the longest pause between such polls once it is gone; ``reluctant``: between
+    two questions who it is, to one that will not say.
 
     ``resets``: before the first RESET of a device that sticks, the second and the third; ``power_up``: between two that
     are to wake one.

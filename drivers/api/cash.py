@@ -130,8 +130,8 @@ class Stacking:
 @dataclass(frozen=True, slots=True)
 class Stacked:
     """The note is in the cash box. The device holds this event until :meth:`CashModule.acknowledge`, and whenever it
-    says it again, so does the machine: the caller knows a repeat. ``note_type`` is None where the protocol never says
-    (see :class:`CashCapabilities`), and a number that the table does not name where the device itself does not know.
+    says it again, so does the machine: the caller knows a repeat. ``note_type`` is None where nothing says which it is:
+    in a protocol that never does (see :class:`CashCapabilities`), or as the device itself does not know any more.
     """
 
     note_type: int | None

@@ -44,7 +44,7 @@ from kiosk.terminal.count_check import CountCheck
 from kiosk.terminal.desk_view import Back, DeskView, Stage
 from kiosk.terminal.note_book import PRESENCES, NoteBook, Read, cell_name
 from kiosk.terminal.offline import Opening
-from kiosk.terminal.recovery import Action, Outcome, decide
+from kiosk.terminal.recovery import Action, LastRecord, Outcome, decide
 from kiosk.terminal.situation import KnownDevice, column_of, situation_of
 
 RETURN_TRIES = 4
@@ -502,13 +502,16 @@ class CashDesk:
         decision = decide(situation)
         if decision.incident:
             self._book.incident(cell_name(situation), f"outcome: {decision.outcome.name.lower()}", note)
-        if decision.outcome is Outcome.FOUND:
-            self._book.found(self._device.identity, note_type, read)
-        elif note is not None:
-            self._book.decided(note, situation, decision, read, restart=restart)
+        own = replace(read, mark=None) if decision.found else read  # Its event is read once the find is on record.
+        if note is not None:
+            self._book.decided(note, situation, decision, own, restart=restart)
         else:
-            self._book.read(read)
-        if decision.outcome is Outcome.UNCHANGED and presence is Presence.STACKED:
+            self._book.read(own)
+        if decision.found:
+            if situation.last is LastRecord.STACKED:
+                self._clear_last()
+            self._book.found(self._device.identity, note_type, read)
+        elif decision.outcome is Outcome.UNCHANGED and presence is Presence.STACKED:
             self._count.taken_for_repeat(note_type, read)
         if situation.presence in (Presence.IN_ESCROW, Presence.OTHER_NOTE):
             self._clear_last()  # A note in escrow is another one: the device is done with what is decided.

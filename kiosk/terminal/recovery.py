@@ -35,28 +35,34 @@ class Count(Enum):
     OTHER = auto()
 
 
+class EventOf(Enum):
+    """Whose a stacked event is. OURS: the last note's, for all that it says; in the NONE row, it can only be that one's
+    repeat. ANOTHER: of a note that it cannot be. UNTOLD: it names no type, and may be either's.
+    """
+
+    OURS = auto()
+    ANOTHER = auto()
+    UNTOLD = auto()
+
+
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """Everything that the decision depends on.
-
-    ``same_type``: a stacked event names the journalled type; in the NONE row, it can only be the last note's repeat.
-    """
+    """Everything that the decision depends on. ``event_of`` matters to a stacked event alone."""
 
     last: LastRecord
     presence: Presence
-    same_type: bool = False
+    event_of: EventOf = EventOf.UNTOLD
     count: Count = Count.UNKNOWN
 
 
 class Outcome(Enum):
-    """What is recorded about the note. UNCHANGED: nothing new; UNDECIDED: the device has not finished saying."""
+    """What is recorded about the last note. UNCHANGED: nothing new; UNDECIDED: the device has not finished saying."""
 
     UNCHANGED = auto()
     UNDECIDED = auto()
     CREDITED = auto()
     RETURNED = auto()
     IN_DOUBT = auto()
-    FOUND = auto()
 
 
 class Action(Enum):
@@ -75,11 +81,14 @@ class Action(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A cell of the table. ``incident``: a person should look."""
+    """A cell of the table. ``incident``: a person should look. ``found``: the device tells of one more note that lies
+    in the box, and nobody has that on record.
+    """
 
     outcome: Outcome
     action: Action
     incident: bool = False
+    found: bool = False
 
 
 def decide(situation: Situation) -> Decision:
@@ -109,8 +118,8 @@ def _no_note(situation: Situation) -> Decision:
         case Presence.MOVING:
             return Decision(Outcome.UNCHANGED, Action.FINISH)
         case Presence.STACKED:
-            outcome = Outcome.UNCHANGED if situation.same_type else Outcome.FOUND
-            return Decision(outcome, Action.ACKNOWLEDGE, incident=not situation.same_type)
+            of_another = situation.event_of is not EventOf.OURS
+            return Decision(Outcome.UNCHANGED, Action.ACKNOWLEDGE, incident=of_another, found=of_another)
         case Presence.JAMMED:
             return Decision(Outcome.UNCHANGED, Action.STOP, incident=True)
         case Presence.NO_ANSWER:
@@ -129,7 +138,7 @@ def _escrowed(situation: Situation) -> Decision:
         case Presence.MOVING:
             return Decision(Outcome.IN_DOUBT, Action.FINISH, incident=True)
         case Presence.STACKED:
-            return _stacked_unasked(situation)
+            return _event(situation, Outcome.CREDITED, incident=True)  # Though nobody asked for it.
         case _:
             return _out_of_reach(situation.presence)
 
@@ -148,7 +157,7 @@ def _return_intended(situation: Situation) -> Decision:
         case Presence.MOVING:
             return Decision(Outcome.IN_DOUBT, Action.FINISH, incident=True)
         case Presence.STACKED:
-            return Decision(Outcome.IN_DOUBT, Action.ACKNOWLEDGE, incident=True)
+            return _event(situation, Outcome.IN_DOUBT, incident=True)
         case _:
             return _out_of_reach(situation.presence)
 
@@ -165,10 +174,8 @@ def _stack_intended(situation: Situation) -> Decision:
             return _beside_another(situation)
         case Presence.MOVING:
             return Decision(Outcome.UNDECIDED, Action.FINISH)
-        case Presence.STACKED if situation.same_type:
-            return Decision(Outcome.CREDITED, Action.ACKNOWLEDGE)
         case Presence.STACKED:
-            return Decision(Outcome.IN_DOUBT, Action.ACKNOWLEDGE, incident=True)
+            return _event(situation, Outcome.CREDITED)
         case _:
             return _out_of_reach(situation.presence)
 
@@ -185,7 +192,8 @@ def _stacked(situation: Situation) -> Decision:
         case Presence.MOVING:
             return Decision(Outcome.UNCHANGED, Action.FINISH)
         case Presence.STACKED:
-            return Decision(Outcome.UNCHANGED, Action.ACKNOWLEDGE)
+            of_another = situation.event_of is EventOf.ANOTHER
+            return Decision(Outcome.UNCHANGED, Action.ACKNOWLEDGE, incident=of_another, found=of_another)
         case Presence.JAMMED:
             return Decision(Outcome.UNCHANGED, Action.STOP, incident=True)
         case Presence.NO_ANSWER:
@@ -204,10 +212,11 @@ def _in_doubt(situation: Situation) -> Decision:
             return Decision(Outcome.UNCHANGED, Action.PROCEED, incident=True)
         case Presence.MOVING:
             return Decision(Outcome.UNCHANGED, Action.FINISH)
-        case Presence.STACKED if situation.same_type:
+        case Presence.STACKED if situation.event_of is EventOf.OURS:
             return Decision(Outcome.CREDITED, Action.ACKNOWLEDGE)
         case Presence.STACKED:
-            return Decision(Outcome.UNCHANGED, Action.ACKNOWLEDGE, incident=True)
+            of_another = situation.event_of is EventOf.ANOTHER
+            return Decision(Outcome.UNCHANGED, Action.ACKNOWLEDGE, incident=True, found=of_another)
         case Presence.JAMMED:
             return Decision(Outcome.UNCHANGED, Action.STOP)
         case Presence.OTHER_DEVICE | Presence.FORGOTTEN:
@@ -217,10 +226,18 @@ def _in_doubt(situation: Situation) -> Decision:
     assert_never(situation.presence)
 
 
-def _stacked_unasked(situation: Situation) -> Decision:
-    """It is in the box although no stack was intended: the event says which type, and that is the journalled one."""
-    outcome = Outcome.CREDITED if situation.same_type else Outcome.IN_DOUBT
-    return Decision(outcome, Action.ACKNOWLEDGE, incident=True)
+def _event(situation: Situation, of_ours: Outcome, *, incident: bool = False) -> Decision:
+    """A stacked event while a note is undecided. Where it is another note's, that one lies in the box, and nothing says
+    what became of the one before.
+    """
+    match situation.event_of:
+        case EventOf.OURS:
+            return Decision(of_ours, Action.ACKNOWLEDGE, incident)
+        case EventOf.UNTOLD:
+            return Decision(Outcome.IN_DOUBT, Action.ACKNOWLEDGE, incident=True)
+        case EventOf.ANOTHER:
+            return Decision(Outcome.IN_DOUBT, Action.ACKNOWLEDGE, incident=True, found=True)
+    assert_never(situation.event_of)
 
 
 def _beside_another(situation: Situation) -> Decision:

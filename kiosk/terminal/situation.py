@@ -11,7 +11,7 @@ from guichet.ids import NoteId
 from guichet.money import Money
 from guichet.v1 import journal_pb2 as pb
 from kiosk.journal.folds import Fold, Note, NotePhase
-from kiosk.terminal.recovery import Count, LastRecord, Situation
+from kiosk.terminal.recovery import Count, EventOf, LastRecord, Situation
 
 _ROWS: Mapping[NotePhase, LastRecord] = {
     NotePhase.ESCROWED: LastRecord.ESCROWED,
@@ -22,7 +22,7 @@ _ROWS: Mapping[NotePhase, LastRecord] = {
     NotePhase.IN_DOUBT: LastRecord.IN_DOUBT,
 }
 _DECIDED = frozenset({LastRecord.STACKED, LastRecord.IN_DOUBT})
-# What was counted after a stacked event of another type is that other note, and after a jam hands have been inside.
+# What was counted with a stacked event that may be another note's may be that one, and after a jam hands were inside.
 _COUNT_PROVES_NOTHING = frozenset({pb.DEVICE_PRESENCE_STACKED, pb.DEVICE_PRESENCE_JAMMED})
 
 
@@ -59,8 +59,10 @@ def situation_of(
             presence, count = Presence.OTHER_NOTE, count if counted_now else Count.UNKNOWN
     if presence is Presence.STACKED and row in _DECIDED and is_of_another(device, note):
         row = LastRecord.NONE  # It says nothing about our note, and a note lies in its box.
-    same = presence is Presence.STACKED and _same_note(fold, device, row, note_type, counted_now=counted_now)
-    return Situation(row, presence, same, count)
+    event_of = EventOf.UNTOLD
+    if presence is Presence.STACKED:
+        event_of = _event_of(fold, device, row, note_type, counted_now=counted_now)
+    return Situation(row, presence, event_of, count)
 
 
 def column_of(fold: Fold, answer: Answered) -> Presence:
@@ -93,17 +95,28 @@ def has_gone_on(device: KnownDevice, note: Note, count: Count) -> bool:
     return count in (Count.ONE_MORE, Count.OTHER) and now is not None and before is not None and now > before
 
 
-def _same_note(fold: Fold, device: KnownDevice, row: LastRecord, note_type: int | None, *, counted_now: bool) -> bool:
-    """Whether a stacked event is the last note's own: of its type, where the protocol says one, and from its device. A
-    note that is done with can only repeat itself if it lies in the box, and the count says so or nothing has moved
-    since.
+def _event_of(fold: Fold, device: KnownDevice, row: LastRecord, note_type: int | None, *, counted_now: bool) -> EventOf:
+    """Whose a stacked event is: the last note's, where it is of its type, or the protocol says none, and comes from its
+    device. One without a type says nothing of a note that was not to be stacked.
+    """
+    note, names_type = fold.last, device.capabilities.names_type
+    if row is LastRecord.NONE or note is None:
+        ours = _is_repeat(fold, device, note_type, counted_now=counted_now)
+    else:
+        if note_type is None and (names_type or row is LastRecord.ESCROWED):
+            return EventOf.UNTOLD
+        ours = not is_of_another(device, note) and (note_type is None or note_type == note.note_type)
+    return EventOf.OURS if ours else EventOf.ANOTHER
+
+
+def _is_repeat(fold: Fold, device: KnownDevice, note_type: int | None, *, counted_now: bool) -> bool:
+    """Whether a stacked event is that of the last note once more, with which the device was done: that lies in the box,
+    and the count says so or nothing has moved since.
     """
     note = fold.last
     unnamed = note_type is None and not device.capabilities.names_type
-    if note is None or (note_type is None and not unnamed) or is_of_another(device, note):
+    if note is None or is_of_another(device, note):
         return False
-    if row is not LastRecord.NONE:
-        return unnamed or note.note_type == note_type
     count = count_of(fold, device, note) if counted_now else Count.UNKNOWN
     moved = fold.moved_since_cleared or device.moved_after == note.note_id
     if device.capabilities.marks or count is Count.OTHER or (moved and count is not Count.ONE_MORE):

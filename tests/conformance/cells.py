@@ -94,6 +94,11 @@ async def _another_note(rig: Rig) -> None:
     await rig.sleep(_DRAWN_IN)
 
 
+async def _another_stacked(rig: Rig) -> None:
+    await _another_note(rig)
+    await _slips_into_the_box(rig)
+
+
 async def _one_more(rig: Rig) -> None:
     await rig.sleep(_COMES_TO_REST)
     rig.push_unasked(rig.subject.faces[0])
@@ -131,6 +136,7 @@ HAPPENS: Mapping[Then, Callable[[Rig], Awaitable[None]]] = {
     Then.SILENCE: _silence,
     Then.ANOTHER_COMES: _another_note_comes,
     Then.ANOTHER_IN_ESCROW: _another_note,
+    Then.ANOTHER_STACKED: _another_stacked,
     Then.ONE_MORE: _one_more,
     Then.ONE_MORE_GOING_BACK: _one_more_going_back,
     Then.ONE_MORE_GONE_BACK: _one_more_gone_back,
@@ -250,7 +256,7 @@ async def play(subject: Subject, place: Path, row: Row, then: Then) -> Result:
     with watched_cells(reached):
         rig.begin()
         await _come_to_rest(rig)
-        rig.conserve(hidden=subject.hides(row, then))
+        rig.conserve(hidden=subject.hides(row, then), mistaken=subject.mistakes(row, then))
         last, facts, lying = _the_note(rig), rig.facts(), rig.paper().total()
         await rig.kill()
     doubted = last is not None and any(

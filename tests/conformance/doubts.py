@@ -77,6 +77,12 @@ ONE_IN_THE_BOX = because(
     Then.ONE_MORE_STACKED,
     _ON_ITS_WAY_BACK,
 )
+ANOTHER_IN_THE_BOX = because(
+    "a stacked event of another kind: nothing says what became of the note before that one",
+    Then.ANOTHER_STACKED,
+    (*_BEFORE_STACK, Row.STACK_INTENDED),
+)
+BESIDE_ANOTHER = (ONE_IN_THE_BOX, ANOTHER_IN_THE_BOX)
 """Where a note that went back leaves nothing behind, and the next one may."""
 
 WITHOUT_A_COUNT = (
@@ -106,6 +112,11 @@ ID003_GIVES_BACK_UNSEEN = (
         (*_BEFORE_STACK, Row.STACK_INTENDED),
     ),
 )
+ID003_NOT_TO_BE_STACKED = because(
+    "15 names no note, and none was to be stacked",
+    (Then.HAS_SLIPPED, Then.ANOTHER_STACKED, Then.ONE_MORE_STACKED),
+    _BEFORE_STACK,
+)
 ID003_GIVES_BACK_NAMELESS = (
     because("11 of a unit that may be another one", (Then.HALF_A_MINUTE, Then.ONE_MORE_GONE_BACK), _BEFORE_STACK),
     because("11 of a unit that may be another one", Then.STICKS, Row.RETURN_SENT),
@@ -134,7 +145,7 @@ HIDDEN = because(
 )
 HIDDEN_UNNAMED = because(
     "15 names no note: the last one's again, or one more",
-    Then.ONE_MORE_STACKED,
+    (Then.ANOTHER_STACKED, Then.ONE_MORE_STACKED),
     (Row.NO_NOTE, Row.ACKNOWLEDGED, Row.CLEARED),
 )
 
@@ -142,6 +153,11 @@ MISTAKEN = because(
     "it went back unseen, and one more of its kind lies in the box: by event and count that is the one on record",
     Then.ONE_MORE_STACKED,
     (Row.ESCROWED, Row.STACK_INTENDED),
+)
+MISTAKEN_UNNAMED = because(
+    "15 names no note: one more in the box is taken for the one on record, which went back unseen",
+    (Then.ANOTHER_STACKED, Then.ONE_MORE_STACKED),
+    (*_BEFORE_STACK, Row.STACK_INTENDED, Row.DOUBT_UNSENT),
 )
 
 # --- where no device of a protocol comes to -------------------------------------------------------------------------

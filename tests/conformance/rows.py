@@ -46,6 +46,7 @@ class Then(Enum):
     SILENCE = "it does not answer"
     ANOTHER_COMES = "it begins to draw in another note by itself"
     ANOTHER_IN_ESCROW = "it draws in another note by itself"
+    ANOTHER_STACKED = "it draws in another note by itself, and that one slips into the box"
     ONE_MORE = "it draws in one more of the same kind"
     ONE_MORE_GOING_BACK = "it does, and that one is on its way back"
     ONE_MORE_GONE_BACK = "it does, and nobody comes for that one"

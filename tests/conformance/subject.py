@@ -19,6 +19,7 @@ from drivers.simulation.notes import Vault
 from tests.conformance.doubts import (
     ALWAYS,
     ANOTHER_DEVICE,
+    BESIDE_ANOTHER,
     CCTALK_COUNTER_0,
     CCTALK_SLIPS,
     HIDDEN,
@@ -27,15 +28,16 @@ from tests.conformance.doubts import (
     ID003_GIVES_BACK_UNSEEN,
     ID003_NO_RECOVERY,
     ID003_NO_TRANSIENTS,
+    ID003_NOT_TO_BE_STACKED,
     ID003_REMEMBERS,
     MISTAKEN,
+    MISTAKEN_UNNAMED,
     NEVER_A_COIN,
     NEVER_ANOTHER_NOTE,
     NEVER_CCTALK,
     NEVER_FORGOTTEN,
     NEVER_NAMELESS,
     NEVER_SSP_JAMMED,
-    ONE_IN_THE_BOX,
     SILENCE,
     SLIPPED_BACKWARDS,
     SSP_NO_CHANNEL,
@@ -141,12 +143,12 @@ _UNCOUNTED = (*ALWAYS, *WITHOUT_A_COUNT)
 # What is true of every device of a protocol, unless something else is said of one.
 _CCNET: dict[str, Any] = {"never": (NEVER_FORGOTTEN, NEVER_ANOTHER_NOTE)}
 _ID003: dict[str, Any] = {
-    "doubts": (*_UNCOUNTED, *ID003_GIVES_BACK_UNSEEN, ONE_IN_THE_BOX),
+    "doubts": (*_UNCOUNTED, *ID003_GIVES_BACK_UNSEEN, ID003_NOT_TO_BE_STACKED),
     "hidden": (HIDDEN_UNNAMED,),
-    "mistaken": (MISTAKEN,),
+    "mistaken": (MISTAKEN_UNNAMED,),
 }
 _SSP: dict[str, Any] = {
-    "doubts": (*ALWAYS, ONE_IN_THE_BOX),
+    "doubts": (*ALWAYS, *BESIDE_ANOTHER),
     "mistaken": (MISTAKEN,),
     "never": (NEVER_FORGOTTEN, NEVER_ANOTHER_NOTE, NEVER_SSP_JAMMED),
 }
@@ -184,7 +186,7 @@ _ID003_NAMELESS = _but(
     _ID003, never=(NEVER_FORGOTTEN, *NEVER_NAMELESS), doubts=(*WITHOUT_A_NAME, *ID003_GIVES_BACK_NAMELESS)
 )
 _ID003_REMEMBERS: dict[str, Any] = _ID003 | {
-    "doubts": (*ALWAYS, ID003_REMEMBERS, *ID003_GIVES_BACK_UNSEEN, ONE_IN_THE_BOX)
+    "doubts": (*ALWAYS, ID003_REMEMBERS, *ID003_GIVES_BACK_UNSEEN, ID003_NOT_TO_BE_STACKED)
 }
 
 VARIANTS: tuple[Subject, ...] = (

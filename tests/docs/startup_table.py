@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping
 from itertools import product
 from pathlib import Path
 
 from drivers.api.cash import Presence
-from kiosk.terminal.recovery import Action, Count, Decision, LastRecord, Outcome, Situation, decide
+from kiosk.terminal.recovery import Action, Count, Decision, EventOf, LastRecord, Outcome, Situation, decide
 
 PAGE = Path(__file__).resolve().parents[2] / "kiosk" / "journal" / "README.md"
 BEGIN = "<!-- start-up table: written by python -m tests.docs.startup_table -->"
@@ -31,7 +32,6 @@ _OUTCOMES = {
     Outcome.CREDITED: "**credited**",
     Outcome.RETURNED: "**returned**",
     Outcome.IN_DOUBT: "**in doubt**",
-    Outcome.FOUND: "**found**",
 }
 _COUNTS = {
     Count.UNKNOWN: "no counter",
@@ -39,7 +39,7 @@ _COUNTS = {
     Count.ONE_MORE: "counter one more",
     Count.OTHER: "counter otherwise",
 }
-_TYPES = {True: "same type", False: "another type"}
+_EVENTS = {EventOf.OURS: "of its type", EventOf.ANOTHER: "of another", EventOf.UNTOLD: "of no type"}
 
 
 def table() -> str:
@@ -57,22 +57,35 @@ def _cells(last: LastRecord) -> list[str]:
 def _cell(last: LastRecord, presence: Presence) -> str:
     """One text where nothing else matters; otherwise one for each case that makes a difference."""
     cases = {
-        (same, count): decide(Situation(last, presence, same_type=same, count=count))
-        for same, count in product((True, False), Count)
+        (event, count): decide(Situation(last, presence, event_of=event, count=count))
+        for event, count in product(EventOf, Count)
     }
     if len(set(cases.values())) == 1:
-        return _words(cases[True, Count.UNKNOWN])
-    if all(cases[same, count] == cases[same, Count.UNKNOWN] for same, count in cases):
-        return "; ".join(f"{name}: {_words(cases[same, Count.UNKNOWN])}" for same, name in _TYPES.items())
-    if all(cases[same, count] == cases[True, count] for same, count in cases):
-        return "; ".join(f"{name}: {_words(cases[True, count])}" for count, name in _COUNTS.items())
+        return _words(cases[EventOf.OURS, Count.UNKNOWN])
+    if all(cases[event, count] == cases[event, Count.UNKNOWN] for event, count in cases):
+        return _by_case({name: _words(cases[event, Count.UNKNOWN]) for event, name in _EVENTS.items()})
+    if all(cases[event, count] == cases[EventOf.OURS, count] for event, count in cases):
+        return _by_case({name: _words(cases[EventOf.OURS, count]) for count, name in _COUNTS.items()})
     raise ValueError(
-        f"{last.value}, {presence.value}: depends on type and counter at once; give the table words for it"
+        f"{last.value}, {presence.value}: depends on event and counter at once; give the table words for it"
     )
 
 
+def _by_case(words: Mapping[str, str]) -> str:
+    """The cases with the same words together, in their order."""
+    together: dict[str, list[str]] = {}
+    for name, text in words.items():
+        together.setdefault(text, []).append(name)
+    return "; ".join(f"{' or '.join(names)}: {text}" for text, names in together.items())
+
+
 def _words(decision: Decision) -> str:
-    parts = [_OUTCOMES[decision.outcome], _ACTIONS[decision.action], "incident" if decision.incident else ""]
+    parts = [
+        _OUTCOMES[decision.outcome],
+        "that one **found**" if decision.found else "",
+        _ACTIONS[decision.action],
+        "incident" if decision.incident else "",
+    ]
     return ", ".join(part for part in parts if part)
 
 

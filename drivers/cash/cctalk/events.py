@@ -39,9 +39,9 @@ class InEscrow:
 
 @dataclass(frozen=True, slots=True)
 class InBox:
-    """A note or coin is in the box."""
+    """A note or coin is in the box. ``note_type`` is None where the device does not know which."""
 
-    note_type: int
+    note_type: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ NOTE_STATUS: Mapping[int, Meaning] = {
     18: Reported(Trouble(TroubleKind.CHEATED, "string")),
     19: Reported(Trouble(TroubleKind.CHEATED, "string-guard")),
     20: Nothing(),
-    21: InBox(UNKNOWN_NOTE),
+    21: InBox(None),
     22: Relieved(),
 }
 """B of a bill event with A = 0 (sheet section 4.2)."""

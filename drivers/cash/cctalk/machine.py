@@ -188,7 +188,8 @@ class Machine(Asking):
                 self._emit(Escrowed(kind, known.values.get(kind), event.raw, known.table_hash, mark))
             case InBox(kind):
                 self._note_is_gone()
-                self._emit(Stacked(kind, known.values.get(kind), event.raw, mark))
+                value = known.values.get(kind) if kind is not None else None
+                self._emit(Stacked(kind, value, event.raw, mark))
             case GivenBack():
                 self._note_is_gone()
                 self._emit(Returned(event.raw, mark))

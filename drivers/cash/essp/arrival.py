@@ -131,7 +131,7 @@ def _decided(events: Iterable[Event], frame: bytes) -> Found | None:
     money = [event for event in events if event.code in MONEY]
     codes = by_code.keys()
     if money:
-        return Found(Presence.STACKED, Where.DECIDED, frame, money[0].channel)
+        return Found(Presence.STACKED, Where.DECIDED, frame, money[0].channel or None)
     if codes & (BACK_AT_RESET | {EventCode.REJECTED}):
         return Found(Presence.RETURNABLE, Where.DECIDED, frame)
     if EventCode.READ in codes and (channel := by_code[EventCode.READ].channel):

@@ -65,7 +65,7 @@ class Path:
                 return [] if was_told else [Stacking()]
             case _ if event.code in MONEY:
                 self._decided(now)
-                return [Stacked(event.channel, known.values.get(event.channel), payload)]
+                return [Stacked(event.channel or None, known.values.get(event.channel), payload)]
             case EventCode.REJECTING:
                 self.go(Where.RETURNING if self.where in WAS_IN_ESCROW else Where.REJECTING, now)
             case EventCode.REJECTED if self.where not in WAS_IN_ESCROW:

@@ -21,7 +21,7 @@ from drivers.api.cash import (
     TroubleKind,
 )
 from drivers.cash.steps import Acknowledge, Do, Input, Proceed
-from kiosk.terminal.recovery import Action, Count, LastRecord, Outcome, Situation, decide
+from kiosk.terminal.recovery import Action, Count, EventOf, LastRecord, Outcome, Situation, decide
 from tests.drivers.cash.bench import AnyBench
 
 UNDECIDED = (LastRecord.ESCROWED, LastRecord.RETURN_INTENDED, LastRecord.STACK_INTENDED)
@@ -126,9 +126,7 @@ class Books:
             self.row = LastRecord.NONE
 
     def _resolve(self, presence: Presence, note_type: int | None, mark: int | None) -> None:
-        named = note_type == self.kind or not self.names_type
-        same = presence is Presence.STACKED and self.row is not LastRecord.NONE and named
-        decision = decide(Situation(self.row, presence, same, self._counted()))
+        decision = decide(Situation(self.row, presence, self._event_of(note_type), self._counted()))
         self.mark = mark if mark is not None else self.mark
         was_in_doubt = self.row is LastRecord.IN_DOUBT
         match decision.outcome:
@@ -140,11 +138,17 @@ class Books:
                 self.doubts -= was_in_doubt
             case Outcome.IN_DOUBT:
                 self.doubts, self.row = self.doubts + 1, LastRecord.IN_DOUBT
-            case Outcome.FOUND:
-                self.found += 1
             case Outcome.UNCHANGED | Outcome.UNDECIDED:
                 pass
+        if decision.found:
+            self.found, self.row = self.found + 1, LastRecord.NONE
         self._act(decision.action)
+
+    def _event_of(self, note_type: int | None) -> EventOf:
+        if self.row is not LastRecord.NONE and note_type is None and self.names_type:
+            return EventOf.UNTOLD
+        named = note_type == self.kind or not self.names_type
+        return EventOf.OURS if self.row is not LastRecord.NONE and named else EventOf.ANOTHER
 
     def _act(self, action: Action) -> None:
         if action is Action.ACKNOWLEDGE:

@@ -99,9 +99,10 @@ ROWS: dict[str, tuple[str, ...]] = {
         "polled, E2 00", "polled, E2 of another channel", "polled, CA", "polled, CB", "polled, CE", "polled, E1 03",
         "polled, E1 00", "polled, ED", "polled, EC", "polled, EB", "polled, EA", "polled, E9", "polled, E0",
         "polled, E8 without counters", "polled, E8, counted the same", "polled, E8, counted one more",
-        "polled, E8, counted two more", "credited, EE 03", "credited, E2 03", "credited, E2 00", "credited, E1 03",
-        "credited, E8", "return sent, E8", "return sent, EC", "return sent, E1 03", "return sent, EE 03",
-        "return sent, E2 03", "return sent, CC", "in escrow, read", "polled, no answer",
+        "polled, E8, counted two more", "credited, EE 03", "credited, E2 03", "credited, EE 02", "credited, E2 02",
+        "credited, E2 00", "credited, E1 03", "credited, E8", "return sent, E8", "return sent, EC",
+        "return sent, E1 03", "return sent, EE 03", "return sent, E2 03", "return sent, CC", "in escrow, read",
+        "polled, no answer",
         # Flags, commands, rules.
         "rule: persist, then 57", "reply lost: the identical frame again", "20 repeats, then lost",
         "58 counters before and after", "18 hold restarts 10 s", "the poll after EF is the stack command",

@@ -8,9 +8,10 @@ from itertools import product
 import pytest
 
 from drivers.api.cash import Presence
-from kiosk.terminal.recovery import Action, Count, Decision, LastRecord, Outcome, Situation, decide
+from kiosk.terminal.recovery import Action, Count, Decision, EventOf, LastRecord, Outcome, Situation, decide
 
-# outcome / action, an exclamation mark for an incident. A cell with "|" is "same type|another type".
+# outcome / action, an exclamation mark for an incident, a plus for another note that is found. A cell with "|" is
+# "event of its type|of another|of no type".
 COLUMNS = (
     Presence.PATH_EMPTY, Presence.IN_ESCROW, Presence.RETURNABLE, Presence.OTHER_NOTE, Presence.MOVING,
     Presence.STACKED, Presence.JAMMED, Presence.OTHER_DEVICE, Presence.NO_ANSWER,
@@ -20,24 +21,26 @@ TABLE = {
     # path empty, in escrow, returnable, another note, moving / past no return, stacked event, jam, other serial number,
     # no answer, memory lost
     LastRecord.NONE:
-        "- proceed, - return, - proceed, - return, - finish, - acknowledge|found acknowledge!, - stop!, - proceed,"
-        "- ask, - proceed",
+        "- proceed, - return, - proceed, - return, - finish, - acknowledge|- acknowledge+!|- acknowledge+!,"
+        "- stop!, - proceed, - ask, - proceed",
     LastRecord.ESCROWED:
         "returned proceed, ? return, returned proceed, returned return!, doubt finish!,"
-        "credited acknowledge!|doubt acknowledge!,"
+        "credited acknowledge!|doubt acknowledge+!|doubt acknowledge!,"
         "doubt stop!, doubt proceed!, doubt ask!, doubt proceed!",
     LastRecord.RETURN_INTENDED:
-        "counter, ? return, returned proceed, beside, doubt finish!, doubt acknowledge!,"
+        "counter, ? return, returned proceed, beside, doubt finish!,"
+        "doubt acknowledge!|doubt acknowledge+!|doubt acknowledge!,"
         "doubt stop!, doubt proceed!, doubt ask!, doubt proceed!",
     LastRecord.STACK_INTENDED:
-        "counter, ? return, returned proceed, beside, ? finish, credited acknowledge|doubt acknowledge!,"
+        "counter, ? return, returned proceed, beside, ? finish,"
+        "credited acknowledge|doubt acknowledge+!|doubt acknowledge!,"
         "doubt stop!, doubt proceed!, doubt ask!, doubt proceed!",
     LastRecord.STACKED:
-        "- proceed, - return, - proceed!, - return, - finish, - acknowledge, - stop!, - proceed, - ask, - proceed",
+        "- proceed, - return, - proceed!, - return, - finish, - acknowledge|- acknowledge+!|- acknowledge, - stop!,"
+        "- proceed, - ask, - proceed",
     LastRecord.IN_DOUBT:
-        "counter, - return, - proceed!, - return, - finish, credited acknowledge|- acknowledge!, - stop, - proceed,"
-        "- ask,"
-        "- proceed",
+        "counter, - return, - proceed!, - return, - finish, "
+        "credited acknowledge|- acknowledge+!|- acknowledge!, - stop, - proceed, - ask, - proceed",
 }  # fmt: skip
 BY_COUNTER = {
     # A note for which STACK was intended before: it seemed to come to nothing, and the counter says otherwise.
@@ -66,7 +69,6 @@ OUTCOMES = {
     "credited": Outcome.CREDITED,
     "returned": Outcome.RETURNED,
     "doubt": Outcome.IN_DOUBT,
-    "found": Outcome.FOUND,
 }
 ACTIONS = {
     "proceed": Action.PROCEED,
@@ -76,7 +78,8 @@ ACTIONS = {
     "stop": Action.STOP,
     "ask": Action.ASK_AGAIN,
 }
-SITUATIONS = [Situation(*parts) for parts in product(LastRecord, Presence, (True, False), Count)]
+KINDS = (EventOf.OURS, EventOf.ANOTHER, EventOf.UNTOLD)
+SITUATIONS = [Situation(*parts) for parts in product(LastRecord, Presence, EventOf, Count)]
 
 
 def expected(situation: Situation) -> Decision:
@@ -87,14 +90,13 @@ def expected(situation: Situation) -> Decision:
     if cell == "beside":  # The path is empty of ours, and the other note goes back.
         cell = BY_COUNTER[situation.last][situation.count].replace(" proceed", " return").rstrip("!") + "!"
     if "|" in cell:
-        cell = cell.split("|")[0 if situation.same_type else 1]
-    outcome, action = cell.rstrip("!").split()
-    return Decision(OUTCOMES[outcome], ACTIONS[action], incident=cell.endswith("!"))
+        cell = cell.split("|")[KINDS.index(situation.event_of)]
+    outcome, action = cell.rstrip("+!").split()
+    return Decision(OUTCOMES[outcome], ACTIONS[action], incident=cell.endswith("!"), found="+" in cell)
 
 
 def name(situation: Situation) -> str:
-    kind = "same" if situation.same_type else "other"
-    return f"{situation.last.name}-{situation.presence.name}-{kind}-{situation.count.name}"
+    return "-".join(part.name for part in (situation.last, situation.presence, situation.event_of, situation.count))
 
 
 @pytest.mark.parametrize("situation", SITUATIONS, ids=name)
@@ -106,7 +108,7 @@ def test_the_table_is_whole() -> None:
     assert set(TABLE) == set(LastRecord)
     assert set(COLUMNS) == set(Presence)
     assert all(len(row.split(",")) == len(COLUMNS) for row in TABLE.values())
-    assert len(SITUATIONS) == 6 * 10 * 2 * 4
+    assert len(SITUATIONS) == 6 * 10 * 3 * 4
 
 
 def test_nothing_ever_takes_a_credit_away() -> None:
@@ -117,10 +119,20 @@ def test_nothing_ever_takes_a_credit_away() -> None:
 def test_credit_needs_an_event_of_the_notes_own_type_or_a_count_of_one_more() -> None:
     for situation in SITUATIONS:
         if decide(situation).outcome is Outcome.CREDITED:
-            by_event = situation.presence is Presence.STACKED and situation.same_type
+            by_event = situation.presence is Presence.STACKED and situation.event_of is EventOf.OURS
             empty_of_ours = situation.presence in (Presence.PATH_EMPTY, Presence.OTHER_NOTE)
             by_count = empty_of_ours and situation.count is Count.ONE_MORE
             assert by_event or by_count, situation
+
+
+def test_a_note_in_the_box_that_is_not_the_one_on_record_is_found_whatever_becomes_of_that_one() -> None:
+    for situation in SITUATIONS:
+        decision, told = decide(situation), situation.presence is Presence.STACKED
+        repeats_or_is_another = situation.last is LastRecord.NONE and situation.event_of is not EventOf.OURS
+        assert decision.found == (told and (situation.event_of is EventOf.ANOTHER or repeats_or_is_another))
+        if decision.found:
+            assert decision.outcome in (Outcome.UNCHANGED, Outcome.IN_DOUBT)
+            assert decision.incident
 
 
 def test_what_lies_in_escrow_is_never_decided_but_given_back() -> None:

@@ -14,7 +14,7 @@ from guichet.journal.records import decode, fact_of
 from guichet.v1 import journal_pb2 as pb
 from kiosk.journal.folds import NotePhase
 from kiosk.journal.restore import said_of_it
-from kiosk.terminal.recovery import Action, Count, Decision, LastRecord, Outcome, Situation, decide
+from kiosk.terminal.recovery import Action, Count, Decision, EventOf, LastRecord, Outcome, Situation, decide
 from tests.kiosk.terminal.standing import OTHER_SERIAL, TEN, TWENTY, WRITER, Killed, Rig, euros, identity
 
 BASELINE = 7
@@ -121,7 +121,8 @@ def test_a_restart_gives_the_outcome_of_the_table_and_closes_the_deposit_once(
     arrive(before)
     assert before.phases == [phase]
     rig = before.restarted()
-    decision = decide(Situation(row, presence, kind == TWENTY, COUNTS[counter]))
+    event_of = EventOf.OURS if kind == TWENTY else EventOf.ANOTHER
+    decision = decide(Situation(row, presence, event_of, COUNTS[counter]))
 
     log = first_answer(rig, presence, kind, counter)
 
@@ -145,9 +146,7 @@ def check_books(rig: Rig, phase: NotePhase, decision: Decision) -> None:
         return
     assert rig.deposits[0].closed, "an orphan closes to its own account"
     assert len(rig.records("DepositClosed")) == 1
-    if decision.outcome is Outcome.FOUND:
-        stated = [[*stated_before(phase)[0], ("FOUND", 1, "1000 EUR")]]
-    elif decision.outcome is Outcome.UNCHANGED:
+    if decision.outcome is Outcome.UNCHANGED:
         stated = stated_before(phase)
     elif phase is NotePhase.IN_DOUBT:
         stated = [[("IN_DOUBT", 1, "2000 EUR"), (ENDS[decision.outcome], 2, "2000 EUR")]]
@@ -155,6 +154,8 @@ def check_books(rig: Rig, phase: NotePhase, decision: Decision) -> None:
         stated = []
     else:
         stated = [[(ENDS[decision.outcome], 1, "2000 EUR")]]
+    if decision.found:
+        stated[0].append(("FOUND", 1, "1000 EUR"))
     assert rig.stated() == stated
 
 
@@ -184,10 +185,10 @@ def test_a_note_that_moved_on_is_credited_by_its_event_and_the_deposit_closes(st
     assert [f.end for f in closed if isinstance(f, pb.DepositClosed)] == [pb.DEPOSIT_END_RESTART]
 
 
-def test_a_note_that_moved_and_turns_out_another_is_in_doubt(stacking: Rig) -> None:
+def test_a_note_that_moved_and_turns_out_another_is_in_doubt_and_the_other_is_found(stacking: Rig) -> None:
     stacking.stacked(TEN)
     stacking.ready(BASELINE + 1)
-    assert stacking.stated() == [[("IN_DOUBT", 1, "2000 EUR")]]
+    assert stacking.stated() == [[("IN_DOUBT", 1, "2000 EUR"), ("FOUND", 1, "1000 EUR")]]
 
 
 @pytest.mark.parametrize(
@@ -211,6 +212,30 @@ def test_another_process_after_that_finds_nothing_left_to_do(stacking: Rig) -> N
     assert [fact.DESCRIPTOR.name for fact in again.facts[facts:]] == ["DeviceAnswered"]
     assert again.stated() == [[("CREDITED", 1, "2000 EUR")]]
     again.journal.close()
+
+
+@pytest.mark.parametrize("doubted_by_it", [False, True])
+def test_an_event_of_another_note_beside_a_doubt_is_found_and_what_was_counted_is_that_one(
+    tmp_path: Path, doubted_by_it: bool
+) -> None:
+    """Ours went back by itself while nobody looked. ``doubted_by_it``: the terminal died between doubt and find, and
+    hears of it again.
+    """
+    before = Rig(tmp_path / "journal.db")
+    stack_intended(before)
+    if doubted_by_it:
+        note = before.notes[0].note_id
+        before.journal.append(
+            pb.NoteInDoubt(note_id=note, reason="-", outcome_number=1, presence=pb.DEVICE_PRESENCE_STACKED)
+        )
+    else:
+        before.desk.no_answer()
+    rig = before.restarted()
+    rig.answered(Presence.STACKED, TEN)
+    rig.ready(BASELINE + 1)
+    assert rig.stated() == [[("IN_DOUBT", 1, "2000 EUR"), ("FOUND", 1, "1000 EUR")]]
+    assert rig.desk.view.ready
+    rig.journal.close()
 
 
 def test_an_event_that_was_recorded_and_not_acknowledged_is_acknowledged_after_the_restart(tmp_path: Path) -> None:

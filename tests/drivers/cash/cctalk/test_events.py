@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from drivers.api.cash import Presence, Trouble, TroubleKind
 from drivers.cash.cctalk.events import (
     CREDIT_VALUES,
-    UNKNOWN_NOTE,
     GivenBack,
     InBox,
     InEscrow,
@@ -133,7 +132,7 @@ BILL_ROWS: list[tuple[str, int, int, Meaning]] = [
     ("string fraud", 0, 18, trouble(TroubleKind.CHEATED, "string")),
     ("anti-string fault", 0, 19, trouble(TroubleKind.CHEATED, "string-guard")),
     ("bar code detected", 0, 20, Nothing()),
-    ("unknown type stacked", 0, 21, InBox(UNKNOWN_NOTE)),
+    ("unknown type stacked", 0, 21, InBox(None)),
     ("jam cleared", 0, 22, Relieved()),
     ("not in the sheet", 0, 23, trouble(TroubleKind.UNREADABLE, "event-0-23")),
     ("not in the sheet", 3, 2, trouble(TroubleKind.UNREADABLE, "event-3-2")),

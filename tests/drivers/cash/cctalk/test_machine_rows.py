@@ -18,6 +18,7 @@ from tests.drivers.cash.sheet import each_row, row
 NONE, ESCROWED, SENT = LastRecord.NONE, LastRecord.ESCROWED, LastRecord.STACK_INTENDED
 ON_RECORD, RETURN_SENT = LastRecord.STACKED, LastRecord.RETURN_INTENDED
 NOTHING, CREDITED, BACK, DOUBT, FOUND = (0, 0, 0, 0), (1, 0, 0, 0), (0, 1, 0, 0), (0, 0, 1, 0), (0, 0, 0, 1)
+DOUBT_AND_FOUND = (0, 0, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -40,14 +41,14 @@ CASES = {
     "none, counter 0": Case(NONE, 7, "00 0000 0000 0000 0000 0000", NOTHING),
     "escrowed, (0,1)": Case(ESCROWED, 1, "02 0001 0301 0000 0000 0000", BACK),
     "escrowed, (3,0)": Case(ESCROWED, 1, "02 0300 0301 0000 0000 0000", CREDITED),
-    "escrowed, (2,0)": Case(ESCROWED, 1, "02 0200 0301 0000 0000 0000", DOUBT),
+    "escrowed, (2,0)": Case(ESCROWED, 1, "02 0200 0301 0000 0000 0000", DOUBT_AND_FOUND),
     "escrowed, nothing new and escrow empty": Case(ESCROWED, 1, "01 0301 0000 0000 0000 0000", DOUBT),
     "escrowed, counter 0": Case(ESCROWED, 1, "00 0000 0000 0000 0000 0000", DOUBT),
     "stack sent, (3,0)": Case(SENT, 1, "02 0300 0301 0000 0000 0000", CREDITED),
     "stack sent, (3,0) at number 1 after 255": Case(SENT, 255, "01 0300 0301 0001 0000 0000", CREDITED),
     "stack sent, (3,0) as the fifth event": Case(SENT, 1, "06 0002 0002 0002 0002 0300", CREDITED),
     "stack sent, (3,0) as the sixth event": Case(SENT, 1, "07 0002 0002 0002 0002 0002", DOUBT),
-    "stack sent, (2,0)": Case(SENT, 1, "02 0200 0301 0000 0000 0000", DOUBT),
+    "stack sent, (2,0)": Case(SENT, 1, "02 0200 0301 0000 0000 0000", DOUBT_AND_FOUND),
     "stack sent, (0,21)": Case(SENT, 1, "02 0015 0301 0000 0000 0000", DOUBT),
     "stack sent, (0,1)": Case(SENT, 1, "02 0001 0301 0000 0000 0000", BACK),
     "stack sent, (0,6)": Case(SENT, 1, "02 0006 0301 0000 0000 0000", DOUBT),

@@ -76,7 +76,7 @@ def test_power_cut_while_a_note_moves_to_the_box_says_e2_with_its_channel_or_0(
     b.acknowledges = False
     answered = b.power_cut(seconds)
     assert answered.presence is Presence.STACKED
-    assert answered.note_type == (0 if forgets else TWENTY)
+    assert answered.note_type == (None if forgets else TWENTY)
     assert answered.stacked_counter == 1
     assert [event.code for event in b.device.waiting] == [EventCode.CLEARED_TO_BOX], "it waits to be acknowledged"
     b.acknowledges = True
@@ -205,7 +205,7 @@ def test_what_became_of_a_note_is_waited_for_after_a_reset(version: int) -> None
     b.device.vault.move(b.device.vault.bring("20.00 EUR", TWENTY, readable=True), Place.TRANSPORT)
     answered = b.until(Answered)
     assert answered.presence is Presence.STACKED
-    assert answered.note_type == 0, "whoever put it there did not say which"
+    assert answered.note_type is None, "whoever put it there did not say which"
 
 
 def test_a_reset_that_is_told_in_mid_running_is_reported_with_what_comes_with_it() -> None:

@@ -43,6 +43,7 @@ class Case:
 
 
 NOTHING, CREDITED, BACK, DOUBT, FOUND = (0, 0, 0, 0), (1, 0, 0, 0), (0, 1, 0, 0), (0, 0, 1, 0), (0, 0, 0, 1)
+DOUBT_AND_FOUND = (0, 0, 1, 1)
 NONE, ESCROWED, SENT = LastRecord.NONE, LastRecord.ESCROWED, LastRecord.STACK_INTENDED
 ON_RECORD, RETURN_SENT = LastRecord.STACKED, LastRecord.RETURN_INTENDED
 VALUE = "D0 07 00 00 45 55 52"
@@ -55,15 +56,15 @@ CASES = {
     "in escrow, E1 03": Case(ESCROWED, "F0 E1 03", BACK),
     "in escrow, E1 00": Case(ESCROWED, "F0 E1 00", BACK),
     "in escrow, EC": Case(ESCROWED, "F0 EC", BACK),
-    "in escrow, EE of another channel": Case(ESCROWED, "F0 EE 02", DOUBT),
+    "in escrow, EE of another channel": Case(ESCROWED, "F0 EE 02", DOUBT_AND_FOUND),
     "in escrow, CC": Case(ESCROWED, "F0 CC", DOUBT),
     "polled, EE 03": Case(SENT, "F0 EE 03", CREDITED),
     "polled, CC and EE 03": Case(SENT, "F0 CC EE 03", CREDITED),
     "polled, CC, then EE 03": Case(SENT, "F0 CC", CREDITED, ("F0 CC", "F0 EE 03 EB")),
-    "polled, EE of another channel": Case(SENT, "F0 EE 02", DOUBT),
+    "polled, EE of another channel": Case(SENT, "F0 EE 02", DOUBT_AND_FOUND),
     "polled, E2 03": Case(SENT, "F0 E2 03", CREDITED),
     "polled, E2 00": Case(SENT, "F0 E2 00", DOUBT),
-    "polled, E2 of another channel": Case(SENT, "F0 E2 02", DOUBT),
+    "polled, E2 of another channel": Case(SENT, "F0 E2 02", DOUBT_AND_FOUND),
     "polled, CA": Case(SENT, f"F0 CA {VALUE}", DOUBT),
     "polled, CB": Case(SENT, f"F0 CB {VALUE}", DOUBT),
     "polled, CE": Case(SENT, f"F0 CE {VALUE}", BACK),
@@ -81,6 +82,8 @@ CASES = {
     "polled, E8, counted two more": Case(SENT, "F0 E8", DOUBT, counted=2),
     "credited, EE 03": Case(ON_RECORD, "F0 EE 03", NOTHING),
     "credited, E2 03": Case(ON_RECORD, "F0 E2 03", NOTHING),
+    "credited, EE 02": Case(ON_RECORD, "F0 EE 02", FOUND),
+    "credited, E2 02": Case(ON_RECORD, "F0 E2 02", FOUND),
     "credited, E2 00": Case(ON_RECORD, "F0 E2 00", NOTHING),
     "credited, E1 03": Case(ON_RECORD, "F0 E1 03", NOTHING),
     "credited, E8": Case(ON_RECORD, "F0 E8", NOTHING),

@@ -162,16 +162,37 @@ def test_a_returned_event_that_is_repeated_is_recorded_once(rig: Rig) -> None:
 # --- events that do not fit -----------------------------------------------------------------------------------------
 
 
-def test_a_stacked_event_of_another_type_is_in_doubt_and_no_counter_makes_it_a_credit(rig: Rig) -> None:
+def test_a_stacked_event_of_another_type_is_found_and_no_counter_makes_a_credit_of_the_one_before(rig: Rig) -> None:
     """What the device counted is the note that it named: of another type than the one that was promised."""
     rig.begin(counter=7)
     rig.escrowed(TWENTY)
     rig.desk.take()
-    assert rig.stacked(TEN) == ["Incident", "NoteInDoubt", "acknowledge", "proceed"]
-    assert rig.cleared(8) == ["proceed"]
-    assert rig.phases == [NotePhase.IN_DOUBT]
+    assert rig.stacked(TEN) == ["Incident", "NoteInDoubt", "NoteFound", "acknowledge", "proceed"]
+    assert rig.stacked(TEN) == ["acknowledge", "proceed"], "a repeat"
+    rig.cleared(8)
+    assert rig.phases == [NotePhase.IN_DOUBT, NotePhase.FOUND]
     rig.desk.close_deposit(pb.DEPOSIT_END_CUSTOMER)
-    assert rig.stated() == [[("IN_DOUBT", 1, "2000 EUR")]]
+    assert rig.stated() == [[("IN_DOUBT", 1, "2000 EUR"), ("FOUND", 1, "1000 EUR")]]
+
+
+def test_an_event_of_another_note_is_read_when_that_one_is_on_record_and_not_with_the_doubt_before(rig: Rig) -> None:
+    """Died in between, the terminal hears of it once more: it has read no further than what is on record."""
+    rig.cash.capabilities = CashCapabilities(marks=True)
+    rig.begin()
+    rig.escrowed(TWENTY)
+    rig.desk.take()
+    told = Stacked(TEN, VALUES[TEN], b"s", mark=8)
+    assert rig.tell(told) == ["Incident", "NoteInDoubt", "NoteFound", "EventsRead", "acknowledge", "proceed"]
+
+
+def test_what_is_told_after_a_credited_note_and_is_of_another_type_is_found(rig: Rig) -> None:
+    rig.begin(counter=7)
+    rig.escrowed(TWENTY)
+    rig.desk.take()
+    rig.stacked(TWENTY)
+    assert rig.stacked(TEN) == ["Incident", "NoteCleared", "NoteFound", "acknowledge", "proceed"]
+    rig.cleared(9)
+    assert rig.phases == [NotePhase.CLEARED, NotePhase.FOUND]
 
 
 def test_a_note_that_was_stacked_unasked_is_credited_with_an_incident(rig: Rig) -> None:
@@ -333,6 +354,17 @@ def test_a_type_that_is_missing_where_the_protocol_names_it_is_nobodys(rig: Rig)
     rig.escrowed()
     rig.desk.take()
     rig.tell(Stacked(None, None, b"?"))
+    assert rig.phases == [NotePhase.IN_DOUBT]
+
+
+@pytest.mark.parametrize("give_back", [False, True])
+def test_an_event_without_a_type_says_nothing_of_a_note_that_was_not_to_be_stacked(rig: Rig, give_back: bool) -> None:
+    rig.cash.capabilities = CashCapabilities(names_type=False)
+    rig.begin()
+    rig.escrowed()
+    if give_back:
+        rig.desk.give_back(pb.RETURN_REASON_CUSTOMER)
+    assert rig.tell(Stacked(None, None, b"15")) == ["Incident", "NoteInDoubt", "acknowledge", "proceed"]
     assert rig.phases == [NotePhase.IN_DOUBT]
 
 

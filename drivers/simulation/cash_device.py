@@ -191,14 +191,14 @@ class SimulatedCash(ABC):
             if not self.waits_for_acknowledgement:
                 self.forgotten.append(slipped)
 
-    def jam(self, spot: Spot) -> None:
-        """The next note that comes by sticks there."""
-        self.metal.mishaps.jam = spot
+    def jam(self, spot: Spot, *, loose: bool = False) -> None:
+        """The next note that comes by sticks there; ``loose``: until the device is reset."""
+        self.metal.mishaps.jam, self.metal.mishaps.loose = spot, loose
 
     def free_jam(self, now: float) -> None:
         """An engineer takes the stuck note out by hand, and switches the device off and on."""
         self.advance(now)
-        self.metal.mishaps.jam = None
+        self.metal.mishaps.jam, self.metal.mishaps.loose = None, False
         self.metal.free()
         self.failed = False
         self.woke(None)
@@ -249,8 +249,8 @@ class SimulatedCash(ABC):
 
     def _act_on_metal(self, what: What, now: float) -> None:
         match what.fault:
-            case Fault.JAM:
-                self.jam(what.spot or Spot.BOX)
+            case Fault.JAM | Fault.LOOSE_JAM:
+                self.jam(what.spot or Spot.BOX, loose=what.fault is Fault.LOOSE_JAM)
             case Fault.FREE:
                 self.free_jam(now)
             case Fault.BOX_FULL:

@@ -76,13 +76,15 @@ Listener = Callable[[Moved, PhysicalNote | None, float], None]
 
 @dataclass(slots=True)
 class Mishaps:
-    """What goes wrong next in the metal. ``jam``: the next note sticks there. ``customer_leaves``: a note that is
+    """What goes wrong next in the metal. ``jam``: the next note sticks there; with ``loose``, until the device begins
+    anew, and what it does then with whatever is inside sets it free. ``customer_leaves``: a note that is
     handed back is not taken, and stays in the mouth. ``unasked``: the next good note that is pushed in is drawn in
     although the host has shut the slot, and goes the way that ``unasked`` says. ``mouth_shut_until``: so long somebody
     shuts the mouth with a hand, and what lies in escrow cannot be handed back.
     """
 
     jam: Spot | None = None
+    loose: bool = False
     customer_leaves: bool = False
     unasked: Verdict | None = None
     mouth_shut_until: float = 0.0
@@ -188,7 +190,7 @@ class Mechanism:
     def reset(self, now: float) -> None:
         """Begin anew: what lies before the point of no return will be given back, what lies past it stacked."""
         self._resumed = None
-        if self.step is Step.JAMMED and self.note is not None:
+        if self.step is Step.JAMMED and self.note is not None and self.mishaps.jam is not None:
             return
         self._go(Step.INITIALISING, now)
 
@@ -290,6 +292,8 @@ class Mechanism:
             return False
         self._stop(Step.JAMMED)
         self.listener(Moved.JAMMED, note, now)
+        if self.mishaps.loose:
+            self.mishaps.jam, self.mishaps.loose = None, False
         return True
 
     def _go(self, step: Step, now: float) -> None:

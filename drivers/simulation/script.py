@@ -17,10 +17,11 @@ note N in PHASE                         slow SECONDS             every answer co
 before byte N, after byte N             wrong crc COUNT          so many answers arrive damaged
   of all that the device has sent       noise HEX                these bytes are on the line before the next answer
 ack N                                   jam in head|transport|box    the note sticks there
-  at the N-th acknowledgement, from 1,  free                     the stuck note is taken out by hand
-  of an event that the device holds     box full, box removed, box back    the cash box
-at SECONDS                              box swapped NAME         it is out for three seconds, then another is in
-  after the device came to life         cheat, second note       somebody pulls at a note, or pushes another in
+  at the N-th acknowledgement, from 1,  loose jam in head|transport|box    until the device is reset
+  of an event that the device holds     free                     the stuck note is taken out by hand
+at SECONDS                              box full, box removed, box back    the cash box
+  after the device came to life         box swapped NAME         it is out for three seconds, then another is in
+                                        cheat, second note       somebody pulls at a note, or pushes another in
                                         fail                     a failure of its own, until the power is cut
                                         serial NAME              another device of its kind, in its place
                                         not taken                the next note that is handed back stays in the mouth
@@ -89,6 +90,7 @@ class Fault(Enum):
     WRONG_CRC = "wrong crc"
     NOISE = "noise"
     JAM = "jam"
+    LOOSE_JAM = "loose jam"
     FREE = "free"
     BOX_FULL = "box full"
     BOX_REMOVED = "box removed"
@@ -203,6 +205,7 @@ _MEASURED: tuple[tuple[str, Callable[[str], What]], ...] = (
     (r"wrong crc (\d{1,6})", lambda v: What(Fault.WRONG_CRC, count=int(v))),
     (r"noise ((?:[0-9A-Fa-f]{2} ?){1,64})", lambda v: What(Fault.NOISE, noise=bytes.fromhex(v))),
     (r"jam in (head|transport|box)", lambda v: What(Fault.JAM, spot=Spot(v.lower()))),
+    (r"loose jam in (head|transport|box)", lambda v: What(Fault.LOOSE_JAM, spot=Spot(v.lower()))),
     (r"box swapped (\S{1,32})", lambda v: What(Fault.BOX_SWAPPED, name=v)),
     (r"serial (\S{1,12})", lambda v: What(Fault.SERIAL, name=v)),
 )

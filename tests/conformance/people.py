@@ -13,18 +13,21 @@ from kiosk.terminal.desk_view import Stage
 from tests.conformance.rig import Rig
 
 _LOOK = 0.05
-_MEND_SECONDS = 8.0
+_MEND_SECONDS = 15.0
 _GIVES_UP_SECONDS = 90.0
 _GRACE_SECONDS = 30.0
 _RETURN_AGAIN_SECONDS = 5.0
 
 
 class Engineer:
-    """Comes some seconds after something needs hands."""
+    """Comes some seconds after something needs hands. What sticks is taken out once the device was switched off and on
+    and it sticks still.
+    """
 
     def __init__(self, rig: Rig) -> None:
         self._rig = rig
         self._since: float | None = None
+        self._switched = False
         self._boxes = 1
         self._empty_box: str | None = None
 
@@ -45,7 +48,8 @@ class Engineer:
             device.restore_power(now)
         elif waiting:
             metal.take(now)
-        elif metal.step is Step.JAMMED:
+        elif metal.step is Step.JAMMED and self._switched:
+            self._switched = False
             device.free_jam(now)
         elif metal.box is Box.FULL:
             self._boxes += 1
@@ -55,6 +59,7 @@ class Engineer:
             device.change_box(Box.IN, now, self._empty_box)
             self._empty_box = None
         else:
+            self._switched = metal.step is Step.JAMMED
             device.cut_power(now)
             device.restore_power(now)
 

@@ -8,6 +8,7 @@ import pytest
 
 from tests.conformance.cases import each_script
 from tests.conformance.results import run_scripted, scripted
+from tests.conformance.rows import Row, Then
 from tests.conformance.subject import Subject
 
 # Faults after which everything is known all the same.
@@ -21,13 +22,14 @@ CERTAIN = (
     "note 2: cheat", "note 2 in escrow: second note", "note 2 in stacking: second note",
     "note 3: not taken", "note 3: box full", "note 3: box removed",
     "note 2 in drawing-in: power off 2", "note 2 in escrow: power off 2",
-    "note 2: jam in head", "note 2: unknown denomination", "note 3: box swapped BOX-2",
+    "note 2: jam in head", "note 2: loose jam in head", "note 2: unknown denomination", "note 3: box swapped BOX-2",
     "note 3 in escrow: mouth shut 5",
 )  # fmt: skip
 # Faults that take the knowledge of one note away, at most.
 LEAVES_A_DOUBT = (
     "note 2 in stacking: power off 2", "note 2 in stacking: power off 20", "note 2 in stacking: mute 20",
-    "note 2: jam in transport", "note 2: jam in box", "note 2 in stacking: fail", "note 2 in escrow: fail",
+    "note 2: jam in transport", "note 2: jam in box", "note 2: loose jam in transport", "note 2: loose jam in box",
+    "note 2 in stacking: fail", "note 2 in escrow: fail",
     "note 2 in stacking: box removed", "note 2 in stacking: box swapped BOX-2",
     "note 2: unknown denomination\nnote 2: unasked", "note 2 in stacking: serial OTHER-1",
     "note 2 in escrow: serial OTHER-1",
@@ -53,6 +55,16 @@ def test_a_fault_that_hides_a_note_leaves_that_one_in_doubt_at_most(subject: Sub
     assert tally.over, "the fault never came"
     assert tally.in_doubt <= 1
     assert tally.credited >= 2
+
+
+@each_script("note 2: loose jam in transport", "note 2: loose jam in box")
+def test_a_note_that_a_reset_or_the_power_sets_free_is_in_doubt_only_where_a_power_cut_leaves_it_so(
+    subject: Subject, script: str
+) -> None:
+    tally = scripted(subject, script)
+    assert tally.box == 4, "it went on to the box"
+    assert tally.in_doubt <= (subject.doubt(Row.STACK_SENT, Then.POWER_CUT) != "")
+    assert tally.credited + tally.found + tally.in_doubt == 4
 
 
 @pytest.mark.parametrize("when", ["before", "after"])

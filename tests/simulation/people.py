@@ -151,7 +151,7 @@ async def mend(kiosk: Kiosk) -> None:
         since = None
         if waiting:
             metal.take(now)
-        elif metal.step is Step.JAMMED:
+        elif metal.step is Step.JAMMED and metal.mishaps.jam is not None:
             device.free_jam(now)
         elif metal.box is Box.FULL:
             boxes, empty_one = boxes + 1, True

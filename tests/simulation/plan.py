@@ -170,12 +170,17 @@ _WEIGHTS = {
 }
 # How often it is a note that is drawn in unasked instead.
 _UNASKED = 0.05
+# How many jams a reset sets free, or the power off and on.
+_LOOSE = 0.4
 # How many of the device's faults are a hand on its mouth instead, just as it is to give a note back.
 _MOUTH_SHUT = 0.12
 # In how many worlds a disk goes back, beside what else goes wrong there.
 _WENT_BACK = 0.08
-# In how many worlds another note lies in escrow when the process comes back.
-_ANOTHER_NOTE = 0.06
+# In how many worlds another note lies in escrow when the process comes back, or has slipped on into the box.
+_ANOTHER_NOTE = 0.1
+_SLIPPED_ON = 0.5
+# Of a note in the box that nobody saw there it cannot say which it is: the one on record, for all that anybody knows.
+_NAMES_NO_NOTE = "id003"
 # How many of what goes wrong comes on top of the last: one misfortune alone is what everybody thinks of.
 _TOGETHER = 0.35
 # How many wait for a record, for what lies between two records lasts milliseconds, and seconds hit it seldom.
@@ -201,7 +206,7 @@ def plan_of(seed: int, subjects: tuple[str, ...], faces: dict[str, tuple[str, ..
     visits = tuple(
         _away(seed, number, visit, allowances) for number, visit in enumerate(_visits(seed, terminals, faces))
     )
-    mishaps = (*_mishaps(seed, visits), *_another_note(seed, visits, [faces[name] for name in terminals]))
+    mishaps = (*_mishaps(seed, visits), *_another_note(seed, visits, terminals, faces))
     return Plan(seed, terminals, visits, mishaps, allowances)
 
 
@@ -253,6 +258,8 @@ def _mishaps(seed: int, visits: tuple[Visit, ...]) -> Iterator[Mishap]:
         by_hand = random.Random(f"{seed}/mouth/{number}")
         if kind is Kind.DEVICE and by_hand.random() < _MOUTH_SHUT:
             mishap = replace(mishap, word=f"mouth shut {by_hand.choice((5, 15, 60))}")
+        if mishap.word.startswith("jam in") and random.Random(f"{seed}/loose/{number}").random() < _LOOSE:
+            mishap = replace(mishap, word=f"loose {mishap.word}")
         yield _aimed(seed, number, mishap)
     dice = random.Random(f"{seed}/went back")
     if dice.random() < _WENT_BACK:
@@ -273,17 +280,27 @@ def _aimed(seed: int, number: int, mishap: Mishap) -> Mishap:
     return replace(mishap, after=after, number=count, seconds=seconds, moment=moment)
 
 
-def _another_note(seed: int, visits: tuple[Visit, ...], faces: list[tuple[str, ...]]) -> Iterator[Mishap]:
-    """The process dies with a note in escrow, for longer than the device holds it; and another one is drawn in then."""
+def _another_note(
+    seed: int, visits: tuple[Visit, ...], terminals: tuple[str, ...], faces: dict[str, tuple[str, ...]]
+) -> Iterator[Mishap]:
+    """The process dies with a note in escrow, for longer than the device holds it, or with one just acknowledged; and
+    another one is drawn in then, which may slip into the box before anybody asks.
+    """
     dice = random.Random(f"{seed}/another note")
     if dice.random() >= _ANOTHER_NOTE:
         return
     visit = dice.randrange(len(visits))
     push = dice.randrange(len(visits[visit].pushes))
-    moment = dice.choice((Moment.ESCROWED, Moment.RETURN_INTENDED, Moment.STACK_INTENDED))
-    face = dice.choice([one for one in faces[visits[visit].terminal] if one != visits[visit].pushes[push].face])
-    yield Mishap(visit, push, 0.0, Kind.KILL, 18.0, 0, "at once", moment)
-    yield Mishap(visit, push, dice.uniform(11.5, 15.0), Kind.UNASKED, 1.0, 0, face, moment)
+    name = terminals[visits[visit].terminal]
+    moment = dice.choice((Moment.ESCROWED, Moment.RETURN_INTENDED, Moment.STACK_INTENDED, Moment.STACKED))
+    face = dice.choice([one for one in faces[name] if one != visits[visit].pushes[push].face])
+    # The device is done with a note that is on record when it has been asked once more.
+    dies = dice.uniform(0.02, 0.3) if moment is Moment.STACKED else 0.0
+    comes = dice.uniform(11.5, 15.0)
+    yield Mishap(visit, push, dies, Kind.KILL, 18.0, 0, "at once", moment)
+    yield Mishap(visit, push, comes, Kind.UNASKED, 1.0, 0, face, moment)
+    if dice.random() < _SLIPPED_ON and not name.startswith(_NAMES_NO_NOTE):
+        yield Mishap(visit, push, comes + dice.uniform(0.6, 2.0), Kind.DEVICE, 1.0, 0, "slips", moment)
 
 
 def _goes_back(dice: random.Random, visits: tuple[Visit, ...]) -> Mishap:

@@ -47,6 +47,8 @@ WHATS: dict[str, What] = {
     "jam in head": What(Fault.JAM, spot=Spot.HEAD),
     "jam in transport": What(Fault.JAM, spot=Spot.TRANSPORT),
     "jam in box": What(Fault.JAM, spot=Spot.BOX),
+    "loose jam in head": What(Fault.LOOSE_JAM, spot=Spot.HEAD),
+    "loose jam in transport": What(Fault.LOOSE_JAM, spot=Spot.TRANSPORT),
     "free": What(Fault.FREE),
     "box full": What(Fault.BOX_FULL),
     "box removed": What(Fault.BOX_REMOVED),

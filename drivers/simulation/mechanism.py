@@ -36,6 +36,9 @@ class Spot(Enum):
     BOX = "box"
 
 
+_STICKS_AT = {Place.HEAD: (Spot.HEAD,), Place.TRANSPORT: (Spot.TRANSPORT, Spot.BOX)}
+
+
 class Box(Enum):
     """How the cash box is."""
 
@@ -258,7 +261,7 @@ class Mechanism:
                 self._go(Step.REJECTING, now)
 
     def _reach_box(self, note: PhysicalNote, now: float) -> None:
-        if self._sticks(Spot.TRANSPORT, note, now) or self._sticks(Spot.BOX, note, now):
+        if any(self._sticks(spot, note, now) for spot in _STICKS_AT[Place.TRANSPORT]):
             return
         moved = self.vault.move(note, Place.BOX)
         self._stop(Step.RESTING)
@@ -279,9 +282,9 @@ class Mechanism:
 
     def _initialised(self, note: PhysicalNote | None, now: float) -> None:
         self._stop(Step.RESTING)
+        if note is not None and any(self._sticks(spot, note, now) for spot in _STICKS_AT.get(note.place, ())):
+            return
         if note is not None and note.place is Place.TRANSPORT:
-            if self._sticks(Spot.TRANSPORT, note, now) or self._sticks(Spot.BOX, note, now):
-                return
             self.listener(Moved.CLEARED_TO_BOX, self.vault.move(note, Place.BOX), now)
         elif note is not None:
             self.listener(Moved.CLEARED_TO_MOUTH, self.vault.move(note, Place.HAND), now)

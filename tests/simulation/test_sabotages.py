@@ -42,6 +42,7 @@ SEEN = {
     "moving-note-taken-for-returned": 101,
     "next-deposit-before-all-is-told": 3561,
     "next-event-taken-for-a-repeat": 5754,
+    "note-of-another-kind-not-recorded": 54,
     "note-over-the-limit-taken": 2,
     "offline-expiry-not-looked-at": 15,
     "records-go-at-once": 8,

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.simulation.causes import Causes
 from tests.simulation.kiosk import PhysicalBox
 
 Face = tuple[int, str]
@@ -19,13 +20,17 @@ JournalPlace = tuple[int, int]
 
 @dataclass(slots=True)
 class Note:
-    """What the journal has said of a note, by the records alone."""
+    """What the journal has said of a note, by the records alone. ``since``: when it said so first; ``odd``: the device
+    was not as it should be then.
+    """
 
     face: Face | None
     deposit: str
     state: str = "escrowed"
     outcome: int = 0
     intended: bool = False
+    since: float = 0.0
+    odd: bool = False
 
     @property
     def undecided(self) -> bool:
@@ -46,7 +51,7 @@ class Alone:
 class Ever:
     """What no disk can take away, for it was seen from outside. ``owners``: whose card was in as a deposit began;
     ``brought``: the records that came to the host out of old disks, whether or not this journal goes on with them;
-    ``went_back``: the disk did, once.
+    ``went_back``: the disk did, once; ``causes``: what befell it.
     """
 
     owners: dict[str, str] = field(default_factory=dict[str, str])
@@ -54,6 +59,7 @@ class Ever:
     alone: dict[str, Alone] = field(default_factory=dict[str, "Alone"])
     brought: set[JournalPlace] = field(default_factory=set[JournalPlace])
     went_back: bool = False
+    causes: Causes = field(default_factory=Causes)
 
 
 @dataclass(slots=True)

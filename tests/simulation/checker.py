@@ -21,9 +21,10 @@ from tests.simulation import without_host
 from tests.simulation.audit import Audit
 from tests.simulation.bank import HostClock
 from tests.simulation.book import IN_BOX, Book, Face, JournalPlace, Note
+from tests.simulation.causes import is_odd
 from tests.simulation.evidence import forgotten_by, paper_of
 from tests.simulation.kiosk import Kiosk, Observer
-from tests.simulation.plan import Moment
+from tests.simulation.plan import Mishap, Moment
 
 _MOMENTS = {
     "NoteEscrowed": Moment.ESCROWED,
@@ -63,9 +64,14 @@ class Checker(Observer):
     def crashed(self, trace: str) -> None:
         self.wrong(f"a task crashed: {trace}")
 
+    def struck(self, kiosk: Kiosk, mishap: Mishap) -> None:
+        """Something goes wrong there: what can be known of a note may be less from here on (3)."""
+        self.books[kiosk.name].ever.causes.struck(mishap, kiosk.loop.time())
+
     def opened(self, kiosk: Kiosk, journal: Any) -> None:
         """What was claimed to be on disk must be there, whatever happened since."""
         book = self.books[kiosk.name]
+        book.ever.causes.began_anew(kiosk.loop.time())
         (_, claimed), digest = book.entries[-1] if book.entries else ((0, 0), b"")
         last = journal.last
         if claimed and (last is None or last.sequence < claimed):
@@ -166,7 +172,8 @@ class Checker(Observer):
             case pb.DepositClosed():
                 book.open_deposit = ""
             case pb.NoteEscrowed():
-                book.notes[fact.note_id] = Note((fact.value.minor, fact.value.currency), fact.deposit_id)
+                face, now = (fact.value.minor, fact.value.currency), kiosk.loop.time()
+                book.notes[fact.note_id] = Note(face, fact.deposit_id, since=now, odd=is_odd(kiosk))
                 book.last = fact.note_id
             case pb.StackIntended():
                 note = self._note(book, fact)
@@ -186,6 +193,9 @@ class Checker(Observer):
             case pb.NoteReturned():
                 self._outcome(kiosk, book, fact, "returned")
             case pb.NoteInDoubt():
+                note = self._note(book, fact)
+                if not (self._again or book.ever.causes.explain(kiosk, fact.reason, note.since, note.odd)):
+                    self.wrong(f"3: {kiosk.name}: {fact.note_id} is in doubt ({fact.reason}), and nothing befell it")
                 self._outcome(kiosk, book, fact, "in doubt")
             case pb.AdviceSigned():
                 digest = hashlib.sha256(fact.content).digest()

@@ -9,10 +9,11 @@ import pytest
 
 from tests.simulation import without_host
 from tests.simulation.audit import Audit
+from tests.simulation.causes import Causes
 from tests.simulation.checker import Checker
 from tests.simulation.sabotage import all_of_them
 
-_PLACES = {"Checker": Checker, "Audit": Audit, "without_host": without_host}
+_PLACES = {"Checker": Checker, "Audit": Audit, "Causes": Causes, "without_host": without_host}
 _COLUMNS = 3
 
 
@@ -27,7 +28,7 @@ def rules(repository: Path) -> list[tuple[str, str, str]]:
 
 
 def test_every_rule_that_worlds_can_break_has_its_row(rules: list[tuple[str, str, str]]) -> None:
-    assert [rule.partition(".")[0] for rule, _, _ in rules] == ["1", "2", "4", "5", "6", "9", "10"]
+    assert [rule.partition(".")[0] for rule, _, _ in rules] == ["1", "2", "3", "4", "5", "6", "9", "10"]
 
 
 def test_every_check_that_is_named_is_there(rules: list[tuple[str, str, str]]) -> None:

@@ -345,6 +345,7 @@ class _World:
     def _strike(self, kiosk: Kiosk, mishap: Mishap) -> None:
         self._happened[mishap.kind.value] += 1
         self._note(str(mishap))
+        self.checker.struck(kiosk, mishap)
         now = self._loop.time()
         over = self._begin_mishap(kiosk, mishap, now)
         self._loop.at(now + mishap.seconds, self._is_over, over)

@@ -307,7 +307,8 @@ class CashDesk:
             case Stacking():
                 self._change(stage=Stage.STACKING)
             case Rejected(_, mark):
-                self._change(stage=Stage.RETURNING, back=Back.NOT_RECOGNISED)
+                if not self.undecided:  # Else it is told late, and about the one before.
+                    self._change(stage=Stage.RETURNING, back=Back.NOT_RECOGNISED)
                 self._book.read(self._read(b"", mark))
                 if mark is not None:
                     self._cash.acknowledge()

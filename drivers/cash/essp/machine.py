@@ -21,6 +21,7 @@ What holds throughout (SSP manual GA138, poll events, hold, poll with ack):
 from __future__ import annotations
 
 from drivers.api.cash import (
+    Accepting,
     Answered,
     CashCapabilities,
     CashCommand,
@@ -31,6 +32,8 @@ from drivers.api.cash import (
     Ready,
     Refusal,
     Rejected,
+    Returned,
+    Stacked,
     Trouble,
     TroubleKind,
 )
@@ -64,6 +67,7 @@ from drivers.cash.orders import MOVES_NOTE, Orders
 from drivers.cash.steps import Do, Emit, Send
 
 _COUNT = Request(Command.COUNTERS)
+_FOLLOWS_REFUSAL = (Accepting, Escrowed, Stacked, Returned, Cleared, Ready)
 _HELD = bytes((Status.OK,))
 _SLOT = {CashCommand.ENABLE: Command.ENABLE, CashCommand.DISABLE: Command.DISABLE}
 
@@ -320,7 +324,7 @@ class Machine(Dialogue[Request]):
             case Command.KEY_EXCHANGE, _ if self.known.key is not None:
                 self._line.wire.agree(self.known.key)
             case Command.LAST_REJECT, _:
-                self._emit(Rejected(answer.reason if isinstance(answer, RejectCode) else "unknown"))
+                self._tell_refusal(answer.reason if isinstance(answer, RejectCode) else "unknown")
             case Command.COUNTERS, Counters() | Plain():
                 self._counted(now)
             case _:
@@ -521,4 +525,12 @@ class Machine(Dialogue[Request]):
                 self.phase = Phase.SETTLING
 
     def _emit(self, event: CashEvent) -> None:
+        if isinstance(event, _FOLLOWS_REFUSAL):
+            self._tell_refusal("unknown")
         self._out.append(Emit(event))
+
+    def _tell_refusal(self, reason: str) -> None:
+        """Before anything is told of what came after it: the device is asked why, and may take its time."""
+        if self.path.refusal_untold:
+            self.path.refusal_untold = False
+            self._out.append(Emit(Rejected(reason)))

@@ -12,8 +12,9 @@ from drivers.cash.essp.states import BACK_AT_RESET, KEPT, MONEY, TAKES_TIME, WAS
 
 class Path:
     """Where the note is. ``clear_pending``: something was on the way, and that the path is empty is not yet told.
-    ``reason_wanted``: a note was refused before escrow, and why must be asked. ``looked``: HOLD was asked after the
-    note, of which nothing was said any more. ``kept_since``: a note that was to be given back is in escrow still;
+    ``reason_wanted``: a note was refused before escrow, and why must be asked; ``refusal_untold``: until then, or until
+    something else happens, nobody has been told. ``looked``: HOLD was asked after the note, of which nothing was said
+    any more. ``kept_since``: a note that was to be given back is in escrow still;
     ``sticks``: for so long that a person was told. ``unheld_until``: no HOLD before then: the time of escrow runs out.
     """
 
@@ -21,7 +22,7 @@ class Path:
         self.where = Where.NOWHERE
         self.escrow_since = 0.0
         self.clear_pending = False
-        self.reason_wanted = False
+        self.reason_wanted = self.refusal_untold = False
         self.looked = False
         self.kept_since: float | None = None
         self.sticks = False
@@ -70,7 +71,7 @@ class Path:
                 self.go(Where.RETURNING if self.where in WAS_IN_ESCROW else Where.REJECTING, now)
             case EventCode.REJECTED if self.where not in WAS_IN_ESCROW:
                 self._decided(now)
-                self.reason_wanted = True
+                self.reason_wanted = self.refusal_untold = True
             case _ if event.code in BACK_AT_RESET or event.code is EventCode.REJECTED:
                 self._decided(now)
                 return [Returned(payload)]

@@ -12,6 +12,8 @@ from guichet.ids import NO_SERIAL, DeviceSerial
 from guichet.v1 import journal_pb2 as pb
 from kiosk.journal.folds import NotePhase
 from kiosk.terminal.cash_desk import BOX_EXCHANGED
+from kiosk.terminal.recovery import EventOf
+from kiosk.terminal.situation import KnownDevice, situation_of
 from tests.kiosk.terminal.standing import OTHER_SERIAL, SERIAL, TEN, TWENTY, Rig, identity
 
 BASELINE = 7
@@ -38,6 +40,18 @@ def return_intended(rig: Rig) -> None:
 def stack_intended(rig: Rig) -> None:
     rig.escrowed(TWENTY)
     rig.desk.take()
+
+
+@pytest.mark.parametrize("arrive", [escrowed, return_intended, stack_intended])
+def test_no_event_of_a_device_with_another_serial_number_is_our_notes(
+    tmp_path: Path, arrive: Callable[[Rig], None]
+) -> None:
+    """By itself, whatever was made of the device's coming before."""
+    rig = of(SERIAL, tmp_path)
+    arrive(rig)
+    other = KnownDevice(rig.cash.capabilities, identity(OTHER_SERIAL))
+    assert situation_of(rig.journal.fold, other, Presence.STACKED, TWENTY).event_of is EventOf.ANOTHER
+    rig.journal.close()
 
 
 # --- no serial number -----------------------------------------------------------------------------------------------

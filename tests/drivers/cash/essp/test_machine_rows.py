@@ -6,7 +6,18 @@ from dataclasses import dataclass
 
 import pytest
 
-from drivers.api.cash import Answered, CashCommand, Cleared, Escrowed, Ready, Rejected, Returned, Stacked, Trouble
+from drivers.api.cash import (
+    Accepting,
+    Answered,
+    CashCommand,
+    Cleared,
+    Escrowed,
+    Ready,
+    Rejected,
+    Returned,
+    Stacked,
+    Trouble,
+)
 from drivers.cash.essp.messages import Answer, Command, Plain, Polled, RejectCode, Request, Status, decode_answer
 from drivers.simulation.notes import Place
 from kiosk.terminal.recovery import LastRecord
@@ -157,6 +168,20 @@ def test_a_reset_in_mid_running_is_decided_by_what_comes_with_it(text: str, end:
     say(b, polled(text))
     intend(b, books, STACK)
     assert b.until(Answered).frame.hex(" ").upper() == text
+    assert ends(books) == end
+
+
+@row("E2 cleared to the box")
+@pytest.mark.parametrize(("text", "end"), [("F0 E2 00", DOUBT), ("F0 E2 02", DOUBT_AND_FOUND), ("F0 E2 03", CREDITED)])
+def test_a_note_that_was_cleared_to_the_box_is_ours_by_its_channel_alone(
+    text: str, end: tuple[int, int, int, int]
+) -> None:
+    b = bench()
+    books = keep_books(b)
+    b.escrowed()
+    say(b, polled(text))
+    intend(b, books, STACK)
+    b.until(Stacked)
     assert ends(books) == end
 
 
@@ -312,6 +337,20 @@ REASONS = {
     0x01: "length", 0x06: "inhibited", 0x07: "second-note", 0x0C: "disabled", 0x0E: "string", 0x13: "escrow-timeout",
     0x1D: "cannot-stack", 0x2A: "reason-2a",
 }  # fmt: skip
+
+
+@row("17 last reject code")
+@pytest.mark.parametrize("next_note", [("F0 EC EF 00", "F0 EF 03"), ("F0 EC EF 03",), ("F0 EC", "F0 EF 03")])
+def test_a_rejection_is_told_before_the_note_that_comes_after_it(next_note: tuple[str, ...]) -> None:
+    """Told afterwards, it would be about the note in escrow."""
+    b = bench()
+    b.enabled()
+    b.told.clear()
+    say(b, *(polled(text) for text in ("F0 EF 00", "F0 ED", *next_note)))
+    b.until(Escrowed)
+    b.run(1)
+    told = [type(event) for event in b.told if isinstance(event, Accepting | Rejected | Escrowed)]
+    assert told == [Accepting, Rejected, Accepting, Escrowed]
 
 
 @row("17 last reject code")

@@ -25,6 +25,7 @@ from drivers.api.cash import (
 from guichet.v1 import journal_pb2 as pb
 from kiosk.journal.folds import NotePhase
 from kiosk.terminal.cash_desk import RETURN_TRIES, STUCK
+from kiosk.terminal.desk_view import Stage
 from tests.kiosk.terminal.standing import (
     FIVE,
     OTHER_SERIAL,
@@ -195,6 +196,14 @@ def test_what_is_told_after_a_credited_note_and_is_of_another_type_is_found(rig:
     assert rig.phases == [NotePhase.CLEARED, NotePhase.FOUND]
 
 
+def test_a_rejection_that_is_told_late_is_not_about_the_note_in_escrow(rig: Rig) -> None:
+    rig.begin()
+    rig.escrowed(TWENTY)
+    rig.tell(Rejected("optical"))
+    assert rig.desk.view.stage is Stage.ESCROW
+    assert rig.does(rig.desk.take) == ["StackIntended", "stack"]
+
+
 def test_a_note_that_was_stacked_unasked_is_credited_with_an_incident(rig: Rig) -> None:
     rig.begin()
     rig.escrowed(TWENTY)
@@ -355,6 +364,13 @@ def test_a_type_that_is_missing_where_the_protocol_names_it_is_nobodys(rig: Rig)
     rig.desk.take()
     rig.tell(Stacked(None, None, b"?"))
     assert rig.phases == [NotePhase.IN_DOUBT]
+
+
+def test_a_find_of_no_type_that_is_repeated_is_found_once(rig: Rig) -> None:
+    rig.begin()
+    rig.tell(Accepting())
+    assert "NoteFound" in rig.tell(Stacked(None, None, b"?"))
+    assert rig.tell(Stacked(None, None, b"?")) == ["acknowledge", "proceed"]
 
 
 @pytest.mark.parametrize("give_back", [False, True])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import signal
 import sys
 from collections.abc import Awaitable, Sequence
 from importlib.metadata import EntryPoint, entry_points
@@ -101,12 +102,12 @@ def _plain(docstring: str | None) -> str:
 
 
 def _be(name: str, simulator: Simulator, arguments: argparse.Namespace) -> int:
-    """Until Ctrl-C, or until it cannot be that device any more."""
+    """Until Ctrl-C or SIGTERM, or until it cannot be that device any more."""
     from drivers.simulation.memory import BadMemory
 
     try:
         asyncio.run(_until_done(simulator, arguments))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         return 0
     except (BadMemory, OSError, TransportError) as error:
         print(f"guichet-sim {name}: {error}", file=sys.stderr)
@@ -115,6 +116,8 @@ def _be(name: str, simulator: Simulator, arguments: argparse.Namespace) -> int:
 
 
 async def _until_done(simulator: Simulator, arguments: argparse.Namespace) -> None:
+    if (task := asyncio.current_task()) is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     await simulator.run(arguments)
 
 

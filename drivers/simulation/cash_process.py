@@ -58,6 +58,7 @@ async def be(name: str, device: SimulatedCash, arguments: argparse.Namespace) ->
             print(f"{name} device {device.serial} at {where}, control at {arguments.control}", flush=True)
     finally:
         server.close()
+        arguments.control.unlink(missing_ok=True)
 
 
 def _serving(

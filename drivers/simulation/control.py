@@ -7,12 +7,14 @@ it has several lines, a vertical tab stands between two of them.
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 _MAX_LINE = 64 * 1024
 _ANSWER_SECONDS = 30.0
+_KNOCK_SECONDS = 1.0
 _NEW_LINE = "\v"
 
 HandleLine = Callable[[str], Awaitable[str]]
@@ -20,7 +22,9 @@ HandleLine = Callable[[str], Awaitable[str]]
 
 
 async def serve_control(path: Path, handle: HandleLine) -> asyncio.Server:
-    """Answer lines at ``path`` until the server is closed."""
+    """Answer lines at ``path`` until the server is closed. Raises OSError where that is a file, or where somebody else
+    answers already.
+    """
 
     async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -32,14 +36,30 @@ async def serve_control(path: Path, handle: HandleLine) -> asyncio.Server:
         finally:
             writer.close()
 
-    path.unlink(missing_ok=True)  # noqa: ASYNC240  a local socket's name, once, before anything runs
+    _make_room(path)
     return await asyncio.start_unix_server(converse, path, limit=_MAX_LINE)
+
+
+def _make_room(path: Path) -> None:
+    """Remove what a dead process has left there, and nothing else."""
+    if not path.is_socket():
+        if path.exists():
+            raise FileExistsError(errno.EEXIST, "there is something else, which stays as it is", str(path))
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as other:
+        other.settimeout(_KNOCK_SECONDS)
+        try:
+            other.connect(str(path))
+        except ConnectionRefusedError:
+            path.unlink(missing_ok=True)
+            return
+    raise OSError(errno.EADDRINUSE, "somebody answers there already", str(path))
 
 
 async def _answer(handle: HandleLine, line: bytes) -> str:
     try:
         answer = await handle(line.decode("utf-8").strip())
-    except (ValueError, LookupError) as error:
+    except (ValueError, LookupError, OSError) as error:
         return f"error {error}".replace("\n", " ")
     return f"ok {answer}".rstrip().replace("\n", _NEW_LINE)
 
@@ -50,7 +70,10 @@ def ask(path: Path, line: str) -> str:
     """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line_to:
         line_to.settimeout(_ANSWER_SECONDS)
-        line_to.connect(str(path))
+        try:
+            line_to.connect(str(path))
+        except OSError as error:
+            raise type(error)(error.errno, f"nobody answers: {error.strerror}", str(path)) from error
         line_to.sendall(line.encode() + b"\n")
         with line_to.makefile("rb") as answers:
             answer = answers.readline().decode().strip()

@@ -118,6 +118,11 @@ class Mechanism:
         """The note between mouth and box."""
         return self.vault.inside()
 
+    @property
+    def stuck(self) -> bool:
+        """A note sticks, and no reset sets it free."""
+        return self.step is Step.JAMMED and self.note is not None and self.mishaps.jam is not None
+
     # --- what people do ---------------------------------------------------------------------------------------------
 
     def insert(self, face: str, note_type: int, now: float, *, readable: bool = True) -> PhysicalNote:
@@ -193,7 +198,7 @@ class Mechanism:
     def reset(self, now: float) -> None:
         """Begin anew: what lies before the point of no return will be given back, what lies past it stacked."""
         self._resumed = None
-        if self.step is Step.JAMMED and self.note is not None and self.mishaps.jam is not None:
+        if self.stuck:
             return
         self._go(Step.INITIALISING, now)
 

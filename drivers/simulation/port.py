@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import errno
 import os
 import pty
 import socket
@@ -20,8 +21,10 @@ def serve_pty(device: str, link: Path) -> ByteTransport:
     """A new pty whose terminal end is found at ``link``, as a USB-serial port would be under /dev/guichet.
 
     The simulator keeps the terminal end open itself, so that a driver that goes and comes back finds the device as it
-    left it instead of a hang-up.
+    left it instead of a hang-up. Raises OSError where ``link`` is something else than a link.
     """
+    if link.exists() and not link.is_symlink():
+        raise FileExistsError(errno.EEXIST, "there is something else, which stays as it is", str(link))
     near, far = pty.openpty()
     tty.setraw(far)
     os.set_blocking(near, False)

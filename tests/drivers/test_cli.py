@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -96,3 +98,29 @@ def test_a_place_that_is_not_there_is_named(name: str, tmp_path: Path, capsys: p
     extra = {"printer": ["--paper", str(tmp_path)]}.get(name, ["--state", str(tmp_path / "memory.json")])
     assert main([name, "--pty", str(gone / "p"), "--control", str(tmp_path / "c"), *extra]) == 1
     assert str(gone) in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--pty", "--control"])
+def test_a_file_in_the_place_of_a_line_or_a_socket_is_named_and_left_as_it_is(
+    option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "thesis.txt"
+    file.write_text("years of work")
+    places = {"--pty": str(tmp_path / "p"), "--control": str(tmp_path / "c"), option: str(file)}
+    assert main(["ccnet", *(word for pair in places.items() for word in pair)]) == 1
+    assert str(file) in capsys.readouterr().err
+    assert file.read_text() == "years of work"
+
+
+def test_a_simulator_that_is_ended_leaves_no_line_and_no_socket(tmp_path: Path, repository: Path) -> None:
+    pty, control = tmp_path / "p", tmp_path / "c"
+    code = "import sys; from drivers.cli import main; sys.exit(main(sys.argv[1:]))"
+    words = [sys.executable, "-c", code, "ccnet", "--pty", str(pty), "--control", str(control)]
+    with subprocess.Popen(words, cwd=repository, stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        assert "control at" in running.stdout.readline()
+        assert (pty.is_symlink(), control.is_socket()) == (True, True)
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(20) == 0
+    assert not pty.is_symlink()
+    assert not control.exists()

@@ -287,7 +287,7 @@ class Validator(SimulatedCash):
     def _reset(self, now: float) -> Answer:
         self.on_order(Order.RESET)
         self._enabled = self._escrow = frozenset()
-        if self.state is not State.JAM_BOX:
+        if not (self.state is State.JAM_BOX and self.metal.stuck):
             self._held = None
             self.failed = False
             self.show(None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -64,8 +65,32 @@ async def test_bytes_that_are_no_text_are_refused_and_the_next_line_is_heard(con
 
 
 async def test_nobody_there_is_an_os_error(run_dir: Path) -> None:
-    with pytest.raises(OSError, match="No such file"):
+    with pytest.raises(OSError, match="nobody answers: No such file"):
         await asked(run_dir / "nobody", "x")
+
+
+async def test_a_file_is_not_replaced_by_the_socket(run_dir: Path) -> None:
+    file = run_dir / "thesis.txt"
+    file.write_text("years of work")
+    with pytest.raises(FileExistsError, match="stays as it is"):
+        await serve_control(file, act)
+    assert file.read_text() == "years of work"
+
+
+async def test_whoever_answers_already_goes_on_doing_so(control: Path) -> None:
+    with pytest.raises(OSError, match="somebody answers there already"):
+        await serve_control(control, act)
+    assert await asked(control, "still there") == "did still there"
+
+
+async def test_what_a_dead_process_left_is_removed(run_dir: Path) -> None:
+    path = run_dir / "left"
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(path))
+    server = await serve_control(path, act)
+    assert await asked(path, "hello") == "did hello"
+    server.close()
+    await server.wait_closed()
 
 
 async def test_someone_who_hangs_up_at_once_is_no_answer(run_dir: Path) -> None:

@@ -194,3 +194,36 @@ def test_after_a_power_cut_nothing_moves_and_the_sensors_say_where_the_paper_is(
     watched.metal.reset(99.0)
     watched.metal.advance(100.0)
     assert watched.metal.vault.notes[-1].box == "BOX-2"
+
+
+@pytest.mark.parametrize("spot", [Spot.TRANSPORT, Spot.BOX])
+@pytest.mark.parametrize("how", ["reset", "power"])
+def test_what_sticks_loosely_is_set_free_by_a_reset_or_the_power(watched: Watched, spot: Spot, how: str) -> None:
+    watched.in_escrow()
+    watched.metal.mishaps.jam, watched.metal.mishaps.loose = spot, True
+    watched.metal.stack(1.0)
+    watched.metal.advance(2.0)
+    assert (watched.metal.step, watched.metal.stuck) == (Step.JAMMED, False)
+    if how == "power":
+        assert watched.metal.wake() is Place.TRANSPORT
+    watched.metal.reset(3.0)
+    watched.metal.advance(4.0)
+    assert (watched.metal.step, watched.place) == (Step.RESTING, Place.BOX)
+    assert watched.told[-2:] == [Moved.CLEARED_TO_BOX, Moved.INITIALISED]
+
+
+@pytest.mark.parametrize("spot", list(Spot))
+def test_what_sticks_sticks_again_until_a_hand_takes_it_out(watched: Watched, spot: Spot) -> None:
+    watched.metal.mishaps.jam = spot
+    watched.in_escrow()
+    watched.metal.stack(1.0)
+    watched.metal.advance(2.0)
+    where = watched.place
+    assert watched.metal.stuck
+    watched.metal.reset(2.0)
+    assert watched.metal.wake() is where
+    watched.metal.reset(3.0)
+    watched.metal.advance(4.0)
+    assert (watched.metal.step, watched.place, watched.told.count(Moved.JAMMED)) == (Step.JAMMED, where, 2)
+    watched.metal.free()
+    assert watched.place is Place.CUSTODY

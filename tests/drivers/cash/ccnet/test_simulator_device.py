@@ -20,7 +20,7 @@ from drivers.cash.ccnet.messages import (
     encode_request,
 )
 from drivers.cash.ccnet.simulator_device import Validator
-from drivers.simulation.mechanism import Box
+from drivers.simulation.mechanism import Box, Spot
 from drivers.simulation.notes import Place
 from tests.drivers.cash.bench import damaged
 from tests.drivers.cash.ccnet.virtual import FIVE, TABLE, TWENTY, device, trouble
@@ -216,3 +216,17 @@ def test_restoring_power_that_was_never_gone_changes_nothing(hand: Hand) -> None
 
 def test_a_glued_poll_and_acknowledgement_are_two_frames(hand: Hand) -> None:
     assert hand.device.receive(POLL + ACK, 0.0) == frame(b"\x10")
+
+
+@pytest.mark.parametrize("loose", [True, False])
+def test_reset_sets_free_what_sticks_loosely_on_its_way_to_the_box(hand: Hand, loose: bool) -> None:
+    hand.in_escrow()
+    hand.device.jam(Spot.TRANSPORT, loose=loose)
+    hand.ask(Command.STACK)
+    hand.later()
+    assert hand.poll() is State.JAM_BOX
+    hand.ask(Command.RESET)
+    hand.later()
+    seen = [hand.poll() for _ in range(4)]
+    assert (State.STACKED in seen, State.JAM_BOX in seen) == (loose, not loose)
+    assert hand.device.vault.notes[0].place is (Place.BOX if loose else Place.TRANSPORT)

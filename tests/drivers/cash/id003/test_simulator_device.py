@@ -306,3 +306,21 @@ def test_a_fault_script_is_seen_as_this_protocol_says_it(line: str, state: State
             if answer.state is State.ESCROW:
                 hand.ask(Command.STACK_2)
     assert state in seen
+
+
+@pytest.mark.parametrize("loose", [True, False])
+def test_reset_sets_free_what_sticks_loosely_on_its_way_to_the_box(loose: bool) -> None:
+    hand = Hand()
+    hand.enabled()
+    hand.device.insert("paper", TWENTY, hand.now)
+    hand.later()
+    hand.device.jam(Spot.TRANSPORT, loose=loose)
+    hand.ask(Command.STACK_2)
+    hand.later()
+    assert hand.ask(Command.STATUS) == Status(State.JAM_STACKER)
+    hand.ask(Command.RESET)
+    for _ in range(20):
+        hand.later()
+        hand.ask(Command.STATUS)
+    assert (hand.ask(Command.STATUS) == Status(State.JAM_STACKER)) is not loose
+    assert hand.device.vault.notes[0].place is (Place.BOX if loose else Place.TRANSPORT)

@@ -20,6 +20,9 @@ from drivers.simulation.port import accept_tcp, listen_tcp, serve_pty, tcp_port
 from drivers.simulation.script import Rule, ScriptError, parse
 from drivers.transport.api import ByteTransport
 
+_SERIAL_LENGTH = 12
+_SLOWEST = 3600
+
 
 def add_arguments(parser: argparse.ArgumentParser, *, serial: str) -> None:
     """The command line that all cash simulators have."""
@@ -30,9 +33,22 @@ def add_arguments(parser: argparse.ArgumentParser, *, serial: str) -> None:
     parser.add_argument("--control", type=Path, required=True, help="where the control socket appears")
     parser.add_argument("--state", type=Path, help="file that keeps notes and memory across power cuts")
     parser.add_argument("--script", type=Path, help="fault script: what goes wrong, and when")
-    parser.add_argument("--serial", default=serial, help=f"serial number ({serial})")
-    parser.add_argument("--pace", type=float, default=0.3, help="seconds that one movement of paper takes")
+    parser.add_argument("--serial", type=_serial, default=serial, help=f"serial number ({serial})")
+    parser.add_argument("--pace", type=_pace, default=0.3, help="seconds that one movement of paper takes (0.3)")
     parser.add_argument("--prompt", action="store_true", help="take the control socket's lines from the keyboard, too")
+
+
+def _serial(word: str) -> str:
+    if not (0 < len(word) <= _SERIAL_LENGTH and word.isascii() and word.isprintable()):
+        raise argparse.ArgumentTypeError(f"1 to {_SERIAL_LENGTH} printable characters of ASCII, not {word!r}")
+    return word
+
+
+def _pace(word: str) -> float:
+    with contextlib.suppress(ValueError):
+        if 0 <= (seconds := float(word)) <= _SLOWEST:
+            return seconds
+    raise argparse.ArgumentTypeError(f"0 to {_SLOWEST} seconds, not {word!r}")
 
 
 def script_of(arguments: argparse.Namespace) -> tuple[Rule, ...]:

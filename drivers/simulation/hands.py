@@ -25,7 +25,7 @@ HELP = help_text(
     ("wait WORD", f"until the device says so of itself, or its metal does so; {_WAIT_SECONDS:g} s at most"),
     ("power off|on", "cut the power, with whatever moves; give it back"),
     ("box removed|full|back", "take the cash box out; let it be full; put it back"),
-    ("box NAME", "put in another cash box, an empty one"),
+    ("box swapped NAME", "put in another cash box, an empty one"),
     ("jam head|transport|box", "the next note that comes by sticks there"),
     ("free", "take a note that sticks out by hand, and switch the device off and on"),
     ("cheat", "pull at the note"),
@@ -132,17 +132,18 @@ class Hands:
 
     def _box(self, what: str) -> None:
         now = self._now()
-        match what:
-            case "":
-                raise ValueError("box removed, box full, box back or box NAME")
+        verb, _, name = what.partition(" ")
+        match verb:
+            case "swapped" if name:
+                self._device.change_box(Box.IN, now, name)
             case "out" | "removed":
                 self._device.change_box(Box.OUT, now)
             case "full":
                 self._device.change_box(Box.FULL, now)
             case "back":
                 self._device.change_box(Box.IN, now)
-            case name:
-                self._device.change_box(Box.IN, now, name)
+            case _:
+                raise ValueError("box removed, box full, box back or box swapped NAME")
 
     def _mute(self, *, on: bool) -> None:
         self._device.line.mute = on

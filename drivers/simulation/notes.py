@@ -52,8 +52,10 @@ class Vault:
 
     @classmethod
     def open(cls, file: Path | None) -> Vault:
-        """The vault as it was left. Raises :class:`BadMemory`."""
+        """The vault as it was left. Raises :class:`BadMemory`, also where the file's folder is not there."""
         vault = cls(file)
+        if file is not None and not file.parent.is_dir():
+            raise BadMemory(f"{file}: there is no folder {file.parent}")
         if file is not None and file.exists():
             try:
                 stored = json.loads(file.read_text(encoding="utf-8"))

@@ -22,6 +22,7 @@ from drivers.transport.recording import (
     BadRecording,
     Diverged,
     Header,
+    Mark,
     NotPlayable,
     Recording,
     from_lines,
@@ -185,6 +186,8 @@ def replay_file(arguments: argparse.Namespace) -> int:
     for at, event in done.events if arguments.events else ():
         say(f"{at - began:10.3f}  {describe(event)}")
     say(f"the same: {done.steps} steps, {done.sent} bytes sent, {len(done.events)} events")
+    if recording.moments[-1].mark is not Mark.CLOSED:
+        say("the end of the line is not in the recording: it may have been cut short")
     return 0
 
 

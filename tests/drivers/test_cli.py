@@ -100,6 +100,31 @@ def test_a_place_that_is_not_there_is_named(name: str, tmp_path: Path, capsys: p
     assert str(gone) in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("option", "word", "says"),
+    [
+        ("--pace", "-1", "0 to 3600 seconds"), ("--pace", "nan", "0 to 3600 seconds"),
+        ("--serial", "", "1 to 12 printable"), ("--serial", "1234567890123", "1 to 12 printable"),
+        ("--serial", "\u017d", "1 to 12 printable"),
+    ],
+)  # fmt: skip
+def test_a_number_that_no_device_has_is_refused(
+    option: str, word: str, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["ccnet", "--pty", str(tmp_path / "p"), "--control", str(tmp_path / "c"), f"{option}={word}"])
+    assert says in capsys.readouterr().err
+
+
+def test_a_memory_whose_folder_is_not_there_is_named_at_the_start(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = tmp_path / "gone" / "memory.json"
+    words = ["ccnet", "--pty", str(tmp_path / "p"), "--control", str(tmp_path / "c"), "--state", str(state)]
+    assert main(words) == 1
+    assert f"there is no folder {state.parent}" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("option", ["--pty", "--control"])
 def test_a_file_in_the_place_of_a_line_or_a_socket_is_named_and_left_as_it_is(
     option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

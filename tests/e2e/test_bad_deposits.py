@@ -181,7 +181,7 @@ def test_a_box_that_is_full_or_out_takes_deposits_off_the_list_and_nothing_else(
         assert "statement" in seen.controls
         kiosk.leave()
     finally:
-        kiosk.stack.tell("cash", "box BOX-1")
+        kiosk.stack.tell("cash", "box swapped BOX-1")
     kiosk.until(kiosk.in_service, "deposits to be possible again")
 
 

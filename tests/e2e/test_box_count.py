@@ -51,7 +51,7 @@ def test_a_note_that_stuck_is_credited_by_the_count_once_it_is_counted(kiosk: Ki
                       "--empty").returncode == 1, "its box is still in"  # fmt: skip
     kiosk.stack.tell("cash", "box removed")
     kiosk.until(lambda: not kiosk.works("cash"), "the box to be missed")
-    kiosk.stack.tell("cash", "box BOX-2")
+    kiosk.stack.tell("cash", "box swapped BOX-2")
     kiosk.until(kiosk.in_service, "the new box to be taken")
     kiosk.until(lambda: len(json.loads(kiosk.host("operator", "periods", "--json").stdout)) == 2, "the host to know")
     claim = json.loads(kiosk.host("operator", "claims", "--json").stdout)[0]

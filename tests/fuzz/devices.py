@@ -17,7 +17,7 @@ from tests.fuzz.sizes import held
 
 HANDS = (
     "insert 20 EUR", "insert 10 EUR", "insert unreadable", "insert unknown", "insert 1 EUR", "take", "state", "notes",
-    "power off", "power on", "box removed", "box full", "box back", "box BOX-2", "jam head", "jam transport",
+    "power off", "power on", "box removed", "box full", "box back", "box swapped BOX-2", "jam head", "jam transport",
     "jam box", "free", "cheat", "second", "fail", "not taken", "mute on", "mute off", "garbage 2", "lose 2",
     "slow 0.5", "slow 0", "pace 0.1", "fault power off 2", "fault mute 1", "fault noise 02 03 FC 7F 28",
     "fault box swapped B3", "fault slips", "fault unasked", "fault serial OTHER-1", "fault wrong crc 3", "help",

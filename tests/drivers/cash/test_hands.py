@@ -22,7 +22,8 @@ from tests.drivers.cash.protocols import PROTOCOLS, Protocol
     [
         ("dance", "not understood: 'dance'"), ("insert", "not an amount"), ("insert 20 EUR", "slot is closed"),
         ("insert 3 moons", "not an amount"), ("wait moon", "no state 'moon'"), ("power", "one of: off, on"),
-        ("power maybe", "one of: off, on"), ("box", "box removed, box full"), ("garbage x", "no count"),
+        ("power maybe", "one of: off, on"), ("box", "box removed, box full"),
+        ("box remvoed", "box swapped NAME"), ("box swapped", "box swapped NAME"), ("garbage x", "no count"),
         ("pace fast", "no number of seconds"), ("jam mouth", "jam where"), ("fault rain", "what"),
         ("slow -1", "0 to 3600"),
     ],
@@ -38,7 +39,7 @@ async def test_hands_can_do_everything_that_happens_to_a_validator(monkeypatch: 
     device = Validator(Vault(None), default_table(), "S")
     clock = count()
     hands, shown = Hands(device, lambda: float(next(clock))), list[State]()
-    for line in ("cheat", "box full", "box out", "box BOX-2", "failure", "free", "power off", "power on"):
+    for line in ("cheat", "box full", "box out", "box swapped BOX-2", "failure", "free", "power off", "power on"):
         await hands.act(line)
         shown.append(device.state)
     assert shown == [

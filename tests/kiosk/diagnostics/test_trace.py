@@ -191,9 +191,21 @@ def test_two_rounds_are_shown_and_the_rest_is_counted(words: str, shown: str) ->
 
 def test_a_recording_is_replayed_on_todays_driver(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["diag", "replay", str(ESSP), "--events"]) == 0
-    *events, last = capsys.readouterr().out.splitlines()
+    *events, last, _ = capsys.readouterr().out.splitlines()
     assert last.startswith("the same: ")
     assert any(" stacked note type 3, value 20.00 EUR" in line for line in events)
+
+
+@pytest.mark.parametrize(("last", "lines"), [("", 2), ("99 . closed\n", 1)])
+def test_a_recording_that_may_have_been_cut_short_is_said_to_have_no_end(
+    last: str, lines: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "some.wire"
+    path.write_text(ESSP.read_text(encoding="ascii") + last, encoding="ascii")
+    assert main(["diag", "replay", str(path)]) == 0
+    same, *no_end = capsys.readouterr().out.splitlines()
+    assert same.startswith("the same:")
+    assert ["the end of the line is not in the recording" in line for line in no_end] == [True] * (lines - 1)
 
 
 def test_a_driver_that_cannot_be_loaded_is_told_and_its_line_is_shown_as_bytes(

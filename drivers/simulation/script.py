@@ -195,19 +195,23 @@ _PLAIN: Mapping[str, Fault] = {
     "unasked": Fault.UNASKED,
     "unknown denomination": Fault.UNKNOWN,
 }
-_MEASURED: tuple[tuple[str, Callable[[str], What]], ...] = (
-    (r"power off (\d{1,6}(?:\.\d{1,6})?)", lambda v: What(Fault.POWER_OFF, seconds=float(v))),
-    (r"mute (\d{1,6}(?:\.\d{1,6})?)", lambda v: What(Fault.MUTE, seconds=float(v))),
-    (r"slow (\d{1,6}(?:\.\d{1,6})?)", lambda v: What(Fault.SLOW, seconds=float(v))),
-    (r"late (\d{1,6}(?:\.\d{1,6})?)", lambda v: What(Fault.LATE, seconds=float(v))),
-    (r"mouth shut (\d{1,6}(?:\.\d{1,6})?)", lambda v: What(Fault.MOUTH_SHUT, seconds=float(v))),
-    (r"lose (\d{1,6})", lambda v: What(Fault.LOSE, count=int(v))),
-    (r"wrong crc (\d{1,6})", lambda v: What(Fault.WRONG_CRC, count=int(v))),
-    (r"noise ((?:[0-9A-Fa-f]{2} ?){1,64})", lambda v: What(Fault.NOISE, noise=bytes.fromhex(v))),
-    (r"jam in (head|transport|box)", lambda v: What(Fault.JAM, spot=Spot(v.lower()))),
-    (r"loose jam in (head|transport|box)", lambda v: What(Fault.LOOSE_JAM, spot=Spot(v.lower()))),
-    (r"box swapped (\S{1,32})", lambda v: What(Fault.BOX_SWAPPED, name=v)),
-    (r"serial (\S{1,12})", lambda v: What(Fault.SERIAL, name=v)),
+_MEASURED: tuple[tuple[str, str, Callable[[str], What]], ...] = (
+    ("power off SECONDS", r"power off (\d{1,6}(?:\.\d{1,6})?)", lambda v: What(Fault.POWER_OFF, seconds=float(v))),
+    ("mute SECONDS", r"mute (\d{1,6}(?:\.\d{1,6})?)", lambda v: What(Fault.MUTE, seconds=float(v))),
+    ("slow SECONDS", r"slow (\d{1,6}(?:\.\d{1,6})?)", lambda v: What(Fault.SLOW, seconds=float(v))),
+    ("late SECONDS", r"late (\d{1,6}(?:\.\d{1,6})?)", lambda v: What(Fault.LATE, seconds=float(v))),
+    ("mouth shut SECONDS", r"mouth shut (\d{1,6}(?:\.\d{1,6})?)", lambda v: What(Fault.MOUTH_SHUT, seconds=float(v))),
+    ("lose COUNT", r"lose (\d{1,6})", lambda v: What(Fault.LOSE, count=int(v))),
+    ("wrong crc COUNT", r"wrong crc (\d{1,6})", lambda v: What(Fault.WRONG_CRC, count=int(v))),
+    ("noise HEX", r"noise ((?:[0-9A-Fa-f]{2} ?){1,64})", lambda v: What(Fault.NOISE, noise=bytes.fromhex(v))),
+    ("jam in head|transport|box", r"jam in (head|transport|box)", lambda v: What(Fault.JAM, spot=Spot(v.lower()))),
+    (
+        "loose jam in head|transport|box",
+        r"loose jam in (head|transport|box)",
+        lambda v: What(Fault.LOOSE_JAM, spot=Spot(v.lower())),
+    ),
+    ("box swapped NAME", r"box swapped (\S{1,32})", lambda v: What(Fault.BOX_SWAPPED, name=v)),
+    ("serial NAME", r"serial (\S{1,12})", lambda v: What(Fault.SERIAL, name=v)),
 )
 
 
@@ -216,10 +220,20 @@ def _what(text: str, *, on_ack: bool) -> What:
         return _on_ack(text)
     if text.lower() in _PLAIN:
         return What(_PLAIN[text.lower()])
-    for pattern, make in _MEASURED:
+    for _, pattern, make in _MEASURED:
         if found := re.fullmatch(pattern, text, re.IGNORECASE):
             return make(found[1])
-    raise ValueError(f"what? one of {', '.join(fault.value for fault in Fault)}, with its measure")
+    raise ValueError(f"what? {' or '.join(_meant(text.lower())) or ', '.join(_usages())}")
+
+
+def _usages() -> list[str]:
+    return [*(usage for usage, _, _ in _MEASURED), *_PLAIN]
+
+
+def _meant(text: str) -> list[str]:
+    """What begins as ``text`` does."""
+    first = text.partition(" ")[0]
+    return [usage for usage in _usages() if usage.partition(" ")[0] == first]
 
 
 def _on_ack(text: str) -> What:

@@ -502,7 +502,8 @@ class CashDesk:
         situation = situation_of(self._book.fold, self._device, presence, note_type, counted_now=restart)
         decision = decide(situation)
         if decision.incident:
-            self._book.incident(cell_name(situation), f"outcome: {decision.outcome.name.lower()}", note)
+            about = note if situation.last is not LastRecord.NONE else None  # The last one is done with.
+            self._book.incident(cell_name(situation), f"outcome: {decision.outcome.name.lower()}", about)
         own = replace(read, mark=None) if decision.found else read  # Its event is read once the find is on record.
         if note is not None:
             self._book.decided(note, situation, decision, own, restart=restart)

@@ -156,10 +156,16 @@ def _show(done: int, of: int) -> None:
         print(f"\r{done} of {of} bytes ", end="", file=sys.stderr, flush=True)
 
 
+def _count(word: str) -> int:
+    if not (word.isdecimal() and int(word)):
+        raise argparse.ArgumentTypeError(f"at least 1, not {word!r}")
+    return int(word)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """The command. 0: every note is accounted for; 2: no such driver."""
     parser = argparse.ArgumentParser(prog="python -m tests.conformance.soak", description=__doc__)
-    parser.add_argument("--notes", type=int, default=10_000, help="notes a driver (10000)")
+    parser.add_argument("--notes", type=_count, default=10_000, help="notes a driver (10000)")
     parser.add_argument("--seed", type=int, default=1, help="the run's seed (1)")
     parser.add_argument("--driver", action="append", default=[], help="only this one; may be given again")
     choice.add_arguments(parser)

@@ -37,7 +37,9 @@ def test_every_cell_is_reached_but_those_to_which_no_such_device_comes(subject: 
     reached = frozenset[str]().union(*(result.reached for result in cells))
     reasons = [cell for reason in subject.never for cell in reason.cells]
     assert len(set(reasons)) == len(reasons), "two reasons for one cell"
-    assert sorted(set(CELLS) - reached) == sorted(reasons)
+    unreached = set(CELLS) - reached
+    assert sorted(unreached - set(reasons)) == [], "never reached, and no never(why, ...) of the subject says why"
+    assert sorted(set(reasons) - unreached) == [], "reached, though a never(why, ...) of the subject says it is not"
 
 
 def test_what_nobody_can_tell_apart_has_a_person_look_where_anything_is_odd(subject: Subject) -> None:

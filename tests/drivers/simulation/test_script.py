@@ -107,8 +107,9 @@ def test_comments_empty_lines_and_order() -> None:
     [
         ("note: cheat", "when?"), ("note 0: cheat", "counted from 1"), ("note 1 in bed: cheat", "phase 'bed'"),
         ("byte 3: cheat", "when?"), ("before byte 0: cheat", "counted from 1"), ("cheat", "when?"),
-        ("note 1", "what?"), ("note 1: explode", "what?"), ("note 1: power off", "what?"),
-        ("note 1: jam in mouth", "what?"),
+        ("note 1", "what?"), ("note 1: explode", "what? power off SECONDS, mute SECONDS, "),
+        ("note 1: power off", "what? power off SECONDS"), ("note 1: jam in mouth", "what? jam in head|transport|box"),
+        ("note 1: box", "what? box swapped NAME or box full or box removed or box back"),
         ("note 1: noise 7", "what?"), ("ack 1: cheat", "with an ack"), ("note 1: serial WAY-TOO-LONG-FOR-ONE", "what?"),
         ("at -1: cheat", "when?"), ("note 99999999999: cheat", "when?"), ("note 1: power off 99999999", "what?"),
     ],

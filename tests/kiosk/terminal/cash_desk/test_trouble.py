@@ -330,3 +330,11 @@ def test_a_movement_without_an_end_is_in_doubt_until_the_event_comes(rig: Rig) -
     assert rig.desk.view.ready
     rig.desk.close_deposit(pb.DEPOSIT_END_CUSTOMER)
     assert rig.stated() == [[("IN_DOUBT", 1, "2000 EUR"), ("CREDITED", 2, "2000 EUR")]]
+
+
+def test_what_befalls_the_device_after_a_note_is_done_with_is_not_about_that_note(rig: Rig) -> None:
+    rig.begin()
+    rig.one_note(TWENTY)
+    rig.tell(Trouble(TroubleKind.JAM, "head"))
+    told = {fact.code: fact.note_id for fact in rig.records("Incident") if isinstance(fact, pb.Incident)}
+    assert told == {"jam-head": "", "none-jammed": ""}

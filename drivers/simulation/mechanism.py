@@ -119,9 +119,9 @@ class Mechanism:
         return self.vault.inside()
 
     @property
-    def stuck(self) -> bool:
-        """A note sticks, and no reset sets it free."""
-        return self.step is Step.JAMMED and self.note is not None and self.mishaps.jam is not None
+    def loosens(self) -> bool:
+        """A note sticks, and a reset sets it free."""
+        return self.step is Step.JAMMED and self.mishaps.jam is None
 
     # --- what people do ---------------------------------------------------------------------------------------------
 
@@ -198,7 +198,7 @@ class Mechanism:
     def reset(self, now: float) -> None:
         """Begin anew: what lies before the point of no return will be given back, what lies past it stacked."""
         self._resumed = None
-        if self.stuck:
+        if self.step is Step.JAMMED and self.note is not None and not self.loosens:
             return
         self._go(Step.INITIALISING, now)
 

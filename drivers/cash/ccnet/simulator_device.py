@@ -287,7 +287,7 @@ class Validator(SimulatedCash):
     def _reset(self, now: float) -> Answer:
         self.on_order(Order.RESET)
         self._enabled = self._escrow = frozenset()
-        if not (self.state is State.JAM_BOX and self.metal.stuck):
+        if self.state is not State.JAM_BOX or self.metal.loosens:
             self._held = None
             self.failed = False
             self.show(None)

@@ -338,7 +338,7 @@ class Validator(SimulatedCash):
 
     def _reset(self, now: float) -> Answer:
         self.on_order(Order.RESET)
-        if not (self.state is State.JAM_STACKER and self.metal.stuck):
+        if self.state is not State.JAM_STACKER or self.metal.loosens:
             if self._held_since is not None:
                 self._held_since = None  # It is gone: why nobody should send RESET now.
                 self.vault.remember(_UNACKNOWLEDGED, None)

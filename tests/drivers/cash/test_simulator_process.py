@@ -143,7 +143,7 @@ NAMES = [kind.name for kind in KINDS if not kind.words]
         (["--control", "c", "--pty", "p", "--tcp", "1"], "not allowed with argument --pty"),
         (["--control", "c", "--tcp", "port"], "a port from 0 to 65535, not 'port'"),
         (["--control", "c", "--tcp", "65536"], "a port from 0 to 65535, not '65536'"),
-        (["--control", "c", "--pty", "p", "--pace", "fast"], "invalid float value: 'fast'"),
+        (["--control", "c", "--pty", "p", "--pace", "fast"], "0 to 3600 seconds, not 'fast'"),
         (["--control", "c", "--pty", "p", "--dance"], "unrecognized arguments: --dance"),
     ],
 )  # fmt: skip

@@ -203,7 +203,7 @@ def test_what_sticks_loosely_is_set_free_by_a_reset_or_the_power(watched: Watche
     watched.metal.mishaps.jam, watched.metal.mishaps.loose = spot, True
     watched.metal.stack(1.0)
     watched.metal.advance(2.0)
-    assert (watched.metal.step, watched.metal.stuck) == (Step.JAMMED, False)
+    assert (watched.metal.step, watched.metal.loosens) == (Step.JAMMED, True)
     if how == "power":
         assert watched.metal.wake() is Place.TRANSPORT
     watched.metal.reset(3.0)
@@ -219,7 +219,7 @@ def test_what_sticks_sticks_again_until_a_hand_takes_it_out(watched: Watched, sp
     watched.metal.stack(1.0)
     watched.metal.advance(2.0)
     where = watched.place
-    assert watched.metal.stuck
+    assert (watched.metal.step, watched.metal.loosens) == (Step.JAMMED, False)
     watched.metal.reset(2.0)
     assert watched.metal.wake() is where
     watched.metal.reset(3.0)

@@ -50,9 +50,11 @@ def _make_room(path: Path) -> None:
         other.settimeout(_KNOCK_SECONDS)
         try:
             other.connect(str(path))
-        except ConnectionRefusedError:
+        except (ConnectionRefusedError, FileNotFoundError):
             path.unlink(missing_ok=True)
             return
+        except OSError:
+            pass  # Somebody is there, and has too much to do to answer.
     raise OSError(errno.EADDRINUSE, "somebody answers there already", str(path))
 
 
@@ -72,7 +74,7 @@ def ask(path: Path, line: str) -> str:
         line_to.settimeout(_ANSWER_SECONDS)
         try:
             line_to.connect(str(path))
-        except OSError as error:
+        except (ConnectionRefusedError, FileNotFoundError) as error:
             raise type(error)(error.errno, f"nobody answers: {error.strerror}", str(path)) from error
         line_to.sendall(line.encode() + b"\n")
         with line_to.makefile("rb") as answers:

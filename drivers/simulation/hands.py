@@ -136,11 +136,11 @@ class Hands:
         match verb:
             case "swapped" if name:
                 self._device.change_box(Box.IN, now, name)
-            case "out" | "removed":
+            case "out" | "removed" if not name:
                 self._device.change_box(Box.OUT, now)
-            case "full":
+            case "full" if not name:
                 self._device.change_box(Box.FULL, now)
-            case "back":
+            case "back" if not name:
                 self._device.change_box(Box.IN, now)
             case _:
                 raise ValueError("box removed, box full, box back or box swapped NAME")

@@ -30,11 +30,13 @@ def serve_pty(device: str, link: Path) -> ByteTransport:
     os.set_blocking(near, False)
     temporary = link.with_name(link.name + ".new")
     temporary.unlink(missing_ok=True)
-    temporary.symlink_to(os.ttyname(far))
+    here = os.ttyname(far)
+    temporary.symlink_to(here)
     temporary.replace(link)
 
     def release() -> None:
-        link.unlink(missing_ok=True)
+        if link.is_symlink() and str(link.readlink()) == here:  # Else it is another's by now.
+            link.unlink()
         os.close(near)
         os.close(far)
 

@@ -307,7 +307,7 @@ class CashDesk:
             case Stacking():
                 self._change(stage=Stage.STACKING)
             case Rejected(_, mark):
-                if not self.undecided:  # Else it is told late, and about the one before.
+                if not self.undecided:  # A driver of somebody else may tell it late: it is about the one before then.
                     self._change(stage=Stage.RETURNING, back=Back.NOT_RECOGNISED)
                 self._book.read(self._read(b"", mark))
                 if mark is not None:

@@ -106,6 +106,9 @@ def _event_of(fold: Fold, device: KnownDevice, row: LastRecord, note_type: int |
         if note_type is None and (names_type or row is LastRecord.ESCROWED):
             return EventOf.UNTOLD
         ours = not is_of_another(device, note) and (note_type is None or note_type == note.note_type)
+        if ours and note.phase is NotePhase.IN_DOUBT and note.doubted_at == pb.DEVICE_PRESENCE_STACKED:
+            # Such an event has left it in doubt: said again, it proves no more; under another number, it is another's.
+            return EventOf.ANOTHER if device.capabilities.marks else EventOf.UNTOLD
     return EventOf.OURS if ours else EventOf.ANOTHER
 
 

@@ -154,10 +154,16 @@ MISTAKEN = because(
     Then.ONE_MORE_STACKED,
     (Row.ESCROWED, Row.STACK_INTENDED),
 )
+HIDDEN_BESIDE_A_DOUBT = because(
+    "15 names no note: another's, where the one on record went back unseen and is in doubt",
+    Then.ANOTHER_STACKED,
+    _BEFORE_STACK,
+)
+
 MISTAKEN_UNNAMED = because(
     "15 names no note: one more in the box is taken for the one on record, which went back unseen",
     (Then.ANOTHER_STACKED, Then.ONE_MORE_STACKED),
-    (*_BEFORE_STACK, Row.STACK_INTENDED, Row.DOUBT_UNSENT),
+    (Row.STACK_INTENDED, Row.DOUBT_UNSENT),
 )
 
 # --- where no device of a protocol comes to -------------------------------------------------------------------------

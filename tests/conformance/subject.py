@@ -23,6 +23,7 @@ from tests.conformance.doubts import (
     CCTALK_COUNTER_0,
     CCTALK_SLIPS,
     HIDDEN,
+    HIDDEN_BESIDE_A_DOUBT,
     HIDDEN_UNNAMED,
     ID003_GIVES_BACK_NAMELESS,
     ID003_GIVES_BACK_UNSEEN,
@@ -144,7 +145,7 @@ _UNCOUNTED = (*ALWAYS, *WITHOUT_A_COUNT)
 _CCNET: dict[str, Any] = {"never": (NEVER_FORGOTTEN, NEVER_ANOTHER_NOTE)}
 _ID003: dict[str, Any] = {
     "doubts": (*_UNCOUNTED, *ID003_GIVES_BACK_UNSEEN, ID003_NOT_TO_BE_STACKED),
-    "hidden": (HIDDEN_UNNAMED,),
+    "hidden": (HIDDEN_UNNAMED, HIDDEN_BESIDE_A_DOUBT),
     "mistaken": (MISTAKEN_UNNAMED,),
 }
 _SSP: dict[str, Any] = {

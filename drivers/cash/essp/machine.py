@@ -530,7 +530,7 @@ class Machine(Dialogue[Request]):
         self._out.append(Emit(event))
 
     def _tell_refusal(self, reason: str) -> None:
-        """Before anything is told of what came after it: the device is asked why, and may take its time."""
+        """Before the next note is told of, or that none is inside: the device is asked why, and may take its time."""
         if self.path.refusal_untold:
             self.path.refusal_untold = False
             self._out.append(Emit(Rejected(reason)))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from drivers.api.cash import Accepting
+from drivers.api.cash import Accepting, Trouble, TroubleKind
 from guichet.journal.records import from_wire
 from guichet.money import parse_money
 from guichet.v1 import screen_pb2 as pb
@@ -39,11 +39,11 @@ def test_a_note_of_another_currency_that_was_found_meanwhile_is_no_part_of_the_t
 
 
 def test_a_note_of_another_currency_that_is_credited_is_none_either(rig: Rig) -> None:
-    """It was to go back, and the device says that it has stacked it, and says so again."""
+    """It was to go back, stuck, and the device says that it has stacked it."""
     rig.begin()
     rig.tell(Accepting())
     rig.escrowed(DOLLARS)
-    rig.stacked(DOLLARS)
+    rig.tell(Trouble(TroubleKind.JAM, "box"))
     rig.stacked(DOLLARS)
     assert [note.credited for note in rig.notes] == [True]
     assert from_wire(shown(rig).total) == euros(0)

@@ -381,7 +381,19 @@ def test_an_event_without_a_type_says_nothing_of_a_note_that_was_not_to_be_stack
     if give_back:
         rig.desk.give_back(pb.RETURN_REASON_CUSTOMER)
     assert rig.tell(Stacked(None, None, b"15")) == ["Incident", "NoteInDoubt", "acknowledge", "proceed"]
+    assert rig.tell(Stacked(None, None, b"15")) == ["Incident", "acknowledge", "proceed"], "a repeat proves no more"
     assert rig.phases == [NotePhase.IN_DOUBT]
+
+
+@pytest.mark.parametrize("marks", [False, True])
+def test_the_event_that_left_a_note_in_doubt_does_not_credit_it_when_it_is_said_again(rig: Rig, marks: bool) -> None:
+    rig.cash.capabilities = CashCapabilities(marks=marks)
+    rig.begin()
+    rig.escrowed(TWENTY)
+    rig.desk.give_back(pb.RETURN_REASON_CUSTOMER)
+    rig.tell(Stacked(TWENTY, VALUES[TWENTY], b"s", 8 if marks else None))
+    rig.tell(Stacked(TWENTY, VALUES[TWENTY], b"s", 9 if marks else None))
+    assert rig.phases == ([NotePhase.IN_DOUBT, NotePhase.FOUND] if marks else [NotePhase.IN_DOUBT])
 
 
 def test_how_far_events_were_read_is_written_with_what_they_led_to(rig: Rig) -> None:

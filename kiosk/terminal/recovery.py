@@ -37,7 +37,8 @@ class Count(Enum):
 
 class EventOf(Enum):
     """Whose a stacked event is. OURS: the last note's, for all that it says; in the NONE row, it can only be that one's
-    repeat. ANOTHER: of a note that it cannot be. UNTOLD: it names no type, and may be either's.
+    repeat. ANOTHER: of a note that it cannot be. UNTOLD: it proves nothing, for it names no type, or has left the note
+    in doubt before.
     """
 
     OURS = auto()

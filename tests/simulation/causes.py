@@ -10,7 +10,8 @@ from drivers.simulation.mechanism import Box, Step
 from tests.simulation.kiosk import Kiosk
 from tests.simulation.plan import Kind, Mishap
 
-# Whatever befalls the network, the host or a clock, the device can still be asked.
+# Whatever befalls the network, the host or a clock, the device can still be asked. That a disk goes back is only seen
+# by a process that begins anew.
 _HIDES_NOTHING = frozenset(
     {Kind.PARTITION, Kind.RESET, Kind.WEATHER, Kind.HOST, Kind.CLOCK, Kind.HOST_CLOCK, Kind.WENT_BACK}
 )
